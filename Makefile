@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# The front desk. User space is built by Meson, the module by Kbuild, guests are
+# booted by vm/run; this file only says who does what.
+
+KERNELS := $(shell awk '!/^\#/ { print $$1 }' vm/kernels)
+KERNEL ?= $(shell uname -r)
+ON ?= guest
+DESTDIR ?=
+
+help:
+	@echo 'make demo          serve a disk, use it, check it, compare with the stock module (in a guest)'
+	@echo 'make demo ON=host  the same on this machine, whose kernel must load the module'
+	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
+	@echo 'make check-unit    the unit tests alone'
+	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
+	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
+	@echo 'make user          library, stores and the zcmu command, in build/user'
+	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
+	@echo 'make install       user space to /usr/local, the module by DKMS (as root)'
+	@echo 'make deps          install the packages that all of this takes'
+	@echo 'make clean         remove build/, but for the kernels in build/kernels'
+
+deps:
+	@./vm/deps
+
+user: build/user/build.ninja
+	@ninja -C build/user $(if $(V),-v) | { grep -v -e '^ninja: ' -e '^\[' || true; }
+
+build/user/build.ninja: meson.build | deps
+	@meson setup build/user > build/meson.log 2>&1 || { cat build/meson.log; exit 1; }
+
+module:
+	@./kernel/build $(KERNEL)
+
+modules:
+	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
+
+check: deps check-unit check-vm
+
+check-unit: user
+	@./tests/unit/run
+
+check-vm: user
+	@./tests/run $(if $(K),-k "$(K)") $(CASES)
+
+demo: deps user
+	@./vm/demo $(ON)
+
+style: deps
+	@./tests/style
+
+install: user
+	meson install -C build/user $(if $(DESTDIR),--destdir $(DESTDIR))
+	./kernel/install $(DESTDIR)
+
+clean:
+	rm -rf build/user build/asan build/vm build/meson.log
+	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: help deps user module modules check check-unit check-vm demo style install clean

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The contract between target_core_user.ko and the process that serves a disk
+ * (the handler). It is the public TCMU ABI, version 2, described here in our own
+ * words, with what zcmu adds to it. It holds nothing that only one side needs.
+ *
+ * The shared memory
+ * -----------------
+ * A disk has one UIO device, named "tcm-user/<hba>/<name>[/<dev_config>]". Its
+ * map 0 is mapped as a whole, at offset 0, MAP_SHARED, by at most one opener:
+ *
+ *	0		struct zcmu_mailbox (cmdr_off bytes)
+ *	cmdr_off	the command ring (cmdr_size bytes)
+ *	then		the copy area: resident pages, for payloads that are copied
+ *	then		the window: addresses only. The pages of a payload that is
+ *			lent appear here while its command is out, and nowhere else
+ *
+ * Every offset in the ring counts from the start of map 0.
+ *
+ * The ring
+ * --------
+ * The kernel writes entries at cmd_head and advances it; the handler answers
+ * entries at cmd_tail and advances that. Both are offsets into the ring, modulo
+ * cmdr_size. head == tail means empty; the kernel always leaves one byte free.
+ * An entry is contiguous; where it would not fit before the ring's end, a PAD
+ * entry fills the rest. The handler skips PAD, and entries whose op it doesn't
+ * know, by their length.
+ *
+ *	kernel						handler
+ *	writes an entry
+ *	cmd_head += length	(release)
+ *	uio event			-- poll/read -->
+ *							reads the entry (acquire cmd_head)
+ *							touches the payload, does the I/O
+ *							writes rsp into the entry at cmd_tail
+ *							cmd_tail += its length (release)
+ *				<-- write 4 bytes --
+ *	reads rsp once, takes the payload back,
+ *	answers the initiator
+ *
+ * Commands may be answered in any order (CAP_OOOC): the handler puts the id of
+ * the command it answers into hdr.cmd_id of the entry at cmd_tail. So an answer
+ * may overwrite an entry that is still being served: copy the CDB and the iovecs
+ * out before answering anything.
+ *
+ * The payload
+ * -----------
+ * Data-Out first (iov_cnt), then Data-In of a bidirectional command
+ * (iov_bidi_cnt). An iovec is (offset in map 0, bytes).
+ *
+ * If hdr.kflags has ZCMU_KFLAG_LENT, the iovecs lie in the window and the pages
+ * behind them are the initiator's own. Such a payload
+ *   - exists from the entry's publication until its answer is taken; a touch
+ *     after that is SIGBUS;
+ *   - is read-only if it is data to be written: a store into it is SIGBUS;
+ *   - may be read and written by the process and by system calls that copy
+ *     (read, write, send, recv). System calls that pin memory (O_DIRECT, vmsplice,
+ *     MSG_ZEROCOPY, registered buffers) work too, as long as the pin is the first
+ *     touch: the kernel then exchanges the payload for a private copy;
+ *   - may change under the handler if the initiator changes it during the write;
+ *     copy it first if it has to be looked at twice (a checksum and a send, say).
+ *
+ * Trust
+ * -----
+ * The kernel assumes that the handler is hostile. It reads cmd_tail, and of an
+ * answer hdr.cmd_id, hdr.uflags and rsp, each once. It never reads lengths or
+ * cmd_head back. An answer that can't be right (unknown id, tail out of range)
+ * marks the device broken until its ring is reset (action/reset_ring).
+ */
+#ifndef ZCMU_ABI_H
+#define ZCMU_ABI_H
+
+#include <linux/types.h>
+
+#define ZCMU_MAILBOX_VERSION	2
+
+/* mailbox flags: what the kernel side offers */
+#define ZCMU_CAP_OOOC		(1 << 0)	/* answers in any order */
+#define ZCMU_CAP_READ_LEN	(1 << 1)	/* short Data-In: ZCMU_UFLAG_READ_LEN */
+#define ZCMU_CAP_TMR		(1 << 2)	/* task management notifications */
+#define ZCMU_CAP_KEEP_BUF	(1 << 3)	/* answer now, keep the payload */
+#define ZCMU_CAP_LEND		(1 << 15)	/* payloads may be lent (zcmu only) */
+
+struct zcmu_mailbox {
+	__u16 version;
+	__u16 flags;
+	__u32 cmdr_off;		/* bytes from the start of map 0 */
+	__u32 cmdr_size;	/* bytes */
+	__u32 cmd_head;		/* written by the kernel alone */
+	__u8 pad[48];
+	__u32 cmd_tail;		/* written by the handler alone */
+	__u8 pad2[60];
+};
+
+/* hdr.len_op: the low three bits are the op, the rest is the length in bytes */
+#define ZCMU_OP_MASK		0x7u
+#define ZCMU_OP_PAD		0
+#define ZCMU_OP_CMD		1
+#define ZCMU_OP_TMR		2
+#define ZCMU_ENTRY_ALIGN	8
+
+/* hdr.uflags: set by the handler in an answer */
+#define ZCMU_UFLAG_UNKNOWN_OP	0x1	/* the CDB is not known: CHECK CONDITION */
+#define ZCMU_UFLAG_READ_LEN	0x2	/* rsp.read_len bytes of Data-In are valid */
+#define ZCMU_UFLAG_KEEP_BUF	0x4	/* keep the payload after the answer */
+
+/* hdr.kflags: set by the kernel in a command */
+#define ZCMU_KFLAG_LENT		0x80	/* the payload is lent (zcmu only) */
+
+#define ZCMU_SENSE_SIZE		96
+
+struct zcmu_entry_hdr {
+	__u32 len_op;
+	__u16 cmd_id;
+	__u8 kflags;
+	__u8 uflags;
+};
+
+struct zcmu_iovec {
+	__u64 base;		/* bytes from the start of map 0 */
+	__u64 len;
+};
+
+/*
+ * A command: the request, and in its place later the answer. The entry is at
+ * least this long; the iovecs may reach past it, and the CDB lies behind both.
+ */
+struct zcmu_cmd_entry {
+	struct zcmu_entry_hdr hdr;
+	union {
+		struct {
+			__u32 iov_cnt;
+			__u32 iov_bidi_cnt;
+			__u32 iov_dif_cnt;	/* always 0 */
+			__u32 pad0;
+			__u64 cdb_off;		/* bytes from the start of map 0 */
+			__u64 pad1;
+			__u64 pad2;
+			struct zcmu_iovec iov[4];	/* iov_cnt + iov_bidi_cnt */
+		} req;
+		struct {
+			__u8 scsi_status;
+			__u8 pad1;
+			__u16 pad2;
+			__u32 read_len;		/* with UFLAG_READ_LEN; 0 is ignored */
+			__u8 sense[ZCMU_SENSE_SIZE];
+		} rsp;
+	};
+};
+
+/* A task management function was received; needs no answer but cmd_tail. */
+struct zcmu_tmr_entry {
+	struct zcmu_entry_hdr hdr;
+	__u8 tmr_type;
+	__u8 pad1;
+	__u16 pad2;
+	__u32 cmd_cnt;
+	__u64 pad3;
+	__u64 pad4;
+	__u16 cmd_ids[];	/* commands of the ring that it aborts */
+};
+
+#endif /* ZCMU_ABI_H */

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Takes the handler's answers off the ring and passes them on. Commands that are
+ * answered without the handler are expire.c's.
+ *
+ * The order is always the same: read the answer once, take the payload back,
+ * bring home what was read, and only then tell the target core, which gives the
+ * pages back to the initiator.
+ */
+#include <linux/scatterlist.h>
+#include <scsi/scsi_proto.h>
+
+#include "trace.h"
+#include "zcmu_kernel.h"
+
+static void mark_broken(struct zcmu_device *device, const char *why, u32 value)
+{
+	if (!test_and_set_bit(ZCMU_DEV_BROKEN, &device->flags))
+		pr_err("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
+		       device->name, why, value);
+}
+
+/* May the handler answer a command in this state? */
+static bool is_answerable(const struct zcmu_cmd *cmd)
+{
+	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING ||
+	       cmd->state == ZCMU_CMD_EXPIRED;
+}
+
+/*
+ * RING -> ANSWERED, EXPIRED -> ANSWERED (onto the batch), or REVOKING -> RETURNED.
+ * device->lock is held. Return: 0, or -EPROTO if no command has that id.
+ */
+static int take_answer(struct zcmu_device *device, const struct zcmu_answer *answer,
+		       struct list_head *batch)
+{
+	struct zcmu_cmd *cmd = xa_load(&device->commands, answer->cmd_id);
+
+	if (!cmd || !is_answerable(cmd))
+		return -EPROTO;
+
+	zcmu_ring_swap_spans(answer->span, &cmd->span);
+	xa_erase(&device->commands, cmd->id);
+	if (cmd->state == ZCMU_CMD_REVOKING) {
+		cmd->state = ZCMU_CMD_RETURNED;
+		return 0;
+	}
+	if (cmd->se_cmd)
+		cmd->se_cmd->priv = NULL;
+	cmd->state = ZCMU_CMD_ANSWERED;
+	cmd->uflags = answer->uflags;
+	cmd->scsi_status = answer->scsi_status;
+	cmd->read_len = answer->read_len;
+	if (cmd->scsi_status == SAM_STAT_CHECK_CONDITION)
+		memcpy(cmd->sense, answer->sense, sizeof(cmd->sense)); /* shared: */
+	list_move_tail(&cmd->node, batch);
+	trace_zcmu_answer(device, cmd->id, cmd->scsi_status, cmd->uflags);
+	return 0;
+}
+
+/* Is it a status that SAM-5 knows? What isn't must not be taken for success. */
+static bool is_sam_status(u8 status)
+{
+	switch (status) {
+	case SAM_STAT_GOOD:
+	case SAM_STAT_CHECK_CONDITION:
+	case SAM_STAT_CONDITION_MET:
+	case SAM_STAT_BUSY:
+	case SAM_STAT_RESERVATION_CONFLICT:
+	case SAM_STAT_TASK_SET_FULL:
+	case SAM_STAT_ACA_ACTIVE:
+	case SAM_STAT_TASK_ABORTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Does the answer limit the Data-In to read_len bytes? */
+static bool has_read_len(const struct zcmu_cmd *cmd)
+{
+	return cmd->uflags & ZCMU_UFLAG_READ_LEN && cmd->read_len &&
+	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
+}
+
+/* Put Data-In where the initiator looks for it, @bytes of it. */
+static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
+{
+	struct zcmu_copy_area *area = &cmd->device->copy;
+	struct se_cmd *se_cmd = cmd->se_cmd;
+
+	if (se_cmd->se_cmd_flags & SCF_BIDI) {
+		if (cmd->in.nr)
+			zcmu_copy_to_sgl(area, &cmd->in, se_cmd->t_bidi_data_sg,
+					 se_cmd->t_bidi_data_nents, bytes);
+		return;
+	}
+	if (se_cmd->data_direction != DMA_FROM_DEVICE)
+		return;
+	if (cmd->lent)
+		zcmu_lend_finish_read(cmd, bytes);
+	else if (cmd->out.nr)
+		zcmu_copy_to_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents, bytes);
+	/* What a short answer leaves is not shown (I6). */
+	if (bytes < se_cmd->data_length)
+		sg_zero_buffer(se_cmd->t_data_sg, se_cmd->t_data_nents,
+			       se_cmd->data_length - bytes, bytes);
+}
+
+/*
+ * Answer the initiator without data. The command is the caller's, nobody finds it
+ * through se_cmd->priv any more.
+ */
+void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status)
+{
+	struct se_cmd *se_cmd = cmd->se_cmd;
+
+	trace_zcmu_complete(cmd->device, cmd->id, scsi_status);
+	cmd->se_cmd = NULL;
+	target_complete_cmd(se_cmd, scsi_status);
+}
+
+/* Pass the handler's answer on. The payload was taken back. */
+static void pass_on(struct zcmu_cmd *cmd)
+{
+	struct se_cmd *se_cmd = cmd->se_cmd;
+	u32 bytes = se_cmd->data_length;
+	bool short_read;
+
+	if (cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP || !is_sam_status(cmd->scsi_status)) {
+		zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
+		return;
+	}
+	short_read = has_read_len(cmd);
+	if (short_read)
+		bytes = min(bytes, cmd->read_len);
+	if (cmd->scsi_status == SAM_STAT_CHECK_CONDITION) {
+		transport_copy_sense_to_cmd(se_cmd, cmd->sense);
+		if (!short_read) {
+			zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
+			return;
+		}
+		/* Sense data and Data-In: an ILI of a tape, say. */
+		se_cmd->se_cmd_flags |= SCF_TREAT_READ_AS_NORMAL;
+	}
+	finish_data_in(cmd, bytes);
+	if (!short_read) {
+		zcmu_cmd_answer(cmd, cmd->scsi_status);
+		return;
+	}
+	trace_zcmu_complete(cmd->device, cmd->id, cmd->scsi_status);
+	cmd->se_cmd = NULL;
+	target_complete_cmd_with_length(se_cmd, cmd->scsi_status, bytes);
+}
+
+static void finish_batch(struct zcmu_device *device, struct list_head *batch)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	zcmu_lend_take_back(device, batch);
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		list_del_init(&cmd->node);
+		/* Answered already when it expired: this was the handler's late word. */
+		if (cmd->se_cmd)
+			pass_on(cmd);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+/*
+ * All answers up to the tail as it is now; a tail that moves later is followed by
+ * another call. device->lock is held.
+ */
+static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
+{
+	struct zcmu_answer answer;
+	u32 bytes, n = 0;
+	int ret;
+
+	if (zcmu_ring_answered(&device->ring, &bytes)) {
+		mark_broken(device, "impossible tail; answers were taken up to", device->ring.cleaned);
+		return 0;
+	}
+	while ((ret = zcmu_ring_next_answer(&device->ring, &bytes, &answer)) > 0) {
+		n++;
+		if (answer.span->is_cmd && take_answer(device, &answer, batch)) {
+			mark_broken(device, "no command has id", answer.cmd_id);
+			return n;
+		}
+	}
+	if (ret)
+		mark_broken(device, "tail inside the entry at", device->ring.cleaned);
+	return n;
+}
+
+/**
+ * zcmu_complete_answers - the handler says that its tail has moved
+ * @device: the device
+ *
+ * May run in several threads at once. Sleeps.
+ */
+void zcmu_complete_answers(struct zcmu_device *device)
+{
+	LIST_HEAD(batch);
+	bool retry = false;
+
+	spin_lock(&device->lock);
+	device->counters.kicks++;
+	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags) && take_answers(device, &batch))
+		retry = device->retrying || !list_empty(&device->waiting);
+	spin_unlock(&device->lock);
+
+	finish_batch(device, &batch);
+	if (retry)
+		queue_work(zcmu_wq, &device->waiting_work);
+}

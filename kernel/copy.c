@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The copy area: resident pages behind map 0, in blocks, for payloads that are
+ * copied. Not for lent payloads, nor for the edge pages of those (lend.c).
+ *
+ * A block belongs to one command from zcmu_copy_reserve() to zcmu_copy_release();
+ * the pages behind it are allocated when it is first used and stay until the
+ * device goes. The handler may look at the whole area at any time: it sees what
+ * its own commands carried, and nothing else.
+ */
+#include <linux/bitmap.h>
+#include <linux/highmem.h>
+#include <linux/slab.h>
+
+#include "zcmu_kernel.h"
+
+/* More pieces than that: the payload waits until other commands free some. */
+#define MAX_EXTENTS	64
+
+int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block)
+{
+	spin_lock_init(&area->lock);
+	xa_init(&area->pages);
+	area->pages_per_block = pages_per_block;
+	area->nr_blocks = nr_pages / pages_per_block;
+	area->free = area->nr_blocks;
+	area->hint = 0;
+	area->bitmap = bitmap_zalloc(area->nr_blocks, GFP_KERNEL);
+	return area->bitmap ? 0 : -ENOMEM;
+}
+
+void zcmu_copy_destroy(struct zcmu_copy_area *area)
+{
+	struct page *page;
+	unsigned long index;
+
+	xa_for_each(&area->pages, index, page)
+		put_page(page);
+	xa_destroy(&area->pages);
+	bitmap_free(area->bitmap);
+	area->bitmap = NULL;
+}
+
+/* Bytes of the largest payload that can ever fit. */
+u64 zcmu_copy_capacity(const struct zcmu_copy_area *area)
+{
+	return (u64)area->nr_blocks * area->pages_per_block * PAGE_SIZE;
+}
+
+static u32 block_bytes(const struct zcmu_copy_area *area)
+{
+	return area->pages_per_block * PAGE_SIZE;
+}
+
+/* Mark a gap's blocks as taken. area->lock is held. */
+static void take_blocks(struct zcmu_copy_area *area, struct zcmu_extents *extents,
+			u32 first, u32 count)
+{
+	bitmap_set(area->bitmap, first, count);
+	area->free -= count;
+	extents->list[extents->nr++] = (struct zcmu_extent){ .first = first, .count = count };
+}
+
+/* Return: 0, or -ENOSPC with nothing taken if the free blocks are in too many pieces. */
+static int take_scattered(struct zcmu_copy_area *area, struct zcmu_extents *extents,
+			  u32 blocks, u32 max_extents)
+{
+	u32 from = area->hint;
+
+	while (blocks && extents->nr < max_extents) {
+		u32 first = find_next_zero_bit(area->bitmap, area->nr_blocks, from);
+		u32 end;
+
+		if (first >= area->nr_blocks)
+			break;
+		end = find_next_bit(area->bitmap, area->nr_blocks, first);
+		from = min(end, first + blocks);
+		take_blocks(area, extents, first, from - first);
+		blocks -= from - first;
+	}
+	return blocks ? -ENOSPC : 0;
+}
+
+static void give_back_blocks(struct zcmu_copy_area *area, struct zcmu_extents *extents)
+{
+	u32 i;
+
+	for (i = 0; i < extents->nr; i++) {
+		bitmap_clear(area->bitmap, extents->list[i].first, extents->list[i].count);
+		area->free += extents->list[i].count;
+		area->hint = min(area->hint, extents->list[i].first);
+	}
+	extents->nr = 0;
+}
+
+static int take(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 blocks,
+		u32 max_extents)
+{
+	unsigned long first;
+	int ret = 0;
+
+	spin_lock(&area->lock);
+	if (area->free < blocks) {
+		ret = -ENOSPC;
+		goto unlock;
+	}
+	area->hint = find_next_zero_bit(area->bitmap, area->nr_blocks, area->hint);
+	/* One piece is one iovec; that is nearly always to be had. */
+	first = bitmap_find_next_zero_area(area->bitmap, area->nr_blocks, area->hint, blocks, 0);
+	if (first < area->nr_blocks) {
+		take_blocks(area, extents, first, blocks);
+	} else {
+		ret = take_scattered(area, extents, blocks, max_extents);
+		if (ret)
+			give_back_blocks(area, extents);
+	}
+unlock:
+	spin_unlock(&area->lock);
+	return ret;
+}
+
+/* Only the owner of a block touches its place in area->pages. */
+static int populate(struct zcmu_copy_area *area, const struct zcmu_extent *extent)
+{
+	unsigned long index = (unsigned long)extent->first * area->pages_per_block;
+	unsigned long end = index + (unsigned long)extent->count * area->pages_per_block;
+	int ret;
+
+	for (; index < end; index++) {
+		struct page *page;
+
+		if (xa_load(&area->pages, index))
+			continue;
+		page = alloc_page(GFP_NOIO | __GFP_ZERO);
+		if (!page)
+			return -ENOMEM;
+		ret = xa_err(xa_store(&area->pages, index, page, GFP_NOIO));
+		if (ret) {
+			put_page(page);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/**
+ * zcmu_copy_reserve - take blocks for a payload
+ * @area: the copy area
+ * @extents: zeroed; filled in, in the order of the payload
+ * @bytes: of payload, not 0
+ *
+ * Sleeps. Return: 0, -ENOSPC if there is no room now, -EMSGSIZE if there can't
+ * ever be, or -ENOMEM; nothing is taken then.
+ */
+int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes)
+{
+	u32 blocks = DIV_ROUND_UP(bytes, block_bytes(area));
+	u32 max_extents = min_t(u32, blocks, MAX_EXTENTS);
+	u32 i;
+	int ret;
+
+	if (blocks > area->nr_blocks)
+		return -EMSGSIZE;
+
+	extents->list = &extents->one;
+	if (max_extents > 1) {
+		extents->list = kmalloc_array(max_extents, sizeof(*extents->list), GFP_NOIO);
+		if (!extents->list)
+			return -ENOMEM;
+	}
+	extents->nr = 0;
+	extents->bytes = bytes;
+	ret = take(area, extents, blocks, max_extents);
+	for (i = 0; !ret && i < extents->nr; i++)
+		ret = populate(area, &extents->list[i]);
+	if (ret)
+		zcmu_copy_release(area, extents);
+	return ret;
+}
+
+void zcmu_copy_release(struct zcmu_copy_area *area, struct zcmu_extents *extents)
+{
+	if (!extents->list)
+		return;
+	if (extents->nr) {
+		spin_lock(&area->lock);
+		give_back_blocks(area, extents);
+		spin_unlock(&area->lock);
+	}
+	if (extents->list != &extents->one)
+		kfree(extents->list);
+	extents->list = NULL;
+	extents->bytes = 0;
+}
+
+/* Goes through the pages of some extents, in the payload's order. */
+struct area_iter {
+	struct zcmu_copy_area *area;
+	const struct zcmu_extents *extents;
+	u32 extent;
+	unsigned long index;	/* page of the area */
+	unsigned long end;	/* of the extent */
+	u32 offset;		/* into that page */
+};
+
+static void enter_extent(struct area_iter *iter)
+{
+	const struct zcmu_extent *extent = &iter->extents->list[iter->extent];
+
+	iter->index = (unsigned long)extent->first * iter->area->pages_per_block;
+	iter->end = iter->index + (unsigned long)extent->count * iter->area->pages_per_block;
+	iter->offset = 0;
+}
+
+static void area_iter_init(struct area_iter *iter, struct zcmu_copy_area *area,
+			   const struct zcmu_extents *extents)
+{
+	iter->area = area;
+	iter->extents = extents;
+	iter->extent = 0;
+	enter_extent(iter);
+}
+
+static void area_iter_advance(struct area_iter *iter, u32 bytes)
+{
+	iter->offset += bytes;
+	if (iter->offset < PAGE_SIZE)
+		return;
+	iter->offset = 0;
+	if (++iter->index < iter->end)
+		return;
+	if (++iter->extent < iter->extents->nr)
+		enter_extent(iter);
+}
+
+/*
+ * Copy between a scatter list and the area, as many of @bytes as both have.
+ * Nobody but the two owners of the payload, the initiator and the handler, can
+ * change it meanwhile.
+ */
+static void copy_payload(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
+			 struct scatterlist *sgl, u32 nents, u32 bytes, bool to_area)
+{
+	struct area_iter iter;
+	struct scatterlist *sg;
+	u32 i;
+
+	area_iter_init(&iter, area, extents);
+	for_each_sg(sgl, sg, nents, i) {
+		u32 done = 0;
+
+		while (done < sg->length && bytes) {
+			u32 sg_offset = sg->offset + done;
+			struct page *sg_pg = nth_page(sg_page(sg), sg_offset >> PAGE_SHIFT);
+			struct page *page = xa_load(&area->pages, iter.index);
+			u32 chunk = min3(sg->length - done, bytes,
+					 (u32)PAGE_SIZE - offset_in_page(sg_offset));
+
+			chunk = min_t(u32, chunk, PAGE_SIZE - iter.offset);
+			if (to_area) {
+				memcpy_page(page, iter.offset, sg_pg,
+					    offset_in_page(sg_offset), chunk);
+				flush_dcache_page(page);
+			} else {
+				flush_dcache_page(page);
+				memcpy_page(sg_pg, offset_in_page(sg_offset), page,
+					    iter.offset, chunk);
+			}
+			area_iter_advance(&iter, chunk);
+			done += chunk;
+			bytes -= chunk;
+		}
+	}
+}
+
+void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
+			struct scatterlist *sgl, u32 nents)
+{
+	copy_payload(area, extents, sgl, nents, extents->bytes, true);
+}
+
+/* @bytes: at most what was reserved */
+void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
+		      struct scatterlist *sgl, u32 nents, u32 bytes)
+{
+	copy_payload(area, extents, sgl, nents, min(bytes, extents->bytes), false);
+}
+
+/* Clear what earlier commands left, so that an answer can't pass it on (I6). */
+void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents)
+{
+	struct area_iter iter;
+	u32 bytes = extents->bytes;
+
+	area_iter_init(&iter, area, extents);
+	while (bytes) {
+		u32 chunk = min_t(u32, bytes, PAGE_SIZE);
+
+		memzero_page(xa_load(&area->pages, iter.index), 0, chunk);
+		area_iter_advance(&iter, PAGE_SIZE);
+		bytes -= chunk;
+	}
+}
+
+/* A touch of the area: its pages are ordinary ones, and stay while they are mapped. */
+vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf)
+{
+	struct page *page = xa_load(&device->copy.pages, vmf->pgoff - device->copy_pgoff);
+
+	if (!page)
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A backstore's life: allocated when its folder appears in configfs, configured
+ * when "enable" is written, destroyed when the folder goes, freed when the last
+ * mapping of it goes.
+ */
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "zcmu_kernel.h"
+
+static unsigned long mb_to_pages(u32 mb)
+{
+	return (unsigned long)mb << (20 - PAGE_SHIFT);
+}
+
+struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
+{
+	struct zcmu_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+
+	if (!device)
+		return NULL;
+	device->name = kstrdup(name, GFP_KERNEL);
+	if (!device->name) {
+		kfree(device);
+		return NULL;
+	}
+	kref_init(&device->kref);
+	device->hba = hba;
+	device->minor = -1;
+	device->ring_mb = ZCMU_RING_MB;
+	device->copy_mb = ZCMU_COPY_AREA_MB;
+	device->window_mb = ZCMU_WINDOW_MB;
+	device->copy.pages_per_block = ZCMU_PAGES_PER_BLOCK;
+	device->cmd_time_out = ZCMU_TIME_OUT_MS;
+	device->qfull_time_out = -1;
+	device->lend.enabled = true;
+	device->lend.min_bytes = ZCMU_LEND_MIN_BYTES;
+	spin_lock_init(&device->lock);
+	mutex_init(&device->recover_lock);
+	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&device->inflight);
+	INIT_LIST_HEAD(&device->waiting);
+	INIT_WORK(&device->waiting_work, zcmu_submit_waiting);
+	INIT_DELAYED_WORK(&device->expire_work, zcmu_expire);
+	init_waitqueue_head(&device->loan_wait);
+	device->plug.se_dev = &device->se_dev;
+	return &device->se_dev;
+}
+
+static void free_after_rcu(struct rcu_head *head)
+{
+	struct se_device *se_dev = container_of(head, struct se_device, rcu_head);
+	struct zcmu_device *device = zcmu_device(se_dev);
+
+	kfree(device->uio.name);
+	kfree(device->name);
+	kfree(device);
+}
+
+static void release_areas(struct zcmu_device *device)
+{
+	if (device->copy.bitmap)
+		zcmu_copy_destroy(&device->copy);
+	kvfree(device->window.owner);
+	device->window.owner = NULL;
+	vfree(device->map);
+	device->map = NULL;
+}
+
+static void device_release(struct kref *kref)
+{
+	struct zcmu_device *device = container_of(kref, struct zcmu_device, kref);
+
+	release_areas(device);
+	xa_destroy(&device->commands);
+	call_rcu(&device->se_dev.rcu_head, free_after_rcu);
+}
+
+void zcmu_device_get(struct zcmu_device *device)
+{
+	kref_get(&device->kref);
+}
+
+void zcmu_device_put(struct zcmu_device *device)
+{
+	kref_put(&device->kref, device_release);
+}
+
+/* Map 0: mailbox and ring, copy area, window. Only the first has memory now. */
+static int set_up_areas(struct zcmu_device *device)
+{
+	unsigned long ring_pages = mb_to_pages(device->ring_mb);
+	unsigned long copy_pages = mb_to_pages(device->copy_mb);
+	unsigned long window_pages = mb_to_pages(device->window_mb);
+	u32 nr_slots = window_pages / ZCMU_SLOT_PAGES;
+	void **owner = NULL;
+	int ret;
+
+	device->map = vzalloc(ring_pages << PAGE_SHIFT);
+	if (!device->map)
+		return -ENOMEM;
+	ret = zcmu_copy_init(&device->copy, copy_pages, device->copy.pages_per_block);
+	if (ret)
+		goto release;
+	if (nr_slots) {
+		owner = kvcalloc(nr_slots, sizeof(*owner), GFP_KERNEL);
+		ret = -ENOMEM;
+		if (!owner)
+			goto release;
+	}
+
+	zcmu_window_init(&device->window, owner, nr_slots);
+	device->lend.max_pages = nr_slots * ZCMU_SLOT_PAGES;
+	device->copy_pgoff = ring_pages;
+	device->window_pgoff = ring_pages + copy_pages;
+	device->map_pages = ring_pages + copy_pages + window_pages;
+	zcmu_ring_init(&device->ring, device->map,
+		       (ring_pages << PAGE_SHIFT) - sizeof(struct zcmu_mailbox));
+	device->ring.mailbox->flags = ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_LEND;
+	return 0;
+
+release:
+	release_areas(device);
+	return ret;
+}
+
+/* "enable" was written. */
+int zcmu_device_configure(struct se_device *se_dev)
+{
+	struct zcmu_device *device = zcmu_device(se_dev);
+	struct se_dev_attrib *attrib = &se_dev->dev_attrib;
+	int ret;
+
+	ret = zcmu_uio_name(device);
+	if (ret)
+		return ret;
+	ret = set_up_areas(device);
+	if (ret)
+		return ret;
+	ret = zcmu_uio_register(device);
+	if (ret)
+		goto release;
+
+	/* Both may have been given in "control". */
+	if (!attrib->hw_block_size)
+		attrib->hw_block_size = 512;
+	if (!attrib->hw_max_sectors)
+		attrib->hw_max_sectors = ZCMU_MAX_IO_BYTES / attrib->hw_block_size;
+	attrib->hw_queue_depth = ZCMU_QUEUE_DEPTH;
+
+	/* The UIO device's reference: a handler may close it before or after us. */
+	zcmu_device_get(device);
+	return 0;
+
+release:
+	release_areas(device);
+	return ret;
+}
+
+/* The backstore goes. The target core has waited for its commands. */
+void zcmu_device_destroy(struct se_device *se_dev)
+{
+	struct zcmu_device *device = zcmu_device(se_dev);
+
+	zcmu_uio_unregister(device);
+	zcmu_device_put(device);
+}
+
+void zcmu_device_free(struct se_device *se_dev)
+{
+	zcmu_device_put(zcmu_device(se_dev));
+}
+
+/* The last block's address: the core's "get_blocks" wants it so. */
+sector_t zcmu_device_blocks(struct se_device *se_dev)
+{
+	u64 blocks = div_u64(zcmu_device(se_dev)->dev_size, se_dev->dev_attrib.block_size);
+
+	return blocks ? blocks - 1 : 0;
+}

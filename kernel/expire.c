@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands that are answered without the handler: time-outs, aborts, a blocked
+ * device, a ring that is reset, a device that goes. Ordinary answers are
+ * complete.c's.
+ *
+ * recover_lock admits one of these at a time. A command whose entry the handler
+ * still has (EXPIRED) keeps its id, its entry and its addresses until the handler
+ * gives it back or the ring is reset; its payload is a private copy by then.
+ */
+#include <linux/jiffies.h>
+#include <scsi/scsi_proto.h>
+
+#include "trace.h"
+#include "zcmu_kernel.h"
+
+/*
+ * Give a command that was just put on a list its deadline, and see to it that
+ * somebody looks. @ms of 0: never. device->lock is held.
+ */
+void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms)
+{
+	unsigned long delay = ms ? msecs_to_jiffies(ms) : MAX_JIFFY_OFFSET;
+
+	cmd->deadline = jiffies + delay;
+	/* A look that is due earlier renews itself. */
+	if (ms && !delayed_work_pending(&device->expire_work))
+		queue_delayed_work(zcmu_wq, &device->expire_work, delay);
+}
+
+/* Move what is overdue to @overdue; lists are in the order of their deadlines. */
+static void collect(struct list_head *list, enum zcmu_cmd_state state, struct list_head *overdue)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, list, node) {
+		if (time_before(jiffies, cmd->deadline))
+			break;
+		if (state == ZCMU_CMD_NEW)
+			cmd->se_cmd->priv = NULL;
+		cmd->state = state;
+		list_move_tail(&cmd->node, overdue);
+	}
+}
+
+static void renew(struct zcmu_device *device, struct list_head *list)
+{
+	struct zcmu_cmd *cmd = list_first_entry_or_null(list, struct zcmu_cmd, node);
+	unsigned long now = jiffies;
+
+	if (!cmd)
+		return;
+	mod_delayed_work(zcmu_wq, &device->expire_work,
+			 time_after(cmd->deadline, now) ? cmd->deadline - now : 1);
+}
+
+/* WAITING -> answered: the handler has never seen these. */
+static void answer_waiting(struct list_head *list, u8 scsi_status)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, list, node) {
+		list_del_init(&cmd->node);
+		zcmu_cmd_answer(cmd, scsi_status);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+static void end_loan(struct zcmu_cmd *cmd)
+{
+	LIST_HEAD(one);
+
+	list_add(&cmd->node, &one);
+	zcmu_lend_take_back(cmd->device, &one);
+	list_del_init(&cmd->node);
+}
+
+/* REVOKING -> EXPIRED, or gone if the handler has returned it meanwhile. */
+static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
+{
+	bool returned;
+
+	list_del_init(&cmd->node);
+	pr_debug("%s: command %u timed out\n", device->name, cmd->id);
+	/* The initiator gets its pages back with the answer: so first the revoke. */
+	if (cmd->lent)
+		zcmu_lend_revoke(cmd);
+
+	spin_lock(&device->lock);
+	cmd->se_cmd->priv = NULL;
+	device->counters.timeouts++;
+	spin_unlock(&device->lock);
+	zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
+
+	spin_lock(&device->lock);
+	returned = cmd->state == ZCMU_CMD_RETURNED;
+	if (!returned)
+		cmd->state = ZCMU_CMD_EXPIRED;
+	spin_unlock(&device->lock);
+	if (returned) {
+		end_loan(cmd);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+/* Work: some deadline has come. */
+void zcmu_expire(struct work_struct *work)
+{
+	struct zcmu_device *device = container_of(to_delayed_work(work), struct zcmu_device,
+						  expire_work);
+	struct zcmu_cmd *cmd, *next;
+	LIST_HEAD(waiting);
+	LIST_HEAD(ring);
+
+	mutex_lock(&device->recover_lock);
+	spin_lock(&device->lock);
+	collect(&device->waiting, ZCMU_CMD_NEW, &waiting);
+	collect(&device->inflight, ZCMU_CMD_REVOKING, &ring);
+	spin_unlock(&device->lock);
+
+	answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);
+	list_for_each_entry_safe(cmd, next, &ring, node)
+		expire_cmd(device, cmd);
+	mutex_unlock(&device->recover_lock);
+
+	spin_lock(&device->lock);
+	renew(device, &device->waiting);
+	renew(device, &device->inflight);
+	spin_unlock(&device->lock);
+}
+
+/**
+ * zcmu_abort_notify - the initiator has aborted commands
+ * @se_dev: the device
+ * @tmf: by which function
+ * @aborted: the commands, linked by state_list; the core holds them
+ *
+ * Those that wait for room are answered at once. Those on the ring are the
+ * handler's: the core waits until it answers, or until they time out.
+ */
+void zcmu_abort_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
+		       struct list_head *aborted)
+{
+	struct zcmu_device *device = zcmu_device(se_dev);
+	struct se_cmd *se_cmd;
+	LIST_HEAD(waiting);
+
+	spin_lock(&device->lock);
+	list_for_each_entry(se_cmd, aborted, state_list) {
+		struct zcmu_cmd *cmd = se_cmd->priv;
+
+		if (!cmd || cmd->state != ZCMU_CMD_WAITING)
+			continue;
+		se_cmd->priv = NULL;
+		cmd->state = ZCMU_CMD_NEW;
+		list_move_tail(&cmd->node, &waiting);
+	}
+	spin_unlock(&device->lock);
+	answer_waiting(&waiting, SAM_STAT_TASK_ABORTED);
+}
+
+static void fail_waiting(struct zcmu_device *device, u8 scsi_status)
+{
+	struct zcmu_cmd *cmd;
+	LIST_HEAD(waiting);
+
+	spin_lock(&device->lock);
+	list_for_each_entry(cmd, &device->waiting, node) {
+		cmd->se_cmd->priv = NULL;
+		cmd->state = ZCMU_CMD_NEW;
+	}
+	list_splice_init(&device->waiting, &waiting);
+	spin_unlock(&device->lock);
+	answer_waiting(&waiting, scsi_status);
+}
+
+/* action/block_dev: new commands are refused with BUSY until zcmu_unblock(). */
+void zcmu_block(struct zcmu_device *device)
+{
+	if (test_and_set_bit(ZCMU_DEV_BLOCKED, &device->flags))
+		return;
+	/* What the handler has answered so far counts. */
+	zcmu_complete_answers(device);
+	fail_waiting(device, SAM_STAT_BUSY);
+}
+
+void zcmu_unblock(struct zcmu_device *device)
+{
+	clear_bit(ZCMU_DEV_BLOCKED, &device->flags);
+}
+
+/* Is it on the ring, or would be but for its time-out? recover_lock is held. */
+static bool has_entry(const struct zcmu_cmd *cmd)
+{
+	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_EXPIRED;
+}
+
+/* Take every command off the ring. device->lock and recover_lock are held. */
+static void take_all(struct zcmu_device *device, struct list_head *batch)
+{
+	struct zcmu_cmd *cmd;
+	unsigned long id;
+
+	xa_for_each(&device->commands, id, cmd) {
+		/* A NEW one has its id, but is not published yet. */
+		if (!has_entry(cmd))
+			continue;
+		xa_erase(&device->commands, id);
+		if (cmd->se_cmd)
+			cmd->se_cmd->priv = NULL;
+		cmd->state = ZCMU_CMD_ANSWERED;
+		list_move_tail(&cmd->node, batch);
+	}
+	zcmu_ring_reset(&device->ring);
+	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
+}
+
+static void answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	zcmu_lend_take_back(device, batch);
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		list_del_init(&cmd->node);
+		if (cmd->se_cmd)
+			zcmu_cmd_answer(cmd, scsi_status);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+/**
+ * zcmu_reset_ring - action/reset_ring: start afresh with an empty ring
+ * @device: the device
+ * @scsi_status: what the commands on the ring are answered with
+ *
+ * For a handler that has lost track of its commands. Clears BROKEN.
+ */
+void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status)
+{
+	LIST_HEAD(batch);
+
+	mutex_lock(&device->recover_lock);
+	spin_lock(&device->lock);
+	take_all(device, &batch);
+	spin_unlock(&device->lock);
+	answer_all(device, &batch, scsi_status);
+	mutex_unlock(&device->recover_lock);
+	queue_work(zcmu_wq, &device->waiting_work);
+}
+
+/*
+ * The device goes, and its UIO device is unregistered. The target core has waited
+ * for every command; what is left are expired ones that the handler kept.
+ */
+void zcmu_forget_commands(struct zcmu_device *device)
+{
+	struct zcmu_cmd *cmd;
+	LIST_HEAD(batch);
+
+	cancel_work_sync(&device->waiting_work);
+	cancel_delayed_work_sync(&device->expire_work);
+	mutex_lock(&device->recover_lock);
+	spin_lock(&device->lock);
+	take_all(device, &batch);
+	WARN_ON(!list_empty(&device->waiting));
+	spin_unlock(&device->lock);
+	list_for_each_entry(cmd, &batch, node)
+		WARN_ON(cmd->se_cmd);
+	answer_all(device, &batch, SAM_STAT_CHECK_CONDITION);
+	mutex_unlock(&device->recover_lock);
+}

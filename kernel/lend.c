@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lends a command's pages to the handler, and takes them back. Whether a payload
+ * is lent is plan.c's to say, which slots it gets window.c's.
+ *
+ * Lending itself maps nothing: it only says which command owns an address. The
+ * handler's first touch faults, and the fault puts in all pages of the command,
+ * as special PTEs: those may point at any page (anonymous ones, page cache, the
+ * zero page), take no reference, and get_user_pages() refuses them. So whatever
+ * holds the page table (a thread, a forked child, a process that mapped late) is
+ * served, and no mm or vma has to be remembered.
+ *
+ * Taking back closes the loan first, waits for faults that are inside it, and
+ * then unmaps. After that no page table has its pages (I1). It always comes
+ * before target_complete_cmd(), which gives the pages back to the initiator.
+ *
+ * A pin (O_DIRECT, vmsplice, ...) can't be served with special PTEs. It shows as
+ * a fault without FAULT_FLAG_INTERRUPTIBLE: then private pages take the place of
+ * the lent ones, as they do when a command must be answered before the handler
+ * is through with it (a revoke).
+ */
+#include <linux/highmem.h>
+#include <linux/list_sort.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "trace.h"
+#include "zcmu_kernel.h"
+
+/* After a pin, so many payloads are copied from the start; doubled by each further pin. */
+#define PIN_COPIES_FIRST	8
+#define PIN_COPIES_MAX		1024
+
+static bool is_write(const struct zcmu_cmd *cmd)
+{
+	return cmd->se_cmd->data_direction == DMA_TO_DEVICE;
+}
+
+static void free_pages_array(struct page **pages, u32 nr)
+{
+	u32 i;
+
+	if (!pages)
+		return;
+	for (i = 0; i < nr; i++) {
+		if (pages[i])
+			put_page(pages[i]);
+	}
+	kvfree(pages);
+}
+
+/**
+ * zcmu_lend_prepare - get what lending needs, before the command has an address
+ * @cmd: the command, in state NEW
+ * @plan: how its payload lies in the window
+ *
+ * Makes the edge pages: private ones in place of those that the payload fills in
+ * part, with the payload's bytes at their place and nothing else (I2).
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+	struct zcmu_page_iter iter;
+	u32 edge = 0;
+
+	*loan = (struct zcmu_loan){
+		.state = ZCMU_LOAN_CLOSED,
+		.nr_pages = plan->nr_pages,
+		.nr_slots = zcmu_window_slots(plan->nr_pages),
+	};
+	cmd->lent = true;
+	if (!plan->nr_edges)
+		return 0;
+
+	loan->edges = kvcalloc(plan->nr_edges, sizeof(*loan->edges), GFP_NOIO);
+	if (!loan->edges)
+		return -ENOMEM;
+	loan->nr_edges = plan->nr_edges;
+
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	while (zcmu_page_iter_next(&iter)) {
+		struct page *page;
+
+		if (!iter.is_edge)
+			continue;
+		page = alloc_page(GFP_NOIO | __GFP_ZERO);
+		if (!page)
+			return -ENOMEM;
+		loan->edges[edge++] = page;
+		if (is_write(cmd))
+			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
+	}
+	return 0;
+}
+
+/* Free what zcmu_lend_prepare() and later swaps got. Its slots are back already. */
+void zcmu_lend_free(struct zcmu_cmd *cmd)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+
+	free_pages_array(loan->edges, loan->nr_edges);
+	free_pages_array(loan->private, loan->nr_pages);
+	loan->edges = NULL;
+	loan->private = NULL;
+	cmd->lent = false;
+}
+
+/*
+ * Give the payload its addresses: from here on a touch finds it.
+ * device->lock is held. Return: false if the window has no room.
+ */
+bool zcmu_lend_begin(struct zcmu_cmd *cmd)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+
+	loan->slot = zcmu_window_take(&cmd->device->window, loan->nr_slots, cmd);
+	if (loan->slot == ZCMU_NO_SLOT)
+		return false;
+	loan->state = ZCMU_LOAN_LENT;
+	return true;
+}
+
+/*
+ * Exchange
+ */
+
+/* Unmap pages [first, first + nr) of the window from every mapping there is. */
+static void unmap_window(struct zcmu_device *device, u32 first, u32 nr, u32 commands)
+{
+	struct inode *inode;
+
+	spin_lock(&device->lock);
+	inode = device->inode;
+	/* Nobody has the device open: then nobody has it mapped. */
+	if (inode) {
+		ihold(inode);
+		device->counters.take_backs++;
+		device->counters.commands_taken_back += commands;
+	}
+	spin_unlock(&device->lock);
+	if (!inode)
+		return;
+	trace_zcmu_take_back(device, first, nr, commands);
+	unmap_mapping_pages(inode->i_mapping, device->window_pgoff + first, nr, false);
+	iput(inode);
+}
+
+static struct page *private_page(const struct zcmu_page_iter *iter, struct page *edge,
+				 struct page *scratch)
+{
+	struct page *page = edge ?: scratch;
+
+	if (page) {
+		get_page(page);
+		return page;
+	}
+	page = alloc_page(GFP_NOIO | __GFP_ZERO);
+	if (page)
+		memcpy_page(page, iter->offset, iter->page, iter->offset, iter->len);
+	return page;
+}
+
+/*
+ * Private pages for a whole payload, with its bytes; or, if @scratch is given,
+ * that one page for all but the edges.
+ */
+static struct page **make_private(struct zcmu_cmd *cmd, struct page *scratch)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+	struct page **pages = kvcalloc(loan->nr_pages, sizeof(*pages), GFP_NOIO);
+	struct zcmu_page_iter iter;
+	u32 i, edge = 0;
+
+	if (!pages)
+		return NULL;
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	for (i = 0; i < loan->nr_pages && zcmu_page_iter_next(&iter); i++) {
+		pages[i] = private_page(&iter, iter.is_edge ? loan->edges[edge++] : NULL, scratch);
+		if (!pages[i]) {
+			free_pages_array(pages, loan->nr_pages);
+			return NULL;
+		}
+	}
+	return pages;
+}
+
+/*
+ * Exchange the lent pages for private ones, under the handler's feet. The loan
+ * is LENT, its se_cmd not answered. device->lock is held, and dropped meanwhile:
+ * SWAPPING keeps everybody else away from the loan, and with it the command alive.
+ *
+ * Return: 0 with the loan PRIVATE, or -ENOMEM with the loan LENT.
+ */
+static int exchange(struct zcmu_cmd *cmd, struct page *scratch)
+	__must_hold(&cmd->device->lock)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_loan *loan = &cmd->loan;
+	struct page **pages;
+	bool mapped;
+
+	/* New faults wait from here on; those inside are waited for. */
+	loan->state = ZCMU_LOAN_SWAPPING;
+	wait_event_cmd(device->loan_wait, !loan->faults_inside,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	mapped = loan->mapped;
+	loan->mapped = false;
+	spin_unlock(&device->lock);
+
+	if (mapped)
+		unmap_window(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
+	pages = make_private(cmd, scratch);
+
+	spin_lock(&device->lock);
+	loan->private = pages;
+	loan->state = pages ? ZCMU_LOAN_PRIVATE : ZCMU_LOAN_LENT;
+	if (pages && !scratch)
+		device->counters.bytes_swapped += cmd->se_cmd->data_length;
+	wake_up_all(&device->loan_wait);
+	return pages ? 0 : -ENOMEM;
+}
+
+/*
+ * Faults
+ */
+
+/*
+ * A handler that pins is likely to pin the next payload too: copying that from
+ * the start is cheaper than exchanging it. device->lock is held.
+ */
+static void note_pin(struct zcmu_device *device)
+{
+	device->counters.pins++;
+	device->copies_step = device->copies_step ?
+		min_t(u32, device->copies_step * 2, PIN_COPIES_MAX) : PIN_COPIES_FIRST;
+	atomic_set(&device->copies_due, device->copies_step);
+}
+
+/* The command whose loan has this page of the window, or NULL. device->lock is held. */
+static struct zcmu_cmd *find_loan(struct zcmu_device *device, u32 page)
+{
+	struct zcmu_cmd *cmd = zcmu_window_owner(&device->window, page);
+
+	if (!cmd || cmd->loan.state == ZCMU_LOAN_CLOSED ||
+	    page - cmd->loan.slot * ZCMU_SLOT_PAGES >= cmd->loan.nr_pages)
+		return NULL;
+	return cmd;
+}
+
+/*
+ * Find the loan that has a page of the window, and keep it from being closed or
+ * swapped until leave(). Waits out a swap; for a pin it makes one.
+ *
+ * Return: the command; ERR_PTR(-EFAULT) if nobody has the page, or -ENOMEM.
+ */
+static struct zcmu_cmd *enter(struct zcmu_device *device, u32 page, bool pin)
+{
+	struct zcmu_cmd *cmd;
+	int ret = 0;
+
+	spin_lock(&device->lock);
+	wait_event_cmd(device->loan_wait,
+		       !(cmd = find_loan(device, page)) ||
+		       cmd->loan.state != ZCMU_LOAN_SWAPPING,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	if (!cmd) {
+		device->counters.faults_stray++;
+		ret = -EFAULT;
+	} else if (pin && cmd->loan.state == ZCMU_LOAN_LENT) {
+		ret = exchange(cmd, NULL);
+		if (!ret)
+			note_pin(device);
+	}
+	if (!ret) {
+		cmd->loan.faults_inside++;
+		cmd->loan.mapped = true;
+	}
+	spin_unlock(&device->lock);
+	return ret ? ERR_PTR(ret) : cmd;
+}
+
+/* @ptes: how many were put in, for the counters. The command may be gone afterwards. */
+static void leave(struct zcmu_cmd *cmd, u32 ptes)
+{
+	struct zcmu_device *device = cmd->device;
+
+	spin_lock(&device->lock);
+	device->counters.faults++;
+	device->counters.ptes_mapped += ptes;
+	/* Who waits for this holds the lock while it checks and queues itself. */
+	if (!--cmd->loan.faults_inside && waitqueue_active(&device->loan_wait))
+		wake_up_all(&device->loan_wait);
+	spin_unlock(&device->lock);
+}
+
+/* The part of a loan's pages that a mapping shows (it may have been split). */
+struct view {
+	unsigned long address;
+	u32 skip;	/* pages of the loan in front of it */
+	u32 nr;
+};
+
+static struct view loan_view(const struct zcmu_cmd *cmd, struct vm_area_struct *vma)
+{
+	unsigned long first = cmd->device->window_pgoff +
+			      (unsigned long)cmd->loan.slot * ZCMU_SLOT_PAGES;
+	unsigned long begin = max(first, vma->vm_pgoff);
+	unsigned long end = min(first + cmd->loan.nr_pages, vma->vm_pgoff + vma_pages(vma));
+
+	return (struct view){
+		.address = vma->vm_start + ((begin - vma->vm_pgoff) << PAGE_SHIFT),
+		.skip = begin - first,
+		.nr = end - begin,
+	};
+}
+
+struct lent_ptes {
+	struct zcmu_page_iter iter;
+	struct page **edges;
+	struct mm_struct *mm;
+	pgprot_t prot;
+	bool upgrade;		/* replace read-only PTEs */
+	u32 mapped;
+};
+
+static struct page *next_lent_page(struct lent_ptes *ptes)
+{
+	if (!zcmu_page_iter_next(&ptes->iter))
+		return NULL;
+	return ptes->iter.is_edge ? *ptes->edges++ : ptes->iter.page;
+}
+
+/* apply_to_page_range() calls this for one page after the other, under the PTE lock. */
+static int put_lent_pte(pte_t *pte, unsigned long address, void *data)
+{
+	struct lent_ptes *ptes = data;
+	struct page *page = next_lent_page(ptes);
+
+	if (WARN_ON_ONCE(!page))
+		return -EFAULT;
+	/* Another thread's fault may have been quicker. */
+	if (!pte_none(ptep_get(pte)) && !ptes->upgrade)
+		return 0;
+	set_pte_at(ptes->mm, address, pte,
+		   pte_mkspecial(pfn_pte(page_to_pfn(page), ptes->prot)));
+	ptes->mapped++;
+	return 0;
+}
+
+/*
+ * The protection of lent pages. A WRITE's are read-only and clean: mprotect()
+ * makes a dirty PTE of a shared mapping writable without asking (I3).
+ */
+static pgprot_t lent_prot(const struct zcmu_cmd *cmd, const struct vm_area_struct *vma)
+{
+	return vm_get_page_prot(is_write(cmd) ? vma->vm_flags & ~VM_WRITE : vma->vm_flags);
+}
+
+/* Put in all pages of a loan. The caller is between enter() and leave(). */
+static int map_lent(struct zcmu_cmd *cmd, struct vm_area_struct *vma, bool upgrade, u32 *mapped)
+{
+	struct view view = loan_view(cmd, vma);
+	struct lent_ptes ptes = {
+		.edges = cmd->loan.edges,
+		.mm = vma->vm_mm,
+		.prot = lent_prot(cmd, vma),
+		.upgrade = upgrade,
+	};
+	unsigned int noio;
+	u32 i;
+	int ret;
+
+	zcmu_page_iter_init(&ptes.iter, cmd->se_cmd);
+	for (i = 0; i < view.skip; i++)
+		next_lent_page(&ptes);
+	/* Page tables are allocated GFP_KERNEL: reclaim must not come back to this disk. */
+	noio = memalloc_noio_save();
+	ret = apply_to_page_range(vma->vm_mm, view.address, (unsigned long)view.nr << PAGE_SHIFT,
+				  put_lent_pte, &ptes);
+	memalloc_noio_restore(noio);
+	*mapped = ptes.mapped;
+	return ret;
+}
+
+/* The same for private pages: ordinary PTEs, which a pin can follow. */
+static int map_private(struct zcmu_cmd *cmd, struct vm_area_struct *vma, u32 *mapped)
+{
+	struct view view = loan_view(cmd, vma);
+	unsigned int noio = memalloc_noio_save();
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < view.nr && !ret; i++) {
+		ret = vm_insert_page(vma, view.address + i * PAGE_SIZE,
+				     cmd->loan.private[view.skip + i]);
+		if (!ret)
+			++*mapped;
+		else if (ret == -EBUSY)
+			ret = 0;
+	}
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
+/* Does this fault come from get_user_pages()? See FAULT_FLAG_INTERRUPTIBLE in mm_types.h. */
+static bool is_pin(const struct vm_fault *vmf)
+{
+	return !(vmf->flags & FAULT_FLAG_INTERRUPTIBLE);
+}
+
+static vm_fault_t result_of(int err)
+{
+	return !err ? VM_FAULT_NOPAGE : err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+/* A touch of the window: put in the pages of the command that owns the address. */
+vm_fault_t zcmu_lend_fault(struct zcmu_device *device, struct vm_fault *vmf)
+{
+	u32 page = vmf->pgoff - device->window_pgoff;
+	struct zcmu_cmd *cmd = enter(device, page, is_pin(vmf));
+	u32 mapped = 0;
+	int ret;
+
+	if (IS_ERR(cmd))
+		return result_of(PTR_ERR(cmd));
+	if (cmd->loan.state == ZCMU_LOAN_PRIVATE)
+		ret = map_private(cmd, vmf->vma, &mapped);
+	else
+		ret = map_lent(cmd, vmf->vma, false, &mapped);
+	trace_zcmu_fault(device, cmd->id, page, mapped);
+	leave(cmd, mapped);
+	return result_of(ret);
+}
+
+/*
+ * A store to a page that is mapped read-only. A WRITE's payload stays so (I3). A
+ * READ's is read-only only if the mapping was when it was touched first.
+ *
+ * The PTE is made writable here, between enter() and leave(): if mm did it after
+ * our return, the address might belong to another command by then.
+ */
+vm_fault_t zcmu_lend_mkwrite(struct zcmu_device *device, struct vm_fault *vmf)
+{
+	struct zcmu_cmd *cmd = enter(device, vmf->pgoff - device->window_pgoff, false);
+	u32 mapped = 0;
+	int ret = 0;
+
+	if (IS_ERR(cmd))
+		return result_of(PTR_ERR(cmd));
+	if (cmd->loan.state == ZCMU_LOAN_LENT)
+		ret = is_write(cmd) ? -EACCES : map_lent(cmd, vmf->vma, true, &mapped);
+	/* PRIVATE: the PTE is gone already, the next fault puts in the new one. */
+	leave(cmd, mapped);
+	return result_of(ret);
+}
+
+/*
+ * Take-back
+ */
+
+static int by_slot(void *priv, const struct list_head *a, const struct list_head *b)
+{
+	const struct zcmu_cmd *x = list_entry(a, struct zcmu_cmd, node);
+	const struct zcmu_cmd *y = list_entry(b, struct zcmu_cmd, node);
+
+	return x->loan.slot > y->loan.slot;
+}
+
+/*
+ * Close a loan: no fault maps its pages any more. Return: whether some page table
+ * may have them. device->lock is held, and dropped to wait.
+ */
+static bool close_loan(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_loan *loan = &cmd->loan;
+
+	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	loan->state = ZCMU_LOAN_CLOSED;
+	wait_event_cmd(device->loan_wait, !loan->faults_inside,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	return loan->mapped;
+}
+
+/**
+ * zcmu_lend_take_back - end the loans of commands that are about to be answered
+ * @device: the device
+ * @batch: commands that the caller owns, linked by node; reordered
+ *
+ * When this returns no page table has a page of theirs, and their slots are free
+ * for others. Commands whose addresses are adjacent share one unmap and one TLB
+ * flush. Sleeps.
+ */
+void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch)
+{
+	u32 first = 0, end = 0, commands = 0;
+	struct zcmu_cmd *cmd;
+	bool any = false;
+
+	list_for_each_entry(cmd, batch, node)
+		any |= cmd->lent;
+	if (!any)
+		return;
+
+	if (!list_is_singular(batch))
+		list_sort(NULL, batch, by_slot);
+	spin_lock(&device->lock);
+	list_for_each_entry(cmd, batch, node) {
+		if (cmd->lent)
+			cmd->loan.mapped = close_loan(cmd);
+	}
+	spin_unlock(&device->lock);
+
+	list_for_each_entry(cmd, batch, node) {
+		u32 page = cmd->loan.slot * ZCMU_SLOT_PAGES;
+
+		if (!cmd->lent || !cmd->loan.mapped)
+			continue;
+		if (commands && page != round_up(end, ZCMU_SLOT_PAGES)) {
+			unmap_window(device, first, end - first, commands);
+			commands = 0;
+		}
+		if (!commands++)
+			first = page;
+		end = page + cmd->loan.nr_pages;
+	}
+	if (commands)
+		unmap_window(device, first, end - first, commands);
+
+	spin_lock(&device->lock);
+	list_for_each_entry(cmd, batch, node) {
+		if (cmd->lent)
+			zcmu_window_give_back(&device->window, cmd->loan.slot, cmd->loan.nr_slots);
+	}
+	spin_unlock(&device->lock);
+}
+
+/**
+ * zcmu_lend_finish_read - bring home what the handler put into private pages
+ * @cmd: a READ whose loan was taken back
+ * @bytes: how much of its payload is valid
+ *
+ * Lent pages need nothing: the bytes are where they belong.
+ */
+void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+	struct zcmu_page_iter iter;
+	u32 i, edge = 0;
+
+	if (!loan->nr_edges && !loan->private)
+		return;
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	for (i = 0; bytes && zcmu_page_iter_next(&iter); i++) {
+		struct page *page = NULL;
+		u32 len = min(iter.len, bytes);
+
+		if (iter.is_edge)
+			page = loan->edges[edge++];
+		else if (loan->private)
+			page = loan->private[i];
+		if (page)
+			memcpy_page(iter.page, iter.offset, page, iter.offset, len);
+		bytes -= len;
+	}
+}
+
+/**
+ * zcmu_lend_revoke - make the initiator's pages independent of the handler
+ * @cmd: a command in state REVOKING, not answered yet
+ *
+ * The handler keeps addresses it can use: a WRITE's lead to a copy, a READ's to
+ * scratch memory that nobody looks at. Its entry stays on the ring. Sleeps.
+ *
+ * Return: 0, or -ENOMEM: then the addresses are dead (SIGBUS), which is safe, too.
+ */
+int zcmu_lend_revoke(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_loan *loan = &cmd->loan;
+	struct page *scratch = NULL;
+	bool unmap = false;
+	int ret = 0;
+
+	if (!is_write(cmd)) {
+		scratch = alloc_page(GFP_NOIO | __GFP_ZERO);
+		if (!scratch)
+			ret = -ENOMEM;
+	}
+
+	spin_lock(&device->lock);
+	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	/* PRIVATE already, because of a pin: nothing of the initiator's is left there. */
+	if (!ret && loan->state == ZCMU_LOAN_LENT)
+		ret = exchange(cmd, scratch);
+	if (ret)
+		unmap = close_loan(cmd);
+	device->counters.revokes++;
+	spin_unlock(&device->lock);
+
+	if (unmap)
+		unmap_window(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
+	if (scratch)
+		put_page(scratch);
+	trace_zcmu_revoke(device, cmd->id, ret);
+	return ret;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Wires the module together: caches, workqueue, root device, backend. No logic.
+ */
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "zcmu_kernel.h"
+
+struct workqueue_struct *zcmu_wq;
+struct kmem_cache *zcmu_cmd_cache;
+struct device *zcmu_root_device;
+
+static int attach_hba(struct se_hba *hba, u32 host_id)
+{
+	struct zcmu_hba *zcmu_hba = kzalloc(sizeof(*zcmu_hba), GFP_KERNEL);
+
+	if (!zcmu_hba)
+		return -ENOMEM;
+	zcmu_hba->host_id = host_id;
+	hba->hba_ptr = zcmu_hba;
+	return 0;
+}
+
+static void detach_hba(struct se_hba *hba)
+{
+	kfree(hba->hba_ptr);
+	hba->hba_ptr = NULL;
+}
+
+static struct target_backend_ops backend = {
+	.name = "user",
+	.owner = THIS_MODULE,
+	.transport_flags_default = TRANSPORT_FLAG_PASSTHROUGH,
+	.transport_flags_changeable = TRANSPORT_FLAG_PASSTHROUGH_PGR |
+				      TRANSPORT_FLAG_PASSTHROUGH_ALUA,
+	.attach_hba = attach_hba,
+	.detach_hba = detach_hba,
+	.alloc_device = zcmu_device_alloc,
+	.configure_device = zcmu_device_configure,
+	.destroy_device = zcmu_device_destroy,
+	.free_device = zcmu_device_free,
+	.plug_device = zcmu_plug,
+	.unplug_device = zcmu_unplug,
+	.set_configfs_dev_params = zcmu_control_store,
+	.show_configfs_dev_params = zcmu_info_show,
+	.parse_cdb = zcmu_parse_cdb,
+	.tmr_notify = zcmu_abort_notify,
+	.get_device_type = sbc_get_device_type,
+	.get_blocks = zcmu_device_blocks,
+	.tb_dev_action_attrs = zcmu_action_attrs,
+};
+
+static int __init zcmu_init(void)
+{
+	int ret = -ENOMEM;
+
+	zcmu_wq = alloc_workqueue("zcmu", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!zcmu_wq)
+		return ret;
+
+	zcmu_cmd_cache = KMEM_CACHE(zcmu_cmd, 0);
+	if (!zcmu_cmd_cache)
+		goto destroy_wq;
+
+	/* Handlers look for its name, and so does stock: only one of the two can be loaded. */
+	zcmu_root_device = root_device_register("tcm_user");
+	if (IS_ERR(zcmu_root_device)) {
+		ret = PTR_ERR(zcmu_root_device);
+		goto destroy_cache;
+	}
+
+	backend.tb_dev_attrib_attrs = zcmu_attrib_attrs_create();
+	if (!backend.tb_dev_attrib_attrs) {
+		ret = -ENOMEM;
+		goto unregister_root;
+	}
+
+	ret = transport_backend_register(&backend);
+	if (ret)
+		goto free_attribs;
+	return 0;
+
+free_attribs:
+	kfree(backend.tb_dev_attrib_attrs);
+unregister_root:
+	root_device_unregister(zcmu_root_device);
+destroy_cache:
+	kmem_cache_destroy(zcmu_cmd_cache);
+destroy_wq:
+	destroy_workqueue(zcmu_wq);
+	return ret;
+}
+
+static void __exit zcmu_exit(void)
+{
+	target_backend_unregister(&backend);
+	kfree(backend.tb_dev_attrib_attrs);
+	root_device_unregister(zcmu_root_device);
+	/* Devices are freed after a grace period, by a function of ours. */
+	rcu_barrier();
+	kmem_cache_destroy(zcmu_cmd_cache);
+	destroy_workqueue(zcmu_wq);
+}
+
+module_init(zcmu_init);
+module_exit(zcmu_exit);
+
+MODULE_DESCRIPTION("TCMU backend that lends the pages of a request to user space (zcmu)");
+MODULE_AUTHOR("The zcmu authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(ZCMU_VERSION);

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Walks a command's scatter-gather list page by page, in the order in which the
+ * pages lie in the window. Neither maps nor copies anything.
+ */
+#include "zcmu_kernel.h"
+
+/* data_length may be less than what the list describes. */
+static bool start_segment(struct zcmu_page_iter *iter)
+{
+	u32 len;
+
+	while (iter->sg && !iter->sg->length)
+		iter->sg = sg_next(iter->sg);
+	if (!iter->left || !iter->sg)
+		return false;
+	len = min(iter->sg->length, iter->left);
+	iter->seg_offset = offset_in_page(iter->sg->offset);
+	iter->seg_len = len;
+	iter->left -= len;
+	iter->index = 0;
+	iter->count = zcmu_segment_pages(iter->seg_offset, len);
+	return true;
+}
+
+void zcmu_page_iter_init(struct zcmu_page_iter *iter, const struct se_cmd *se_cmd)
+{
+	BUILD_BUG_ON(ZCMU_PLAN_PAGE != PAGE_SIZE);
+
+	*iter = (struct zcmu_page_iter){
+		.sg = se_cmd->t_data_sg,
+		.left = se_cmd->t_data_nents ? se_cmd->data_length : 0,
+	};
+	if (!start_segment(iter))
+		iter->sg = NULL;
+}
+
+/*
+ * Go to the next page of the payload: the k-th call stands on page k of the
+ * loan. Return: false behind the last.
+ */
+bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
+{
+	u32 begin, end;
+
+	if (!iter->sg)
+		return false;
+	if (iter->index == iter->count) {
+		iter->sg = sg_next(iter->sg);
+		if (!start_segment(iter)) {
+			iter->sg = NULL;
+			return false;
+		}
+	}
+	begin = iter->index ? iter->index * PAGE_SIZE : iter->seg_offset;
+	end = min_t(u32, iter->seg_offset + iter->seg_len, (iter->index + 1) * PAGE_SIZE);
+	iter->page = nth_page(sg_page(iter->sg),
+			      (iter->sg->offset >> PAGE_SHIFT) + iter->index);
+	iter->offset = offset_in_page(begin);
+	iter->len = end - begin;
+	iter->is_edge = zcmu_page_is_edge(iter->seg_offset, iter->seg_len,
+					  iter->index, iter->count);
+	iter->index++;
+	return true;
+}
+
+void zcmu_payload_plan(struct zcmu_plan *plan, const struct se_cmd *se_cmd)
+{
+	struct zcmu_page_iter iter;
+
+	zcmu_plan_init(plan);
+	zcmu_page_iter_init(&iter, se_cmd);
+	while (iter.sg && !plan->too_many_runs) {
+		zcmu_plan_add(plan, iter.seg_offset, iter.seg_len);
+		iter.sg = sg_next(iter.sg);
+		if (!start_segment(&iter))
+			break;
+	}
+}

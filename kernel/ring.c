@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mailbox and the command ring: room, entries, answers. Not for what is in
+ * an entry (submit.c) nor for what an answer means (complete.c).
+ *
+ * Reads of shared memory are tagged "shared:", and each happens once.
+ */
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/string.h>
+#include <asm/barrier.h>
+
+#include "ring.h"
+
+static u32 used_bytes(const struct zcmu_ring *ring)
+{
+	return ring->head >= ring->cleaned ? ring->head - ring->cleaned :
+					     ring->size - ring->cleaned + ring->head;
+}
+
+static u32 advance(const struct zcmu_ring *ring, u32 position, u32 bytes)
+{
+	position += bytes;
+	return position >= ring->size ? position - ring->size : position;
+}
+
+/* PAD bytes that go in front of an entry that must not wrap. */
+static u32 padding_before(const struct zcmu_ring *ring, u32 len)
+{
+	u32 to_end = ring->size - ring->head;
+
+	return to_end < len ? to_end : 0;
+}
+
+/**
+ * zcmu_ring_init - lay out mailbox and ring in fresh, zeroed memory
+ * @ring: to be filled in
+ * @map: the start of map 0, at least the mailbox and @size bytes
+ * @size: bytes of the ring, a multiple of ZCMU_ENTRY_ALIGN
+ */
+void zcmu_ring_init(struct zcmu_ring *ring, void *map, u32 size)
+{
+	struct zcmu_mailbox *mailbox = map;
+
+	BUILD_BUG_ON(sizeof(struct zcmu_mailbox) != 128);
+	BUILD_BUG_ON(sizeof(struct zcmu_cmd_entry) != 112);
+	BUILD_BUG_ON(sizeof(struct zcmu_tmr_entry) != 32);
+
+	mailbox->version = ZCMU_MAILBOX_VERSION;
+	mailbox->cmdr_off = sizeof(*mailbox);
+	mailbox->cmdr_size = size;
+	ring->mailbox = mailbox;
+	ring->entries = mailbox + 1;
+	ring->size = size;
+	INIT_LIST_HEAD(&ring->spans);
+	zcmu_ring_reset(ring);
+}
+
+/* Empty the ring. The caller has taken every command off it. */
+void zcmu_ring_reset(struct zcmu_ring *ring)
+{
+	INIT_LIST_HEAD(&ring->spans);
+	ring->head = 0;
+	ring->cleaned = 0;
+	WRITE_ONCE(ring->mailbox->cmd_tail, 0);
+	WRITE_ONCE(ring->mailbox->cmd_head, 0);
+}
+
+/* Does an entry of @len bytes fit now, with its PAD and the byte that stays free? */
+bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len)
+{
+	return used_bytes(ring) + padding_before(ring, len) + len < ring->size;
+}
+
+/**
+ * zcmu_ring_begin - start an entry at the head; nothing is visible yet
+ * @ring: the ring, with room for @len
+ * @span: the entry's note, to be kept until the handler's tail has passed it
+ * @len: bytes, a multiple of ZCMU_ENTRY_ALIGN; at least a command or TMR entry's
+ * @offset: the entry's offset from the start of map 0
+ *
+ * Return: the zeroed entry, for the caller to fill in and then publish.
+ */
+void *zcmu_ring_begin(struct zcmu_ring *ring, struct zcmu_span *span, u32 len, u32 *offset)
+{
+	u32 position = ring->head;
+	void *entry;
+
+	span->len = len;
+	span->pad = padding_before(ring, len);
+	if (span->pad) {
+		struct zcmu_entry_hdr pad = { .len_op = span->pad | ZCMU_OP_PAD };
+
+		memcpy(ring->entries + position, &pad, sizeof(pad));
+		position = 0;
+	}
+	entry = ring->entries + position;
+	memset(entry, 0, len);
+	*offset = sizeof(struct zcmu_mailbox) + position;
+	return entry;
+}
+
+/* Make the entry that zcmu_ring_begin() started visible to the handler. */
+void zcmu_ring_publish(struct zcmu_ring *ring, struct zcmu_span *span)
+{
+	ring->head = advance(ring, ring->head, span->pad);
+	ring->head = advance(ring, ring->head, span->len);
+	list_add_tail(&span->node, &ring->spans);
+	/* The entry must be visible before the head that covers it. */
+	smp_store_release(&ring->mailbox->cmd_head, ring->head);
+}
+
+/**
+ * zcmu_ring_answered - how far has the handler's tail come?
+ * @ring: the ring
+ * @bytes: how many bytes it has passed since answers were last taken
+ *
+ * Return: 0, or -EPROTO if the tail is where no tail can be.
+ */
+int zcmu_ring_answered(const struct zcmu_ring *ring, u32 *bytes)
+{
+	/* shared: the answers must be read after the tail that covers them. */
+	u32 tail = smp_load_acquire(&ring->mailbox->cmd_tail);
+
+	if (tail >= ring->size)
+		return -EPROTO;
+	*bytes = tail >= ring->cleaned ? tail - ring->cleaned :
+					 ring->size - ring->cleaned + tail;
+	return *bytes <= used_bytes(ring) ? 0 : -EPROTO;
+}
+
+/**
+ * zcmu_ring_next_answer - take the oldest entry that the tail has passed
+ * @ring: the ring
+ * @bytes: what zcmu_ring_answered() said; reduced by what is taken
+ * @answer: filled in
+ *
+ * The entry's place on the ring is free again when this returns.
+ *
+ * Return: 1 if @answer is filled in, 0 if there is none left, -EPROTO if the
+ * tail stands inside an entry.
+ */
+int zcmu_ring_next_answer(struct zcmu_ring *ring, u32 *bytes, struct zcmu_answer *answer)
+{
+	const struct zcmu_cmd_entry *entry;
+	struct zcmu_span *span;
+
+	if (!*bytes)
+		return 0;
+	span = list_first_entry(&ring->spans, struct zcmu_span, node);
+	if (span->pad) {
+		if (*bytes < span->pad)
+			return -EPROTO;
+		*bytes -= span->pad;
+		ring->cleaned = advance(ring, ring->cleaned, span->pad);
+		span->pad = 0;
+		if (!*bytes)
+			return 0;
+	}
+	if (*bytes < span->len)
+		return -EPROTO;
+
+	answer->span = span;
+	if (span->is_cmd) {
+		entry = ring->entries + ring->cleaned;
+		/* shared: */
+		answer->cmd_id = READ_ONCE(entry->hdr.cmd_id);
+		/* shared: */
+		answer->uflags = READ_ONCE(entry->hdr.uflags);
+		/* shared: */
+		answer->scsi_status = READ_ONCE(entry->rsp.scsi_status);
+		/* shared: */
+		answer->read_len = READ_ONCE(entry->rsp.read_len);
+		answer->sense = entry->rsp.sense;
+	}
+	*bytes -= span->len;
+	ring->cleaned = advance(ring, ring->cleaned, span->len);
+	list_del_init(&span->node);
+	return 1;
+}
+
+/**
+ * zcmu_ring_swap_spans - an entry was used to answer another entry's command
+ * @passed: the span that zcmu_ring_next_answer() took off the ring
+ * @answered: the span of the command that was answered
+ *
+ * @passed takes @answered's place, because its command is still out, and
+ * @answered is off the ring.
+ */
+void zcmu_ring_swap_spans(struct zcmu_span *passed, struct zcmu_span *answered)
+{
+	if (passed == answered)
+		return;
+	passed->pad = answered->pad;
+	passed->len = answered->len;
+	list_replace_init(&answered->node, &passed->node);
+}

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Takes commands from the target core and puts them on the ring: lent or copied,
+ * or made to wait for room. What happens after publication is complete.c's.
+ */
+#include <linux/slab.h>
+#include <scsi/scsi_common.h>
+#include <scsi/scsi_proto.h>
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+#include "zcmu_kernel.h"
+
+static struct zcmu_cmd *cmd_alloc(struct se_cmd *se_cmd)
+{
+	struct zcmu_cmd *cmd = kmem_cache_zalloc(zcmu_cmd_cache, GFP_NOIO);
+
+	if (!cmd)
+		return NULL;
+	cmd->device = zcmu_device(se_cmd->se_dev);
+	cmd->se_cmd = se_cmd;
+	cmd->state = ZCMU_CMD_NEW;
+	INIT_LIST_HEAD(&cmd->node);
+	INIT_LIST_HEAD(&cmd->span.node);
+	return cmd;
+}
+
+static bool is_bidi(const struct se_cmd *se_cmd)
+{
+	return se_cmd->se_cmd_flags & SCF_BIDI;
+}
+
+static bool is_write(const struct se_cmd *se_cmd)
+{
+	return se_cmd->data_direction == DMA_TO_DEVICE;
+}
+
+/* Does the command bring bytes to the initiator that a short answer could leave stale? */
+static bool needs_clean_memory(const struct se_cmd *se_cmd)
+{
+	/* What a handler says it has read of the disk is its word; the rest is ours (I6). */
+	return se_cmd->data_direction == DMA_FROM_DEVICE &&
+	       !(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB);
+}
+
+/* Bytes of Data-In of a bidirectional command. */
+static u32 bidi_length(const struct se_cmd *se_cmd)
+{
+	struct scatterlist *sg;
+	u32 i, bytes = 0;
+
+	for_each_sg(se_cmd->t_bidi_data_sg, sg, se_cmd->t_bidi_data_nents, i)
+		bytes += sg->length;
+	return bytes;
+}
+
+/*
+ * Should the next payload be lent, as far as its shape is concerned? A handler
+ * that has pinned lately gets copies, and now and then another try.
+ */
+static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
+			struct zcmu_plan *plan)
+{
+	struct zcmu_lend_policy policy = device->lend;
+
+	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes)
+		return false;
+	if (atomic_dec_if_positive(&device->copies_due) >= 0)
+		return false;
+	zcmu_payload_plan(plan, se_cmd);
+	return zcmu_plan_should_lend(plan, &policy);
+}
+
+static int prepare_copy(struct zcmu_cmd *cmd)
+{
+	struct zcmu_copy_area *area = &cmd->device->copy;
+	struct se_cmd *se_cmd = cmd->se_cmd;
+	int ret;
+
+	if (!se_cmd->data_length || !se_cmd->t_data_nents)
+		return 0;
+	ret = zcmu_copy_reserve(area, &cmd->out, se_cmd->data_length);
+	if (!ret && is_bidi(se_cmd))
+		ret = zcmu_copy_reserve(area, &cmd->in, bidi_length(se_cmd));
+	if (ret)
+		return ret;
+	if (is_write(se_cmd) || is_bidi(se_cmd))
+		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
+	else if (needs_clean_memory(se_cmd))
+		zcmu_copy_zero(area, &cmd->out);
+	return 0;
+}
+
+/* Undo what was prepared; the command is NEW and not on the ring. */
+static void unprepare(struct zcmu_cmd *cmd)
+{
+	zcmu_lend_free(cmd);
+	zcmu_copy_release(&cmd->device->copy, &cmd->out);
+	zcmu_copy_release(&cmd->device->copy, &cmd->in);
+	if (cmd->id) {
+		xa_erase(&cmd->device->commands, cmd->id);
+		cmd->id = 0;
+	}
+}
+
+/* Free a command that is neither on the ring nor on a list, and whose id is free. */
+void zcmu_cmd_free(struct zcmu_cmd *cmd)
+{
+	zcmu_lend_free(cmd);
+	zcmu_copy_release(&cmd->device->copy, &cmd->out);
+	zcmu_copy_release(&cmd->device->copy, &cmd->in);
+	kmem_cache_free(zcmu_cmd_cache, cmd);
+}
+
+/* Ids are 16 bits wide, and 0 is none. */
+static int take_id(struct zcmu_cmd *cmd)
+{
+	u32 id;
+	int ret = xa_alloc(&cmd->device->commands, &id, cmd, XA_LIMIT(1, U16_MAX), GFP_NOIO);
+
+	if (ret)
+		return ret == -EBUSY ? -ENOSPC : ret;
+	cmd->id = id;
+	return 0;
+}
+
+/*
+ * The entry
+ */
+
+static u32 iovec_count(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+{
+	return cmd->lent ? plan->nr_runs : cmd->out.nr + cmd->in.nr;
+}
+
+/* Where the CDB begins: behind the iovecs, and behind the room that an answer needs. */
+static u32 cdb_offset(u32 iovecs)
+{
+	return max_t(u32, offsetof(struct zcmu_cmd_entry, req.iov) +
+			  iovecs * sizeof(struct zcmu_iovec),
+		     sizeof(struct zcmu_cmd_entry));
+}
+
+static u32 entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+{
+	return cdb_offset(iovec_count(cmd, plan)) +
+	       round_up(scsi_command_size(cmd->se_cmd->t_task_cdb), ZCMU_ENTRY_ALIGN);
+}
+
+static struct zcmu_iovec *put_run_iovecs(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
+					 struct zcmu_iovec *iov)
+{
+	u64 base = (u64)(cmd->device->window_pgoff +
+			 cmd->loan.slot * ZCMU_SLOT_PAGES) << PAGE_SHIFT;
+	u32 i;
+
+	for (i = 0; i < plan->nr_runs; i++) {
+		iov->base = base + ((u64)plan->runs[i].page << PAGE_SHIFT) + plan->runs[i].offset;
+		iov->len = plan->runs[i].len;
+		iov++;
+	}
+	return iov;
+}
+
+static struct zcmu_iovec *put_extent_iovecs(const struct zcmu_cmd *cmd,
+					    const struct zcmu_extents *extents,
+					    struct zcmu_iovec *iov)
+{
+	const struct zcmu_copy_area *area = &cmd->device->copy;
+	u64 base = (u64)cmd->device->copy_pgoff << PAGE_SHIFT;
+	u64 block = (u64)area->pages_per_block << PAGE_SHIFT;
+	u64 left = extents->bytes;
+	u32 i;
+
+	for (i = 0; i < extents->nr; i++) {
+		iov->base = base + extents->list[i].first * block;
+		iov->len = min_t(u64, extents->list[i].count * block, left);
+		left -= iov->len;
+		iov++;
+	}
+	return iov;
+}
+
+static void fill_entry(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
+		       struct zcmu_cmd_entry *entry, u32 offset, u32 len)
+{
+	u32 cdb = cdb_offset(iovec_count(cmd, plan));
+	void *iov = (void *)entry + offsetof(struct zcmu_cmd_entry, req.iov);
+
+	entry->hdr.len_op = len | ZCMU_OP_CMD;
+	entry->hdr.cmd_id = cmd->id;
+	if (cmd->lent) {
+		entry->hdr.kflags = ZCMU_KFLAG_LENT;
+		entry->req.iov_cnt = plan->nr_runs;
+		put_run_iovecs(cmd, plan, iov);
+	} else {
+		entry->req.iov_cnt = cmd->out.nr;
+		entry->req.iov_bidi_cnt = cmd->in.nr;
+		iov = put_extent_iovecs(cmd, &cmd->out, iov);
+		put_extent_iovecs(cmd, &cmd->in, iov);
+	}
+	entry->req.cdb_off = offset + cdb;
+	memcpy((void *)entry + cdb, cmd->se_cmd->t_task_cdb,
+	       scsi_command_size(cmd->se_cmd->t_task_cdb));
+}
+
+static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+{
+	struct zcmu_counters *counters = &cmd->device->counters;
+
+	counters->commands++;
+	if (cmd->lent) {
+		counters->commands_lent++;
+		counters->bytes_lent += plan->bytes - plan->edge_bytes;
+		counters->bytes_edge += plan->edge_bytes;
+	} else if (cmd->out.nr) {
+		counters->commands_copied++;
+		counters->bytes_copied += cmd->out.bytes + cmd->in.bytes;
+	}
+}
+
+/*
+ * NEW -> RING. device->lock is held. Return: 0; -ENOSPC if the ring has no room,
+ * -EXFULL if the window has none, -EBUSY or -EIO if nothing may be queued now,
+ * -ECANCELED if the initiator has aborted the command. The command is as before
+ * then.
+ */
+static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_cmd_entry *entry;
+	u32 len = entry_length(cmd, plan);
+	u32 offset;
+
+	if (test_bit(ZCMU_DEV_BLOCKED, &device->flags))
+		return -EBUSY;
+	if (test_bit(ZCMU_DEV_BROKEN, &device->flags))
+		return -EIO;
+	/* zcmu_abort_notify() finds it either here or on the waiting list. */
+	if (cmd->se_cmd->transport_state & CMD_T_ABORTED)
+		return -ECANCELED;
+	if (!zcmu_ring_has_room(&device->ring, len))
+		return -ENOSPC;
+	if (cmd->lent && !zcmu_lend_begin(cmd))
+		return -EXFULL;
+
+	cmd->span.is_cmd = true;
+	entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
+	fill_entry(cmd, plan, entry, offset, len);
+	cmd->se_cmd->priv = cmd;
+	cmd->state = ZCMU_CMD_RING;
+	list_add_tail(&cmd->node, &device->inflight);
+	zcmu_expire_arm(device, cmd, device->cmd_time_out);
+	count_published(cmd, plan);
+	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
+	zcmu_ring_publish(&device->ring, &cmd->span);
+	return 0;
+}
+
+/* NEW -> WAITING. device->lock is held. Return: 0, or -ETIMEDOUT if waiting is switched off. */
+static int make_wait(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+	unsigned int ms = device->qfull_time_out > 0 ? device->qfull_time_out :
+			  device->cmd_time_out ?: ZCMU_TIME_OUT_MS;
+
+	if (!device->qfull_time_out)
+		return -ETIMEDOUT;
+	cmd->se_cmd->priv = cmd;
+	cmd->state = ZCMU_CMD_WAITING;
+	list_add_tail(&cmd->node, &device->waiting);
+	zcmu_expire_arm(device, cmd, ms);
+	device->counters.waits++;
+	return 0;
+}
+
+/* Prepare the payload and publish. Return: as publish(), or -ENOMEM, -EMSGSIZE. */
+static int try_submit(struct zcmu_cmd *cmd, bool lend, struct zcmu_plan *plan)
+{
+	struct zcmu_device *device = cmd->device;
+	int ret;
+
+	ret = lend ? zcmu_lend_prepare(cmd, plan) : prepare_copy(cmd);
+	if (!ret)
+		ret = take_id(cmd);
+	if (!ret && entry_length(cmd, plan) > device->ring.size / 2)
+		ret = -EMSGSIZE;
+	if (!ret) {
+		trace_zcmu_decide(device, cmd->id, cmd->se_cmd->data_length, cmd->lent);
+		spin_lock(&device->lock);
+		ret = publish(cmd, plan);
+		spin_unlock(&device->lock);
+	}
+	if (ret)
+		unprepare(cmd);
+	return ret;
+}
+
+static int submit(struct zcmu_cmd *cmd)
+{
+	struct zcmu_plan plan;
+	bool lend;
+	int ret;
+
+	lend = should_lend(cmd->device, cmd->se_cmd, &plan);
+	ret = try_submit(cmd, lend, &plan);
+	/* The window is full: the copy area may not be. */
+	if (ret == -EXFULL)
+		ret = try_submit(cmd, false, &plan);
+	return ret;
+}
+
+static sense_reason_t sense_of(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return TCM_LUN_BUSY;
+	case -EIO:
+		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
+	case -EMSGSIZE:
+		return TCM_INVALID_CDB_FIELD;
+	case -ECANCELED:
+		return TCM_CHECK_CONDITION_ABORT_CMD;
+	default:
+		return TCM_OUT_OF_RESOURCES;
+	}
+}
+
+/* Must a new command queue up behind others that wait for room? device->lock is held. */
+static bool must_queue_up(const struct zcmu_device *device)
+{
+	return device->retrying || !list_empty(&device->waiting);
+}
+
+static sense_reason_t execute(struct se_cmd *se_cmd)
+{
+	struct zcmu_device *device = zcmu_device(se_cmd->se_dev);
+	struct zcmu_cmd *cmd = cmd_alloc(se_cmd);
+	int ret = -ENOSPC;
+	bool waits;
+
+	if (!cmd)
+		return TCM_OUT_OF_RESOURCES;
+	trace_zcmu_submit(device, se_cmd);
+
+	spin_lock(&device->lock);
+	waits = must_queue_up(device);
+	spin_unlock(&device->lock);
+	if (!waits)
+		ret = submit(cmd);
+	if (ret == -ENOSPC) {
+		spin_lock(&device->lock);
+		ret = make_wait(cmd);
+		spin_unlock(&device->lock);
+		/* Room may have come up between the attempt and now. */
+		if (!ret)
+			queue_work(zcmu_wq, &device->waiting_work);
+	} else if (!ret && !test_bit(ZCMU_DEV_PLUGGED, &device->flags)) {
+		zcmu_uio_wake(device);
+	}
+	if (!ret)
+		return TCM_NO_SENSE;
+	zcmu_cmd_free(cmd);
+	return sense_of(ret);
+}
+
+/**
+ * zcmu_parse_cdb - the target core has a command for us
+ * @se_cmd: the command
+ *
+ * REPORT LUNS and reservations are the core's; everything else goes to the handler.
+ */
+sense_reason_t zcmu_parse_cdb(struct se_cmd *se_cmd)
+{
+	return passthrough_parse_cdb(se_cmd, execute);
+}
+
+/* The submitter begins a batch: one wake-up at its end will do. */
+struct se_dev_plug *zcmu_plug(struct se_device *se_dev)
+{
+	struct zcmu_device *device = zcmu_device(se_dev);
+
+	return test_and_set_bit(ZCMU_DEV_PLUGGED, &device->flags) ? NULL : &device->plug;
+}
+
+void zcmu_unplug(struct se_dev_plug *plug)
+{
+	struct zcmu_device *device = zcmu_device(plug->se_dev);
+
+	clear_bit(ZCMU_DEV_PLUGGED, &device->flags);
+	zcmu_uio_wake(device);
+}
+
+/* Take the command that has waited longest off the list, to try it. */
+static struct zcmu_cmd *next_waiting(struct zcmu_device *device)
+{
+	struct zcmu_cmd *cmd;
+
+	spin_lock(&device->lock);
+	cmd = list_first_entry_or_null(&device->waiting, struct zcmu_cmd, node);
+	if (cmd) {
+		list_del_init(&cmd->node);
+		cmd->state = ZCMU_CMD_NEW;
+		cmd->se_cmd->priv = NULL;
+	}
+	device->retrying = cmd;
+	spin_unlock(&device->lock);
+	return cmd;
+}
+
+/* Still no room: back to its place, with the deadline it has. */
+static void wait_on(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+
+	spin_lock(&device->lock);
+	cmd->se_cmd->priv = cmd;
+	cmd->state = ZCMU_CMD_WAITING;
+	list_add(&cmd->node, &device->waiting);
+	device->retrying = false;
+	spin_unlock(&device->lock);
+}
+
+/* Work: something was freed; try what waits for room, in order. */
+void zcmu_submit_waiting(struct work_struct *work)
+{
+	struct zcmu_device *device = container_of(work, struct zcmu_device, waiting_work);
+	bool queued = false;
+	struct zcmu_cmd *cmd;
+	int ret;
+
+	while ((cmd = next_waiting(device))) {
+		unsigned long deadline = cmd->deadline;
+
+		ret = submit(cmd);
+		if (ret == -ENOSPC) {
+			cmd->deadline = deadline;
+			wait_on(cmd);
+			break;
+		}
+		if (ret) {
+			/* The queue, not the command, is at fault: the initiator may retry. */
+			zcmu_cmd_answer(cmd, ret == -EBUSY || ret == -ENOMEM ?
+					SAM_STAT_BUSY : SAM_STAT_CHECK_CONDITION);
+			zcmu_cmd_free(cmd);
+		} else {
+			queued = true;
+		}
+	}
+	if (queued)
+		zcmu_uio_wake(device);
+}

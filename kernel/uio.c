@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device file: open, mmap, the handler's kick, and faults passed on to who
+ * has the pages. Knows nothing of commands.
+ */
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "zcmu_kernel.h"
+
+static struct zcmu_device *from_uio(struct uio_info *info)
+{
+	return container_of(info, struct zcmu_device, uio);
+}
+
+/* Wake the handler: there is something on the ring. */
+void zcmu_uio_wake(struct zcmu_device *device)
+{
+	atomic64_inc(&device->wake_ups);
+	uio_event_notify(&device->uio);
+}
+
+/* The handler has written to the device: its tail has moved. The value means nothing. */
+static int uio_kick(struct uio_info *info, s32 value)
+{
+	zcmu_complete_answers(from_uio(info));
+	return 0;
+}
+
+static void vma_open(struct vm_area_struct *vma)
+{
+	zcmu_device_get(vma->vm_private_data);
+}
+
+static void vma_close(struct vm_area_struct *vma)
+{
+	zcmu_device_put(vma->vm_private_data);
+}
+
+static vm_fault_t ring_fault(struct zcmu_device *device, struct vm_fault *vmf)
+{
+	struct page *page = vmalloc_to_page(device->map + (vmf->pgoff << PAGE_SHIFT));
+
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+/* Which part of map 0 is it? The ring stays as long as somebody has it mapped. */
+static vm_fault_t vma_fault(struct vm_fault *vmf)
+{
+	struct zcmu_device *device = vmf->vma->vm_private_data;
+
+	if (vmf->pgoff >= device->map_pages)
+		return VM_FAULT_SIGBUS;
+	if (vmf->pgoff < device->copy_pgoff)
+		return ring_fault(device, vmf);
+	if (test_bit(ZCMU_DEV_GONE, &device->flags))
+		return VM_FAULT_SIGBUS;
+	if (vmf->pgoff < device->window_pgoff)
+		return zcmu_copy_fault(device, vmf);
+	return zcmu_lend_fault(device, vmf);
+}
+
+/* A store to a special PTE that is read-only: only the window has such PTEs. */
+static vm_fault_t vma_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return zcmu_lend_mkwrite(vmf->vma->vm_private_data, vmf);
+}
+
+static const struct vm_operations_struct vma_ops = {
+	.open = vma_open,
+	.close = vma_close,
+	.fault = vma_fault,
+	.pfn_mkwrite = vma_pfn_mkwrite,
+};
+
+/*
+ * The whole of map 0 and nothing else. Shared: a private mapping would copy
+ * lent pages out of our reach. VM_MIXEDMAP: the ring and the copy area are
+ * ordinary pages, which may be pinned; VM_PFNMAP would forbid that.
+ */
+static int uio_mmap(struct uio_info *info, struct vm_area_struct *vma)
+{
+	struct zcmu_device *device = from_uio(info);
+
+	if (vma->vm_pgoff || vma_pages(vma) != device->map_pages || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
+	vma->vm_private_data = device;
+	vma->vm_ops = &vma_ops;
+	zcmu_device_get(device);
+	return 0;
+}
+
+/* One handler at a time. Its inode is what all its mappings hang on. */
+static int uio_open(struct uio_info *info, struct inode *inode)
+{
+	struct zcmu_device *device = from_uio(info);
+
+	if (test_and_set_bit(ZCMU_DEV_OPEN, &device->flags))
+		return -EBUSY;
+	spin_lock(&device->lock);
+	ihold(inode);
+	device->inode = inode;
+	spin_unlock(&device->lock);
+	return 0;
+}
+
+static void forget_inode(struct zcmu_device *device)
+{
+	struct inode *inode;
+
+	spin_lock(&device->lock);
+	inode = device->inode;
+	device->inode = NULL;
+	spin_unlock(&device->lock);
+	iput(inode);
+}
+
+/* The last reference to the open file is gone: so no mapping of it is left. */
+static int uio_release(struct uio_info *info, struct inode *inode)
+{
+	struct zcmu_device *device = from_uio(info);
+
+	forget_inode(device);
+	clear_bit(ZCMU_DEV_OPEN, &device->flags);
+	return 0;
+}
+
+/* (Re)make the name by which handlers find their devices. */
+int zcmu_uio_name(struct zcmu_device *device)
+{
+	u32 host_id = ((struct zcmu_hba *)device->hba->hba_ptr)->host_id;
+	char *name;
+
+	name = device->dev_config[0] ?
+		kasprintf(GFP_KERNEL, "tcm-user/%u/%s/%s", host_id, device->name,
+			  device->dev_config) :
+		kasprintf(GFP_KERNEL, "tcm-user/%u/%s", host_id, device->name);
+	if (!name)
+		return -ENOMEM;
+	kfree(device->uio.name);
+	device->uio.name = name;
+	return 0;
+}
+
+/* Make the device file. From here on there may be a handler. */
+int zcmu_uio_register(struct zcmu_device *device)
+{
+	struct uio_info *info = &device->uio;
+	int ret;
+
+	info->version = __stringify(ZCMU_MAILBOX_VERSION);
+	info->mem[0].name = "tcm-user command & data buffer";
+	info->mem[0].size = device->map_pages << PAGE_SHIFT;
+	info->mem[0].memtype = UIO_MEM_NONE;
+	info->irq = UIO_IRQ_CUSTOM;
+	info->irqcontrol = uio_kick;
+	info->mmap = uio_mmap;
+	info->open = uio_open;
+	info->release = uio_release;
+	ret = uio_register_device(zcmu_root_device, info);
+	if (!ret)
+		device->minor = info->uio_dev->minor;
+	return ret;
+}
+
+/*
+ * Remove the device file: no kick, open or mmap from here on. A handler may still
+ * have it open and mapped; what it touches then is SIGBUS, but for the ring.
+ */
+void zcmu_uio_unregister(struct zcmu_device *device)
+{
+	set_bit(ZCMU_DEV_GONE, &device->flags);
+	uio_unregister_device(&device->uio);
+	zcmu_forget_commands(device);
+	/* uio doesn't call uio_release() any more. */
+	forget_inode(device);
+}

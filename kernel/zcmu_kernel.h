@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything the module's files share: types, states, lock order, and the
+ * prototypes, grouped by the file that has them.
+ *
+ * Security: the handler must be assumed to be malicious. What it can write
+ * (mailbox, ring, copy area) is read once into a local and checked before use;
+ * such places are tagged "shared:".
+ *
+ * Locks, outermost first
+ * ----------------------
+ *	configfs' own
+ *	device->recover_lock	mutex: time-outs, aborts, ring reset, removal; one at a time
+ *	uio's info_lock		mutex: held by uio around open, release, mmap, irqcontrol
+ *	mmap_lock		held by mm around faults
+ *	device->lock		spinlock: ring, window, loans' states, lists, counters
+ *	copy_area->lock		spinlock: the block bitmap
+ *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
+ *
+ * Nothing sleeps and no page is touched under device->lock. Allocations on the
+ * way of a command are GFP_NOIO: the disk may be what memory reclaim waits for.
+ */
+#ifndef ZCMU_KERNEL_H
+#define ZCMU_KERNEL_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/scatterlist.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/uio_driver.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <target/target_core_base.h>
+#include <target/target_core_backend.h>
+
+#include "plan.h"
+#include "ring.h"
+#include "window.h"
+
+#define ZCMU_CONFIG_LEN		256
+
+/* Defaults; all but the first three are stock's. doc/compatibility.md says why they differ. */
+#define ZCMU_COPY_AREA_MB	256
+#define ZCMU_MAX_IO_BYTES	(8u << 20)	/* hw_max_sectors: 8 MiB per command */
+#define ZCMU_WINDOW_MB		256
+#define ZCMU_RING_MB		8		/* the largest allowed, too */
+#define ZCMU_PAGES_PER_BLOCK	1
+#define ZCMU_QUEUE_DEPTH	128
+#define ZCMU_TIME_OUT_MS	(30 * 1000)
+#define ZCMU_LEND_MIN_BYTES	(32u << 10)
+
+/*
+ * Who owns a command, and so may change it. Every transition is one function.
+ *
+ *	NEW -> WAITING -> NEW		submit.c: no room yet; tried again in order
+ *	NEW -> RING			submit.c: published, the handler has it
+ *	RING -> ANSWERED		complete.c: the handler's answer was taken
+ *	RING -> REVOKING -> EXPIRED	expire.c: answered without the handler, who still
+ *					has the entry and now sees private pages
+ *	REVOKING -> RETURNED		complete.c: the handler answered meanwhile
+ *	EXPIRED -> freed		complete.c: its late answer; or reset, or removal
+ *	ANSWERED, RETURNED -> freed	by the function that made them so
+ */
+enum zcmu_cmd_state {
+	ZCMU_CMD_NEW,		/* the submitting thread's */
+	ZCMU_CMD_WAITING,	/* on device->waiting */
+	ZCMU_CMD_RING,		/* the handler's; on device->inflight */
+	ZCMU_CMD_ANSWERED,	/* the completing thread's */
+	ZCMU_CMD_REVOKING,	/* the holder of recover_lock's */
+	ZCMU_CMD_RETURNED,	/* the same, and the handler has given it back */
+	ZCMU_CMD_EXPIRED,	/* nobody's but the handler's entry; se_cmd is NULL */
+};
+
+/*
+ * What the addresses of a lent payload lead to. device->lock.
+ *
+ *	CLOSED -> LENT		lend.c: at publication
+ *	LENT -> SWAPPING	lend.c: a pin or a revoke; faults wait
+ *	SWAPPING -> PRIVATE	lend.c: private pages stand in for the lent ones
+ *	SWAPPING -> LENT	lend.c: no memory for them
+ *	any -> CLOSED		lend.c: taken back; a touch is SIGBUS
+ */
+enum zcmu_loan_state {
+	ZCMU_LOAN_CLOSED,
+	ZCMU_LOAN_LENT,
+	ZCMU_LOAN_SWAPPING,
+	ZCMU_LOAN_PRIVATE,
+};
+
+struct zcmu_loan {
+	u8 state;
+	bool mapped;		/* a page table may hold some of its pages */
+	u32 faults_inside;	/* fault handlers that are mapping its pages */
+	u32 slot;		/* first slot of the window */
+	u32 nr_slots;
+	u32 nr_pages;
+	u32 nr_edges;
+	struct page **edges;	/* private pages for the partial ones, in order */
+	struct page **private;	/* PRIVATE: all pages; edges are among them */
+};
+
+/* A part of the copy area: adjacent blocks. */
+struct zcmu_extent {
+	u32 first;
+	u32 count;
+};
+
+struct zcmu_extents {
+	struct zcmu_extent *list;
+	u32 nr;
+	u32 bytes;		/* of payload */
+	struct zcmu_extent one;	/* what list points at for a small payload */
+};
+
+struct zcmu_cmd {
+	struct zcmu_device *device;
+	struct se_cmd *se_cmd;		/* NULL once it was answered without the handler */
+	u8 state;
+	bool lent;
+	u16 id;				/* 0: none yet */
+	struct list_head node;		/* waiting, inflight, or a list of the owner's */
+	struct zcmu_span span;
+	unsigned long deadline;		/* jiffies */
+
+	struct zcmu_loan loan;		/* if lent */
+	struct zcmu_extents out;	/* else: Data-Out, or the only payload */
+	struct zcmu_extents in;		/* Data-In of a bidirectional command */
+
+	/* the answer */
+	u8 scsi_status;
+	u8 uflags;
+	u32 read_len;
+	u8 sense[ZCMU_SENSE_SIZE];
+};
+
+struct zcmu_copy_area {
+	spinlock_t lock;		/* bitmap, free, hint */
+	unsigned long *bitmap;		/* a bit per block */
+	u32 nr_blocks;
+	u32 free;
+	u32 hint;			/* no free block below */
+	u32 pages_per_block;
+	struct xarray pages;		/* allocated when first used; stay */
+};
+
+/* How often what happened; attrib/counters shows them by these names. */
+#define ZCMU_COUNTERS(X)						\
+	X(commands)		/* put on the ring */			\
+	X(commands_lent)						\
+	X(commands_copied)	/* with a payload in the copy area */	\
+	X(bytes_lent)		/* payload bytes that nobody copied */	\
+	X(bytes_copied)		/* through the copy area */		\
+	X(bytes_edge)		/* copied in partial first and last pages */ \
+	X(bytes_swapped)	/* copied because of a pin or a revoke */ \
+	X(faults)		/* touches of the window that mapped */	\
+	X(faults_stray)		/* touches that got SIGBUS */		\
+	X(ptes_mapped)							\
+	X(take_backs)		/* unmap calls */			\
+	X(commands_taken_back)	/* commands that those served */	\
+	X(pins)			/* payloads exchanged because of a pin */ \
+	X(revokes)		/* payloads exchanged to answer early */ \
+	X(timeouts)							\
+	X(kicks)		/* writes to the uio device */		\
+	X(waits)		/* commands that found no room */
+
+struct zcmu_counters {
+#define ZCMU_COUNTER(name) u64 name;
+	ZCMU_COUNTERS(ZCMU_COUNTER)
+#undef ZCMU_COUNTER
+};
+
+enum zcmu_device_flag {
+	ZCMU_DEV_OPEN,
+	ZCMU_DEV_BROKEN,	/* the handler broke the ring; until it is reset */
+	ZCMU_DEV_BLOCKED,	/* action/block_dev */
+	ZCMU_DEV_PLUGGED,	/* the submitter will wake the handler at the end of its batch */
+	ZCMU_DEV_GONE,		/* destroyed; only mappings keep it */
+};
+
+struct zcmu_hba {
+	u32 host_id;
+};
+
+struct zcmu_device {
+	struct se_device se_dev;
+	struct se_dev_plug plug;
+	struct kref kref;		/* the backstore, its UIO device, and every mapping */
+	struct se_hba *hba;
+	char *name;
+	char dev_config[ZCMU_CONFIG_LEN];
+	u64 dev_size;			/* bytes */
+
+	/* set before enable, constant then */
+	u32 ring_mb;
+	u32 copy_mb;
+	u32 window_mb;
+
+	struct uio_info uio;
+	int minor;			/* N of /dev/uioN */
+	struct inode *inode;		/* the open UIO device's; holds its mappings. lock */
+	void *map;			/* mailbox and ring; the rest of map 0 has no kernel address */
+	unsigned long copy_pgoff;	/* where in map 0 the areas begin, in pages */
+	unsigned long window_pgoff;
+	unsigned long map_pages;
+
+	spinlock_t lock;
+	struct mutex recover_lock;
+	unsigned long flags;		/* enum zcmu_device_flag */
+	struct zcmu_ring ring;
+	struct zcmu_window window;
+	struct zcmu_copy_area copy;
+	struct zcmu_lend_policy lend;
+	atomic_t copies_due;		/* payloads to copy before lending is tried again */
+	u32 copies_step;		/* how many after the last pin; doubles */
+	struct xarray commands;		/* by id: on the ring, or expired */
+	struct list_head inflight;	/* RING, oldest deadline first */
+	struct list_head waiting;	/* WAITING, oldest first */
+	bool retrying;			/* waiting_work has taken a command off it */
+	struct work_struct waiting_work;
+	struct delayed_work expire_work;
+	wait_queue_head_t loan_wait;	/* a loan has left SWAPPING, or the last fault has left one */
+	unsigned int cmd_time_out;	/* ms, 0 is none */
+	int qfull_time_out;		/* ms, 0 fails at once, -1 is the default */
+	struct zcmu_counters counters;
+	atomic64_t wake_ups;		/* uio events: counted without the lock */
+};
+
+static inline struct zcmu_device *zcmu_device(struct se_device *se_dev)
+{
+	return container_of(se_dev, struct zcmu_device, se_dev);
+}
+
+/* main.c */
+extern struct workqueue_struct *zcmu_wq;
+extern struct kmem_cache *zcmu_cmd_cache;
+extern struct device *zcmu_root_device;
+
+/* device.c */
+struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name);
+int zcmu_device_configure(struct se_device *se_dev);
+void zcmu_device_destroy(struct se_device *se_dev);
+void zcmu_device_free(struct se_device *se_dev);
+void zcmu_device_get(struct zcmu_device *device);
+void zcmu_device_put(struct zcmu_device *device);
+sector_t zcmu_device_blocks(struct se_device *se_dev);
+
+/* uio.c */
+int zcmu_uio_register(struct zcmu_device *device);
+void zcmu_uio_unregister(struct zcmu_device *device);
+int zcmu_uio_name(struct zcmu_device *device);
+void zcmu_uio_wake(struct zcmu_device *device);
+
+/* configfs.c */
+extern struct configfs_attribute *zcmu_action_attrs[];
+struct configfs_attribute **zcmu_attrib_attrs_create(void);
+ssize_t zcmu_control_store(struct se_device *se_dev, const char *page, ssize_t count);
+ssize_t zcmu_info_show(struct se_device *se_dev, char *page);
+
+/* submit.c */
+sense_reason_t zcmu_parse_cdb(struct se_cmd *se_cmd);
+struct se_dev_plug *zcmu_plug(struct se_device *se_dev);
+void zcmu_unplug(struct se_dev_plug *plug);
+void zcmu_submit_waiting(struct work_struct *work);
+void zcmu_cmd_free(struct zcmu_cmd *cmd);
+
+/* complete.c */
+void zcmu_complete_answers(struct zcmu_device *device);
+void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status);
+
+/* expire.c */
+void zcmu_expire(struct work_struct *work);
+void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms);
+void zcmu_abort_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
+		       struct list_head *aborted);
+void zcmu_block(struct zcmu_device *device);
+void zcmu_unblock(struct zcmu_device *device);
+void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status);
+void zcmu_forget_commands(struct zcmu_device *device);
+
+/* payload.c */
+struct zcmu_page_iter {
+	struct scatterlist *sg;
+	u32 left;		/* bytes of the payload behind the current segment */
+	u32 seg_offset;		/* the segment: bytes into its first page, and its bytes */
+	u32 seg_len;
+	u32 index;		/* the next page of the segment */
+	u32 count;
+	/* the current page */
+	struct page *page;
+	u32 offset;		/* the payload's bytes in it */
+	u32 len;
+	bool is_edge;
+};
+
+void zcmu_page_iter_init(struct zcmu_page_iter *iter, const struct se_cmd *se_cmd);
+bool zcmu_page_iter_next(struct zcmu_page_iter *iter);
+void zcmu_payload_plan(struct zcmu_plan *plan, const struct se_cmd *se_cmd);
+
+/* lend.c */
+int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan);
+bool zcmu_lend_begin(struct zcmu_cmd *cmd);
+void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch);
+void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
+int zcmu_lend_revoke(struct zcmu_cmd *cmd);
+void zcmu_lend_free(struct zcmu_cmd *cmd);
+vm_fault_t zcmu_lend_fault(struct zcmu_device *device, struct vm_fault *vmf);
+vm_fault_t zcmu_lend_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
+
+/* copy.c */
+int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block);
+void zcmu_copy_destroy(struct zcmu_copy_area *area);
+u64 zcmu_copy_capacity(const struct zcmu_copy_area *area);
+int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes);
+void zcmu_copy_release(struct zcmu_copy_area *area, struct zcmu_extents *extents);
+void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
+			struct scatterlist *sgl, u32 nents);
+void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
+		      struct scatterlist *sgl, u32 nents, u32 bytes);
+void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents);
+vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf);
+
+/* netlink.c and transfer.c are to come: events, and payloads that the kernel moves itself */
+
+#endif /* ZCMU_KERNEL_H */
