@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a store implements: the place that a disk's bytes come from and go to. All
+ * SCSI, the ring, threads and errors are the library's (zcmu.h). zcmu-store(3)
+ * tells it at length; stores/null/null.c shows it in one screen.
+ *
+ * The life of a store
+ *
+ *	open(store, "argument")		size, block size: filled into *store
+ *	  queue_open(store)		once per thread, if there is one
+ *	    read write flush trim zero	many at a time, from every thread
+ *	    queue_submit queue_reap	after a batch; when queue_fd is readable
+ *	  queue_close(queue)
+ *	close(store)			every request was answered before
+ *
+ * Requests
+ *
+ * A callback gets a request, starts or does what it asks for, and returns. The
+ * answer is zcmu_io_done(io, error): from the callback itself, or at any time
+ * later and from any thread, exactly once. Until then the request and its payload
+ * are the store's.
+ *
+ * The payload (iov) is the initiator's own memory wherever zcmu could lend it:
+ * read and write it in place. A READ's payload must be filled completely. A
+ * WRITE's is read-only: a store to it kills the process (SIGBUS).
+ *
+ * Offsets and lengths are bytes, multiples of the block size, and inside the disk:
+ * the library has checked them.
+ *
+ * Capabilities follow from presence: no .flush means that every write is as safe as
+ * it will ever be when it is answered (no write cache is reported); no .trim and no
+ * .zero means that the disk is not thin; no .write means a read-only disk. Only
+ * .open and .read are required.
+ *
+ * Errors are negative errno values. -EIO becomes a medium error (read or write, as
+ * the request was), -ENOSPC space allocation failed, -EROFS or -EPERM write
+ * protected, -EAGAIN or -ENOMEM busy (the initiator tries again), -ENODEV not
+ * ready. Everything else is a hardware error; nothing becomes success.
+ */
+#ifndef ZCMU_STORE_H
+#define ZCMU_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ZCMU_STORE_ABI	1
+
+struct zcmu_store;
+
+enum zcmu_io_op {
+	ZCMU_IO_READ,
+	ZCMU_IO_WRITE,
+	ZCMU_IO_FLUSH,	/* everything answered before must be stable; no range */
+	ZCMU_IO_TRIM,	/* the range's contents are not needed any more */
+	ZCMU_IO_ZERO,	/* the range must read as zeroes */
+};
+
+struct zcmu_io {
+	enum zcmu_io_op op;
+	bool fua;		/* WRITE, ZERO: stable before it is answered (ZCMU_STORE_FUA only) */
+	bool may_trim;		/* ZERO: may give the space back */
+	uint64_t offset;	/* bytes from the start of the disk */
+	uint64_t length;	/* bytes */
+	struct iovec *iov;	/* READ, WRITE: length bytes; the store may change the array */
+	int iovcnt;
+	void *queue;		/* what queue_open() made for the thread that calls; answer there */
+	void *data;		/* the store's own, while the request is its */
+	struct zcmu_io *next;	/* the store's own as well: a list link */
+};
+
+/*
+ * Answer a request; @io is not the store's any more. @error is 0 or a negative
+ * errno. Any thread, never under a lock that a callback takes.
+ */
+void zcmu_io_done(struct zcmu_io *io, int error);
+
+/* struct zcmu_store_ops.flags */
+
+/*
+ * read and the others may sleep (a system call on a file, a lock, a network). They
+ * then run in threads that nothing else waits for. Without it they must return
+ * soon: one thread may serve the whole disk.
+ */
+#define ZCMU_STORE_BLOCKS	(1u << 0)
+/* write and zero honour io->fua. Without it the library flushes after such a write. */
+#define ZCMU_STORE_FUA		(1u << 1)
+/* What was trimmed reads as zeroes. */
+#define ZCMU_STORE_TRIM_ZEROES	(1u << 2)
+
+/*
+ * An open store. The library allocates it; open() fills in the second part.
+ */
+struct zcmu_store {
+	const struct zcmu_store_ops *ops;
+	bool read_only;		/* asked for; open() may set it, too */
+	uint64_t create_size;	/* bytes to create the disk with, or 0 */
+
+	void *data;		/* the store's own */
+	uint64_t size;		/* bytes, a multiple of block_size */
+	uint32_t block_size;	/* bytes: 512 (the default) .. 4096, a power of two */
+	uint32_t physical_block_size;	/* bytes; 0: as block_size */
+	uint32_t optimal_io_size;	/* bytes; 0: nothing to tell */
+	uint32_t trim_granularity;	/* bytes; 0: block_size */
+	bool rotational;
+	bool cannot_trim;	/* this one can't, though the store has .trim */
+	bool cannot_zero;
+};
+
+struct zcmu_store_ops {
+	uint32_t abi;		/* ZCMU_STORE_ABI */
+	uint32_t size;		/* sizeof(struct zcmu_store_ops) */
+	const char *name;	/* the part of STORE before the colon */
+	const char *usage;	/* "file:PATH", for --help */
+	const char *summary;	/* one line, for --help */
+	uint32_t flags;
+
+	/*
+	 * Open @argument, the part of STORE behind the colon. Report what is wrong
+	 * with zcmu_error() and return a negative errno; nothing may be left behind.
+	 */
+	int (*open)(struct zcmu_store *store, const char *argument);
+	void (*close)(struct zcmu_store *store);
+
+	/* Optional, all or none but queue_submit: what a thread needs for itself. */
+	int (*queue_open)(struct zcmu_store *store, void **queue);
+	void (*queue_close)(struct zcmu_store *store, void *queue);
+	int (*queue_fd)(struct zcmu_store *store, void *queue);	/* poll()ed for reading */
+	void (*queue_reap)(struct zcmu_store *store, void *queue);	/* it is readable */
+	void (*queue_submit)(struct zcmu_store *store, void *queue);	/* after some requests */
+
+	void (*read)(struct zcmu_store *store, struct zcmu_io *io);
+	void (*write)(struct zcmu_store *store, struct zcmu_io *io);
+	void (*flush)(struct zcmu_store *store, struct zcmu_io *io);
+	void (*trim)(struct zcmu_store *store, struct zcmu_io *io);
+	void (*zero)(struct zcmu_store *store, struct zcmu_io *io);
+};
+
+/* Messages, for open(): one line each, without a newline. errno is kept. */
+void zcmu_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void zcmu_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Copy between a payload and plain memory, as many bytes as both have; @skip
+ * bytes of the payload are passed over first. Return: bytes copied.
+ */
+size_t zcmu_iov_get(const struct iovec *iov, int iovcnt, size_t skip, void *to, size_t len);
+size_t zcmu_iov_put(const struct iovec *iov, int iovcnt, size_t skip, const void *from, size_t len);
+size_t zcmu_iov_zero(const struct iovec *iov, int iovcnt, size_t skip, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ZCMU_STORE_H */

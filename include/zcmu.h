@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libzcmu: serve a disk from a process of your own. libzcmu(3) has the manual;
+ * what a store has to implement is in zcmu-store.h.
+ *
+ *	struct zcmu_store *store;
+ *	struct zcmu_disk *disk;
+ *
+ *	zcmu_store_open("ram:1G", NULL, &store);
+ *	zcmu_disk_open("mydisk", &disk);	   the backstore exists and is enabled
+ *	zcmu_disk_serve(disk, store, NULL);	   until zcmu_disk_stop()
+ *	zcmu_disk_close(disk);
+ *	zcmu_store_close(store);
+ *
+ * Creating the backstore and exporting it is configuration (configfs, targetcli, or
+ * the zcmu command), not the library's.
+ *
+ * Functions return 0 or a negative errno and leave errno alone. What went wrong is
+ * told by zcmu_error(), where it happens.
+ */
+#ifndef ZCMU_H
+#define ZCMU_H
+
+#include <zcmu-store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How to open a store; zero for the defaults. */
+struct zcmu_store_options {
+	uint64_t size;		/* bytes to create it with */
+	bool read_only;
+};
+
+/*
+ * Open "name:argument" with one of the built-in stores.
+ */
+int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
+		    struct zcmu_store **ret);
+
+/* The same with a store of your own. */
+int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
+			const struct zcmu_store_options *options, struct zcmu_store **ret);
+void zcmu_store_close(struct zcmu_store *store);
+
+/* The built-in stores, in the order of --help; ends with NULL. */
+const struct zcmu_store_ops *const *zcmu_store_list(void);
+
+/* A size: digits, and K, M, G, T, P (powers of 1024) or nothing. */
+int zcmu_parse_size(const char *text, uint64_t *ret);
+
+/* A disk: the kernel's side of it, as its one UIO device. */
+struct zcmu_disk;
+
+/* How the initiator sees the disk; zero and NULL for the defaults. */
+struct zcmu_serve_options {
+	unsigned int threads;		/* that run the store's callbacks; default 1, 4 if it blocks */
+	const char *serial;		/* VPD pages 80 and 83; default: the backstore's own */
+	const char *product;		/* INQUIRY; default: the store's name */
+	void (*ready)(void *argument);	/* called once the ring is being served */
+	void *argument;
+};
+
+/* What a disk has done; see zcmu_disk_statistics(). */
+struct zcmu_statistics {
+	uint64_t commands;
+	uint64_t errors;		/* answered with anything but GOOD */
+	uint64_t bytes_read;
+	uint64_t bytes_written;
+	uint64_t bytes_in_place;	/* payload that was lent */
+	uint64_t bytes_copied;		/* payload that the kernel copied */
+	uint64_t kicks;			/* system calls to pass answers on */
+	uint64_t sleeps;		/* waits for work */
+};
+
+/*
+ * Find the backstore called @name among the UIO devices, open and map it.
+ * -ENOENT: there is none; -EBUSY: somebody else serves it.
+ */
+int zcmu_disk_open(const char *name, struct zcmu_disk **ret);
+void zcmu_disk_close(struct zcmu_disk *disk);
+
+/*
+ * Serve until zcmu_disk_stop(), then answer what the store has begun. Blocks; only
+ * one thread may call it. Commands that are still on the ring stay there.
+ */
+int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
+		    const struct zcmu_serve_options *options);
+
+/* End zcmu_disk_serve(). May be called from any thread and from a signal handler. */
+void zcmu_disk_stop(struct zcmu_disk *disk);
+
+/* A snapshot, for any thread. */
+void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret);
+
+/* Where messages go; default: stderr. @level is a syslog(3) priority. */
+typedef void (*zcmu_log_function)(int level, const char *message);
+void zcmu_set_log(zcmu_log_function function);
+
+const char *zcmu_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ZCMU_H */

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A command from its request to its answer: memory, what the store is asked, steps,
+ * the end. What a CDB means is scsi*.c's.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+
+static struct zcmu_cmd *from_pool(struct zcmu_disk *disk)
+{
+	struct zcmu_cmd *cmd;
+
+	pthread_mutex_lock(&disk->pool_lock);
+	cmd = disk->pool;
+	if (cmd)
+		disk->pool = cmd->next;
+	pthread_mutex_unlock(&disk->pool_lock);
+	return cmd ? cmd : calloc(1, sizeof(*cmd));
+}
+
+static void to_pool(struct zcmu_disk *disk, struct zcmu_cmd *cmd)
+{
+	pthread_mutex_lock(&disk->pool_lock);
+	cmd->next = disk->pool;
+	disk->pool = cmd;
+	pthread_mutex_unlock(&disk->pool_lock);
+}
+
+static void free_iovecs(struct zcmu_cmd *cmd)
+{
+	if (cmd->payload != cmd->inline_payload)
+		free(cmd->payload);
+	if (cmd->scratch != cmd->inline_scratch)
+		free(cmd->scratch);
+	cmd->payload = cmd->inline_payload;
+	cmd->scratch = cmd->inline_scratch;
+}
+
+/* Make room for as many iovecs as the request turned out to have. */
+static bool grow_iovecs(struct zcmu_cmd *cmd)
+{
+	size_t n = (size_t)cmd->req.iovcnt;
+
+	free_iovecs(cmd);
+	cmd->payload = calloc(n, sizeof(*cmd->payload));
+	cmd->scratch = calloc(n, sizeof(*cmd->scratch));
+	if (!cmd->payload || !cmd->scratch) {
+		free_iovecs(cmd);
+		return false;
+	}
+	cmd->req.iov_max = cmd->req.iovcnt;
+	return true;
+}
+
+static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thread *thread)
+{
+	cmd->disk = disk;
+	cmd->thread = thread;
+	cmd->next = NULL;
+	cmd->payload = cmd->inline_payload;
+	cmd->scratch = cmd->inline_scratch;
+	cmd->req.iov_max = ZCMU_INLINE_IOVECS;
+	cmd->step = NULL;
+	cmd->chunk = 0;
+	cmd->may_trim = false;
+	cmd->one_block = false;
+	cmd->buffer = NULL;
+	cmd->flush_after = false;
+	cmd->status = ZCMU_OK;
+	cmd->field = ZCMU_NO_FIELD;
+	cmd->information = UINT64_MAX;
+	cmd->data_len = 0;
+}
+
+/*
+ * Take the next request off the ring. Only the leading thread may. NULL: there is
+ * none, or no memory for it (it stays there). A request that makes no sense is
+ * answered here and passed over.
+ */
+struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread)
+{
+	struct zcmu_cmd *cmd = from_pool(disk);
+	int ret;
+
+	while (cmd) {
+		start(cmd, disk, thread);
+		do {
+			cmd->req.iov = cmd->payload;
+			ret = zcmu_hring_next(&disk->ring, &cmd->req);
+		} while (ret == -E2BIG && grow_iovecs(cmd));
+		if (ret == 0 || ret == -E2BIG) {
+			to_pool(disk, cmd);
+			return NULL;
+		}
+		atomic_fetch_add(&disk->inflight, 1);
+		if (ret > 0)
+			return cmd;
+		zcmu_cmd_finish(cmd, ZCMU_HARDWARE_ERROR);
+		cmd = from_pool(disk);
+	}
+	return NULL;
+}
+
+void zcmu_cmd_free(struct zcmu_cmd *cmd)
+{
+	free(cmd->buffer);
+	cmd->buffer = NULL;
+	free_iovecs(cmd);
+	to_pool(cmd->disk, cmd);
+}
+
+static void count(struct zcmu_cmd *cmd, uint8_t scsi_status)
+{
+	struct zcmu_counts *counts = &cmd->disk->counts;
+
+	atomic_fetch_add_explicit(&counts->commands, 1, memory_order_relaxed);
+	if (scsi_status != SAM_GOOD)
+		atomic_fetch_add_explicit(&counts->errors, 1, memory_order_relaxed);
+	if (cmd->req.bytes)
+		atomic_fetch_add_explicit(cmd->req.lent ? &counts->bytes_in_place :
+							  &counts->bytes_copied,
+					  cmd->req.bytes, memory_order_relaxed);
+}
+
+/* The end: answer, free. The command is gone when this returns. */
+void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
+{
+	struct zcmu_disk *disk = cmd->disk;
+	uint8_t sense[ZCMU_SENSE_LEN];
+	struct zcmu_hanswer answer = { .id = cmd->req.id };
+	uint64_t bytes = cmd->req.bytes;
+
+	answer.scsi_status = zcmu_status_to_scsi(status, cmd->field, cmd->information, sense);
+	if (answer.scsi_status == SAM_CHECK_CONDITION)
+		answer.sense = sense;
+	else if (cmd->data_len < bytes)
+		answer.read_len = cmd->data_len;
+	count(cmd, answer.scsi_status);
+	zcmu_cmd_free(cmd);
+	zcmu_serve_put_answer(disk, &answer, bytes);
+}
+
+/* ILLEGAL REQUEST, with a pointer to the byte of the CDB that is wrong. */
+void zcmu_cmd_bad_field(struct zcmu_cmd *cmd, uint32_t byte)
+{
+	cmd->field = byte;
+	zcmu_cmd_finish(cmd, ZCMU_INVALID_FIELD_IN_CDB);
+}
+
+/*
+ * Answer with Data-In: @len bytes of @data, cut off at the CDB's allocation length.
+ * That is no error (SPC-4 4.2.5.6).
+ */
+void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32_t allocation)
+{
+	if (len > allocation)
+		len = allocation;
+	cmd->data_len = (uint32_t)zcmu_iov_put(cmd->payload, cmd->req.iovcnt, 0, data, len);
+	zcmu_cmd_finish(cmd, ZCMU_OK);
+}
+
+/*
+ * Asking the store
+ */
+
+static void call_store(struct zcmu_cmd *cmd)
+{
+	struct zcmu_store *store = cmd->disk->store;
+	const struct zcmu_store_ops *ops = store->ops;
+	struct zcmu_io *io = &cmd->io;
+
+	switch (io->op) {
+	case ZCMU_IO_READ:
+		ops->read(store, io);
+		break;
+	case ZCMU_IO_WRITE:
+		ops->write(store, io);
+		break;
+	case ZCMU_IO_FLUSH:
+		ops->flush(store, io);
+		break;
+	case ZCMU_IO_TRIM:
+		ops->trim(store, io);
+		break;
+	case ZCMU_IO_ZERO:
+		ops->zero(store, io);
+		break;
+	}
+}
+
+static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length)
+{
+	cmd->io.op = op;
+	cmd->io.fua = false;
+	cmd->io.may_trim = cmd->may_trim;
+	cmd->io.offset = offset;
+	cmd->io.length = length;
+	cmd->io.iov = cmd->scratch;
+	cmd->io.iovcnt = 0;
+	cmd->io.queue = cmd->thread->queue;
+	cmd->io.data = NULL;
+	cmd->io.next = NULL;
+	if (cmd->thread->has_queue)
+		cmd->thread->unsubmitted = true;
+}
+
+/* The first @length bytes of the payload, in an array that the store may change. */
+static void show_payload(struct zcmu_cmd *cmd, uint64_t length)
+{
+	int i;
+
+	for (i = 0; i < cmd->req.iovcnt && length; i++) {
+		cmd->scratch[i] = cmd->payload[i];
+		if (cmd->scratch[i].iov_len > length)
+			cmd->scratch[i].iov_len = length;
+		length -= cmd->scratch[i].iov_len;
+	}
+	cmd->io.iovcnt = i;
+}
+
+/*
+ * Ask the store for something that concerns the command's payload, or none. The
+ * store can do it (zcmu_store_can()). @fua is honoured the way the store can.
+ */
+void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
+			bool fua)
+{
+	const struct zcmu_store_ops *ops = cmd->disk->store->ops;
+
+	prepare_io(cmd, op, offset, length);
+	if (op == ZCMU_IO_READ || op == ZCMU_IO_WRITE)
+		show_payload(cmd, length);
+	if (fua && ops->flags & ZCMU_STORE_FUA)
+		cmd->io.fua = true;
+	else if (fua && ops->flush)
+		cmd->flush_after = true;
+	call_store(cmd);
+}
+
+/* Read into or write from memory of the library's. */
+void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
+			       void *buffer, size_t length)
+{
+	prepare_io(cmd, op, offset, length);
+	cmd->scratch[0] = (struct iovec){ .iov_base = buffer, .iov_len = length };
+	cmd->io.iovcnt = 1;
+	call_store(cmd);
+}
+
+/*
+ * A step's request may be answered before the step returns, or in another thread.
+ * Whoever comes second, the step or the answer, goes on; so steps never nest.
+ */
+static void go_on(struct zcmu_cmd *cmd)
+{
+	do {
+		atomic_store(&cmd->step_refs, 2);
+		if (!cmd->step(cmd))
+			return;
+	} while (atomic_fetch_sub(&cmd->step_refs, 1) == 1);
+}
+
+void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd))
+{
+	cmd->step = step;
+	go_on(cmd);
+}
+
+void zcmu_io_done(struct zcmu_io *io, int error)
+{
+	struct zcmu_cmd *cmd = (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
+
+	if (error)
+		cmd->status = zcmu_status_of_error(io->op, error);
+	if (cmd->step) {
+		if (atomic_fetch_sub(&cmd->step_refs, 1) == 1)
+			go_on(cmd);
+		return;
+	}
+	if (cmd->flush_after && cmd->status == ZCMU_OK) {
+		cmd->flush_after = false;
+		prepare_io(cmd, ZCMU_IO_FLUSH, 0, 0);
+		call_store(cmd);
+		return;
+	}
+	zcmu_cmd_finish(cmd, cmd->status);
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A disk's UIO device: found by the backstore's name, opened, mapped. Serving it is
+ * serve.c's.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+#define SYS_UIO	"/sys/class/uio"
+#define CORE	"/sys/kernel/config/target/core"
+
+/* A file's first line, without its end. Return: 0 or a negative errno. */
+static int read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	int err = 0;
+
+	if (!file)
+		return -errno;
+	if (!fgets(line, (int)size, file))
+		err = ferror(file) ? -EIO : -ENODATA;
+	else
+		line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+	return err;
+}
+
+/* Does a UIO device's name, "tcm-user/<hba>/<name>[/<config>]", mean the backstore? */
+static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
+{
+	const char *rest;
+	size_t len = strlen(name);
+	char *end;
+
+	if (strncmp(uio_name, "tcm-user/", 9))
+		return false;
+	*hba = (unsigned int)strtoul(uio_name + 9, &end, 10);
+	if (*end != '/')
+		return false;
+	rest = end + 1;
+	return !strncmp(rest, name, len) && (!rest[len] || rest[len] == '/');
+}
+
+/* Find /dev/uioN of the backstore. -ENOENT: there is none. */
+static int find_uio(const char *name, char *uio, size_t size, unsigned int *hba)
+{
+	DIR *dir = opendir(SYS_UIO);
+	struct dirent *entry;
+	int err = -ENOENT;
+
+	if (!dir)
+		return -ENOENT;
+	while (err && (entry = readdir(dir))) {
+		char path[320], uio_name[512];
+
+		snprintf(path, sizeof(path), SYS_UIO "/%s/name", entry->d_name);
+		if (strncmp(entry->d_name, "uio", 3) || read_line(path, uio_name, sizeof(uio_name)))
+			continue;
+		if (is_named(uio_name, name, hba)) {
+			snprintf(uio, size, "%s", entry->d_name);
+			err = 0;
+		}
+	}
+	closedir(dir);
+	return err;
+}
+
+static int map_size(const char *uio, size_t *size)
+{
+	char path[320], line[64];
+	int err;
+
+	snprintf(path, sizeof(path), SYS_UIO "/%s/maps/map0/size", uio);
+	err = read_line(path, line, sizeof(line));
+	if (err)
+		return err;
+	*size = strtoull(line, NULL, 0);
+	return *size ? 0 : -EPROTO;
+}
+
+static int kick_kernel(struct zcmu_disk *disk)
+{
+	int32_t on = 1;
+
+	/* Fails only if the device is gone; then nobody waits for the answers. */
+	return write(disk->uio_fd, &on, sizeof(on)) == sizeof(on) ? 0 : -errno;
+}
+
+/* @map: a mapped ring, or a test's. The caller frees the disk if this fails. */
+int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
+{
+	int err;
+
+	disk->stop_fd = -1;
+	disk->end_fd = -1;
+	err = zcmu_hring_init(&disk->ring, map, size);
+	if (err)
+		return err;
+	disk->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (disk->stop_fd < 0) {
+		err = -errno;
+		zcmu_hring_deinit(&disk->ring);
+		return err;
+	}
+	disk->kick = kick_kernel;
+	disk->backlog_end = &disk->backlog;
+	pthread_mutex_init(&disk->work_lock, NULL);
+	pthread_mutex_init(&disk->pool_lock, NULL);
+	return 0;
+}
+
+void zcmu_disk_deinit(struct zcmu_disk *disk)
+{
+	struct zcmu_cmd *cmd;
+
+	while ((cmd = disk->pool)) {
+		disk->pool = cmd->next;
+		free(cmd);
+	}
+	pthread_mutex_destroy(&disk->pool_lock);
+	pthread_mutex_destroy(&disk->work_lock);
+	close(disk->stop_fd);
+	zcmu_hring_deinit(&disk->ring);
+}
+
+/* What the kernel's side has configured; the defaults do if it can't be read. */
+static void read_configuration(struct zcmu_disk *disk, unsigned int hba)
+{
+	static const char serial_is[] = "T10 VPD Unit Serial Number: ";
+	char path[512], line[256];
+
+	snprintf(path, sizeof(path), CORE "/user_%u/%s/attrib/hw_max_sectors", hba, disk->name);
+	if (!read_line(path, line, sizeof(line)))
+		disk->max_blocks = (uint32_t)strtoul(line, NULL, 10);
+	snprintf(path, sizeof(path), CORE "/user_%u/%s/wwn/vpd_unit_serial", hba, disk->name);
+	if (!read_line(path, line, sizeof(line)) &&
+	    !strncmp(line, serial_is, sizeof(serial_is) - 1))
+		snprintf(disk->serial, sizeof(disk->serial), "%.63s",
+			 line + sizeof(serial_is) - 1);
+}
+
+static int open_uio(struct zcmu_disk *disk, const char *uio)
+{
+	char path[320];
+	size_t size;
+	void *map;
+	int err;
+
+	err = map_size(uio, &size);
+	if (err) {
+		zcmu_error("%s: can't read the size of its ring in " SYS_UIO "/%s: %s", disk->name,
+			   uio, strerror(-err));
+		return err;
+	}
+	snprintf(path, sizeof(path), "/dev/%s", uio);
+	disk->uio_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (disk->uio_fd < 0) {
+		err = -errno;
+		zcmu_error("%s: can't open %s: %s", disk->name, path,
+			   err == -EBUSY ? "another process serves this disk" : strerror(-err));
+		return err;
+	}
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, disk->uio_fd, 0);
+	if (map == MAP_FAILED) {
+		err = -errno;
+		zcmu_error("%s: can't map the %zu bytes of %s: %s", disk->name, size, path,
+			   strerror(-err));
+		goto close_fd;
+	}
+	err = zcmu_disk_init(disk, map, size);
+	if (!err)
+		return 0;
+	zcmu_error("%s: the ring in %s is none this program knows (version %u)", disk->name, path,
+		   ((struct zcmu_mailbox *)map)->version);
+	munmap(map, size);
+close_fd:
+	close(disk->uio_fd);
+	return err;
+}
+
+int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
+{
+	struct zcmu_disk *disk;
+	unsigned int hba;
+	char uio[256];
+	int err;
+
+	err = find_uio(name, uio, sizeof(uio), &hba);
+	if (err) {
+		zcmu_error("%s: no UIO device has that name; is the backstore enabled?", name);
+		return err;
+	}
+	disk = calloc(1, sizeof(*disk));
+	if (!disk)
+		return -ENOMEM;
+	disk->name = strdup(name);
+	err = disk->name ? open_uio(disk, uio) : -ENOMEM;
+	if (err) {
+		free(disk->name);
+		free(disk);
+		return err;
+	}
+	read_configuration(disk, hba);
+	*ret = disk;
+	return 0;
+}
+
+void zcmu_disk_close(struct zcmu_disk *disk)
+{
+	void *map;
+	size_t size;
+
+	if (!disk)
+		return;
+	map = disk->ring.map;
+	size = disk->ring.map_size;
+	zcmu_disk_deinit(disk);
+	munmap(map, size);
+	close(disk->uio_fd);
+	free(disk->name);
+	free(disk);
+}
+
+/* How the disk presents itself: the options, else the backstore's, else the name. */
+void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options *options)
+{
+	if (options->serial)
+		snprintf(disk->serial, sizeof(disk->serial), "%s", options->serial);
+	else if (!disk->serial[0])
+		snprintf(disk->serial, sizeof(disk->serial), "%s", disk->name);
+	snprintf(disk->product, sizeof(disk->product), "%-16.16s",
+		 options->product ? options->product : disk->store->ops->name);
+}
+
+void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret)
+{
+	const struct zcmu_counts *counts = &disk->counts;
+
+	*ret = (struct zcmu_statistics){
+		.commands = atomic_load(&counts->commands),
+		.errors = atomic_load(&counts->errors),
+		.bytes_read = atomic_load(&counts->bytes_read),
+		.bytes_written = atomic_load(&counts->bytes_written),
+		.bytes_in_place = atomic_load(&counts->bytes_in_place),
+		.bytes_copied = atomic_load(&counts->bytes_copied),
+		.kicks = atomic_load(&counts->kicks),
+		.sleeps = atomic_load(&counts->sleeps),
+	};
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library's insides: a disk being served, its threads, its commands. Prototypes
+ * are grouped by the file that has them.
+ *
+ * A command's way: a thread takes a request off the ring (serve.c), makes it a
+ * struct zcmu_cmd (command.c), has it interpreted (scsi*.c), which either ends it
+ * with zcmu_cmd_finish() or asks the store; the store's zcmu_io_done() leads to the
+ * next step or to the end; the answer goes to the ring and the kernel is kicked
+ * (serve.c).
+ */
+#ifndef ZCMU_DISK_H
+#define ZCMU_DISK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hring.h"
+#include "sense.h"
+#include "zcmu.h"
+
+#define ZCMU_INLINE_IOVECS	16
+
+/* Block descriptors in one UNMAP; VPD page B0 says so. */
+#define ZCMU_MAX_UNMAP_DESCRIPTORS	256
+
+struct zcmu_disk;
+struct zcmu_thread;
+
+struct zcmu_cmd {
+	struct zcmu_io io;		/* what the store is asked; rebuilt for each step */
+	struct zcmu_disk *disk;
+	struct zcmu_thread *thread;	/* that took it */
+	struct zcmu_cmd *next;		/* free list, backlog */
+	struct zcmu_hreq req;
+	struct iovec *payload;		/* req.iov, as the kernel gave it */
+	struct iovec inline_payload[ZCMU_INLINE_IOVECS];
+	struct iovec *scratch;		/* io.iov: the store may change it */
+	struct iovec inline_scratch[ZCMU_INLINE_IOVECS];
+
+	/*
+	 * Steps: NULL if one request to the store is all. A step asks the store once
+	 * (true), or finishes the command (false); it begins by looking at status.
+	 */
+	bool (*step)(struct zcmu_cmd *cmd);
+	atomic_int step_refs;		/* the step itself, and its request to the store */
+	uint64_t begin;			/* bytes: where the command's range begins */
+	uint64_t offset;		/* bytes: where the next step begins */
+	uint64_t left;			/* bytes, or what else the steps count down */
+	uint32_t chunk;			/* bytes the last step has asked for */
+	bool may_trim;			/* ZERO may give the space back */
+	bool one_block;			/* the payload is one block, meant for each of the range */
+	void *buffer;			/* the steps' memory; freed at the end */
+	bool flush_after;		/* FUA by a store that has only flush */
+
+	/* the answer */
+	enum zcmu_status status;
+	uint32_t field;			/* byte at fault, ZCMU_NO_FIELD */
+	uint64_t information;		/* UINT64_MAX: none */
+	uint32_t data_len;		/* Data-In bytes, if less than the payload */
+};
+
+/*
+ * Thread 0 leads: it alone takes requests off the ring. With one thread it also
+ * serves them; with more it shares them out, and serves what is left unless the
+ * store's callbacks may sleep.
+ */
+struct zcmu_thread {
+	struct zcmu_disk *disk;
+	pthread_t handle;
+	void *queue;			/* the store's, for this thread */
+	int epoll_fd;
+	int wake_fd;			/* eventfd: there is work, or something has ended */
+	bool has_queue;
+	bool is_idle;			/* on disk->idle */
+	struct zcmu_thread *next_idle;
+	/* answers that the kernel has not been told of */
+	unsigned int unkicked;
+	uint64_t unkicked_bytes;
+	bool unsubmitted;		/* requests that queue_submit() was not told of */
+};
+
+/* struct zcmu_statistics, counted without a lock */
+struct zcmu_counts {
+	atomic_uint_fast64_t commands, errors, bytes_read, bytes_written;
+	atomic_uint_fast64_t bytes_in_place, bytes_copied, kicks, sleeps;
+};
+
+struct zcmu_disk {
+	struct zcmu_hring ring;
+	int (*kick)(struct zcmu_disk *disk);	/* tell the kernel; a test's kernel is a function */
+	int uio_fd;
+	char *name;
+	char serial[64];
+	char product[17];
+	uint32_t max_blocks;		/* per command; 0: no limit told */
+	struct zcmu_store *store;
+
+	int stop_fd;			/* eventfd: somebody wants zcmu_disk_serve() to end */
+	int end_fd;			/* eventfd: everything is answered, threads may go */
+	atomic_bool stopping;		/* no more requests are taken */
+	bool gone;			/* the backstore was removed; the leader's */
+	uint32_t ring_events;		/* the leader's */
+	atomic_int inflight;		/* commands taken and not answered */
+	atomic_int kicking;		/* 0: nobody does, 1: somebody, 2: and must once more */
+
+	pthread_mutex_t work_lock;	/* backlog, idle */
+	struct zcmu_cmd *backlog;	/* taken, for whoever is free; oldest first */
+	struct zcmu_cmd **backlog_end;
+	unsigned int backlog_len;
+	struct zcmu_thread *idle;	/* threads that wait for work */
+
+	pthread_mutex_t pool_lock;
+	struct zcmu_cmd *pool;		/* commands to be used again */
+
+	unsigned int nr_threads;
+	struct zcmu_thread *threads;
+	struct zcmu_counts counts;
+};
+
+/* disk.c */
+int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t map_size);
+void zcmu_disk_deinit(struct zcmu_disk *disk);
+void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options *options);
+
+/* serve.c */
+void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
+			   uint64_t bytes);
+
+/* command.c */
+struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread);
+void zcmu_cmd_free(struct zcmu_cmd *cmd);
+void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status);
+void zcmu_cmd_bad_field(struct zcmu_cmd *cmd, uint32_t byte);
+void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32_t allocation);
+void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
+			bool fua);
+void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
+			       void *buffer, size_t length);
+void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd));
+
+/* scsi.c */
+void zcmu_scsi_execute(struct zcmu_cmd *cmd);
+bool zcmu_scsi_asks_store(const uint8_t *cdb);
+void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
+
+/* store.c */
+bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
+
+/* scsi_inquiry.c */
+void zcmu_scsi_inquiry(struct zcmu_cmd *cmd);
+
+/* scsi_mode.c */
+void zcmu_scsi_mode_sense6(struct zcmu_cmd *cmd);
+void zcmu_scsi_mode_sense10(struct zcmu_cmd *cmd);
+
+/* scsi_block.c */
+void zcmu_scsi_test_unit_ready(struct zcmu_cmd *cmd);
+void zcmu_scsi_request_sense(struct zcmu_cmd *cmd);
+void zcmu_scsi_start_stop(struct zcmu_cmd *cmd);
+void zcmu_scsi_read_capacity10(struct zcmu_cmd *cmd);
+void zcmu_scsi_read_capacity16(struct zcmu_cmd *cmd);
+void zcmu_scsi_read(struct zcmu_cmd *cmd);
+void zcmu_scsi_write(struct zcmu_cmd *cmd);
+void zcmu_scsi_verify(struct zcmu_cmd *cmd);
+void zcmu_scsi_synchronize_cache(struct zcmu_cmd *cmd);
+bool zcmu_scsi_range(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length);
+
+/* scsi_thin.c */
+void zcmu_scsi_unmap(struct zcmu_cmd *cmd);
+void zcmu_scsi_write_same(struct zcmu_cmd *cmd);
+
+/* Big-endian fields of CDBs, pages and parameter lists */
+static inline uint16_t zcmu_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t zcmu_get32(const uint8_t *p)
+{
+	return (uint32_t)zcmu_get16(p) << 16 | zcmu_get16(p + 2);
+}
+
+static inline uint64_t zcmu_get64(const uint8_t *p)
+{
+	return (uint64_t)zcmu_get32(p) << 32 | zcmu_get32(p + 4);
+}
+
+static inline void zcmu_put16(uint8_t *p, uint16_t value)
+{
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+}
+
+static inline void zcmu_put32(uint8_t *p, uint32_t value)
+{
+	zcmu_put16(p, (uint16_t)(value >> 16));
+	zcmu_put16(p + 2, (uint16_t)value);
+}
+
+static inline void zcmu_put64(uint8_t *p, uint64_t value)
+{
+	zcmu_put32(p, (uint32_t)(value >> 32));
+	zcmu_put32(p + 4, (uint32_t)value);
+}
+
+#endif /* ZCMU_DISK_H */

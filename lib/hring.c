@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The handler's end of the ring; zcmu-abi.h has the rules. Neither knows SCSI nor
+ * waits for anything.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "hring.h"
+#include "sense.h"
+
+static uint32_t load_head(const struct zcmu_hring *ring)
+{
+	/* The entries must be read after the head that covers them. */
+	return __atomic_load_n(&ring->mailbox->cmd_head, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t advance(const struct zcmu_hring *ring, uint32_t position, uint32_t bytes)
+{
+	return (position + bytes) % ring->size;
+}
+
+static struct zcmu_cmd_entry *entry_at(const struct zcmu_hring *ring, uint32_t position)
+{
+	return (struct zcmu_cmd_entry *)(ring->entries + position);
+}
+
+static uint32_t op_of(const struct zcmu_cmd_entry *entry)
+{
+	return entry->hdr.len_op & ZCMU_OP_MASK;
+}
+
+static uint32_t length_of(const struct zcmu_cmd_entry *entry)
+{
+	return entry->hdr.len_op & ~ZCMU_OP_MASK;
+}
+
+/*
+ * Take over a mapped ring: what is not answered yet (an earlier handler may have
+ * left it) is seen first. -EPROTO: that is no mailbox we know.
+ */
+int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
+{
+	struct zcmu_mailbox *mailbox = map;
+
+	if (map_size < sizeof(*mailbox) || mailbox->version != ZCMU_MAILBOX_VERSION ||
+	    !(mailbox->flags & ZCMU_CAP_OOOC) || !mailbox->cmdr_size ||
+	    (uint64_t)mailbox->cmdr_off + mailbox->cmdr_size > map_size)
+		return -EPROTO;
+	*ring = (struct zcmu_hring){
+		.map = map,
+		.map_size = map_size,
+		.mailbox = mailbox,
+		.entries = (uint8_t *)map + mailbox->cmdr_off,
+		.size = mailbox->cmdr_size,
+		.taken = mailbox->cmd_tail,
+	};
+	pthread_mutex_init(&ring->lock, NULL);
+	return 0;
+}
+
+void zcmu_hring_deinit(struct zcmu_hring *ring)
+{
+	pthread_mutex_destroy(&ring->lock);
+}
+
+/* Return: bytes of the CDB that were copied; 0 if it isn't inside the map. */
+static uint16_t take_cdb(const struct zcmu_hring *ring, uint64_t offset, uint8_t *cdb)
+{
+	size_t len;
+
+	if (offset > ring->map_size - 8)
+		return 0;
+	len = zcmu_cdb_length(ring->map + offset);
+	if (len > ZCMU_CDB_MAX || len > ring->map_size - offset)
+		return 0;
+	memcpy(cdb, ring->map + offset, len);
+	return (uint16_t)len;
+}
+
+static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry,
+		       struct zcmu_hreq *req)
+{
+	const struct zcmu_iovec *from = (const void *)((const uint8_t *)entry +
+					offsetof(struct zcmu_cmd_entry, req.iov));
+	uint32_t i, count = entry->req.iov_cnt;
+
+	req->bytes = 0;
+	req->iovcnt = (int)count;
+	if (count > (uint32_t)req->iov_max)
+		return -E2BIG;
+	for (i = 0; i < count; i++) {
+		if (from[i].base > ring->map_size || from[i].len > ring->map_size - from[i].base)
+			return -EPROTO;
+		req->iov[i].iov_base = ring->map + from[i].base;
+		req->iov[i].iov_len = from[i].len;
+		req->bytes += from[i].len;
+	}
+	return 0;
+}
+
+/*
+ * Take the next request. Only one thread at a time may call it.
+ *
+ * Return: 1 with @req filled in; 0 if the ring is empty; -E2BIG if the request has
+ * req->iovcnt iovecs and there is room for less: it is not taken then. A request
+ * that makes no sense is -EPROTO: taken, with its id, to be answered with an error.
+ */
+int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
+{
+	uint32_t head = load_head(ring);
+
+	while (ring->taken != head) {
+		const struct zcmu_cmd_entry *entry = entry_at(ring, ring->taken);
+		uint32_t len = length_of(entry);
+		int ret;
+
+		if (op_of(entry) != ZCMU_OP_CMD) {
+			ring->taken = advance(ring, ring->taken, len);
+			continue;
+		}
+		req->id = entry->hdr.cmd_id;
+		req->lent = entry->hdr.kflags & ZCMU_KFLAG_LENT;
+		ret = take_iovecs(ring, entry, req);
+		if (ret == -E2BIG)
+			return ret;
+		req->cdb_len = take_cdb(ring, entry->req.cdb_off, req->cdb);
+		ring->taken = advance(ring, ring->taken, len);
+		return ret ? ret : req->cdb_len ? 1 : -EPROTO;
+	}
+	return 0;
+}
+
+/* How many requests wait, up to a handful: enough to share them out. */
+unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring)
+{
+	uint32_t head = load_head(ring), position = ring->taken;
+	unsigned int n = 0;
+
+	while (position != head && n < 64) {
+		const struct zcmu_cmd_entry *entry = entry_at(ring, position);
+
+		n += op_of(entry) == ZCMU_OP_CMD;
+		position = advance(ring, position, length_of(entry));
+	}
+	return n;
+}
+
+/* The tail passes what needs no answer, as far as that was taken. ring->lock is held. */
+static uint32_t skip_unanswerable(const struct zcmu_hring *ring, uint32_t tail)
+{
+	uint32_t head = load_head(ring);
+
+	while (tail != head && op_of(entry_at(ring, tail)) != ZCMU_OP_CMD)
+		tail = advance(ring, tail, length_of(entry_at(ring, tail)));
+	return tail;
+}
+
+/*
+ * Answer a request that was taken, in any order, from any thread. The entry at the
+ * tail is used for it, whosever it was. The kernel looks when it is kicked.
+ */
+void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer)
+{
+	struct zcmu_cmd_entry *entry;
+	uint32_t tail, len;
+
+	pthread_mutex_lock(&ring->lock);
+	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
+	entry = entry_at(ring, tail);
+	len = length_of(entry);
+	entry->hdr.cmd_id = answer->id;
+	entry->hdr.uflags = answer->uflags;
+	if (answer->read_len)
+		entry->hdr.uflags |= ZCMU_UFLAG_READ_LEN;
+	entry->rsp.scsi_status = answer->scsi_status;
+	entry->rsp.read_len = answer->read_len;
+	if (answer->sense) {
+		memset(entry->rsp.sense, 0, sizeof(entry->rsp.sense));
+		memcpy(entry->rsp.sense, answer->sense, ZCMU_SENSE_LEN);
+	}
+	tail = skip_unanswerable(ring, advance(ring, tail, len));
+	/* The answer must be visible before the tail that covers it. */
+	__atomic_store_n(&ring->mailbox->cmd_tail, tail, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&ring->lock);
+}

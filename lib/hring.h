@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handler's end of the ring: takes requests, puts answers. Works on plain
+ * memory, so that tests can play the kernel; waiting and kicking are disk.c's.
+ */
+#ifndef ZCMU_HRING_H
+#define ZCMU_HRING_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "zcmu-abi.h"
+
+#define ZCMU_CDB_MAX	260	/* SPC-4 4.3.3: a variable length CDB */
+
+struct zcmu_hring {
+	uint8_t *map;		/* map 0 */
+	size_t map_size;
+	struct zcmu_mailbox *mailbox;
+	uint8_t *entries;
+	uint32_t size;
+	uint32_t taken;		/* entries before it were taken; one thread at a time */
+	pthread_mutex_t lock;	/* cmd_tail, and the entry there */
+};
+
+/* A request, copied out of its entry: that may be overwritten by any answer. */
+struct zcmu_hreq {
+	uint16_t id;
+	bool lent;
+	int iovcnt;
+	struct iovec *iov;	/* at most iov_max of them; iov_max 0: not wanted */
+	int iov_max;
+	uint64_t bytes;		/* of all iovecs */
+	uint8_t cdb[ZCMU_CDB_MAX];
+	uint16_t cdb_len;
+};
+
+struct zcmu_hanswer {
+	uint16_t id;
+	uint8_t scsi_status;
+	uint8_t uflags;
+	uint32_t read_len;	/* bytes; 0: all of the payload */
+	const uint8_t *sense;	/* 18 bytes, or NULL */
+};
+
+int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size);
+void zcmu_hring_deinit(struct zcmu_hring *ring);
+int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req);
+unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring);
+void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer);
+
+#endif /* ZCMU_HRING_H */

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Copies between payloads and plain memory, and clears. For small things (mode
+ * pages, parameter lists): a store works on the payload itself.
+ */
+#include <string.h>
+
+#include "zcmu-store.h"
+
+enum way { GET, PUT, ZERO };
+
+static size_t walk(const struct iovec *iov, int iovcnt, size_t skip, char *memory, size_t len,
+		   enum way way)
+{
+	size_t done = 0;
+
+	for (; iovcnt > 0 && done < len; iov++, iovcnt--) {
+		size_t chunk = iov->iov_len;
+		char *payload = iov->iov_base;
+
+		if (skip >= chunk) {
+			skip -= chunk;
+			continue;
+		}
+		payload += skip;
+		chunk -= skip;
+		skip = 0;
+		if (chunk > len - done)
+			chunk = len - done;
+		if (way == GET)
+			memcpy(memory + done, payload, chunk);
+		else if (way == PUT)
+			memcpy(payload, memory + done, chunk);
+		else
+			memset(payload, 0, chunk);
+		done += chunk;
+	}
+	return done;
+}
+
+size_t zcmu_iov_get(const struct iovec *iov, int iovcnt, size_t skip, void *to, size_t len)
+{
+	return walk(iov, iovcnt, skip, to, len, GET);
+}
+
+size_t zcmu_iov_put(const struct iovec *iov, int iovcnt, size_t skip, const void *from, size_t len)
+{
+	return walk(iov, iovcnt, skip, (char *)from, len, PUT);
+}
+
+size_t zcmu_iov_zero(const struct iovec *iov, int iovcnt, size_t skip, size_t len)
+{
+	return walk(iov, iovcnt, skip, NULL, len, ZERO);
+}

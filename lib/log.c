@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages. One line each, to stderr or to where the program wants them; errno is
+ * what it was before.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <syslog.h>
+
+#include "zcmu.h"
+
+static void to_stderr(int level, const char *message)
+{
+	(void)level;
+	fprintf(stderr, "zcmu: %s\n", message);
+}
+
+static zcmu_log_function log_function = to_stderr;
+
+void zcmu_set_log(zcmu_log_function function)
+{
+	log_function = function ? function : to_stderr;
+}
+
+static void say(int level, const char *format, va_list arguments)
+{
+	int saved_errno = errno;
+	char message[1024];
+
+	vsnprintf(message, sizeof(message), format, arguments);
+	log_function(level, message);
+	errno = saved_errno;
+}
+
+void zcmu_error(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(LOG_ERR, format, arguments);
+	va_end(arguments);
+}
+
+void zcmu_warning(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(LOG_WARNING, format, arguments);
+	va_end(arguments);
+}

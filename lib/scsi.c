@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of SCSI commands: who interprets which CDB, which of its bits mean
+ * something, whether the store is asked. REPORT SUPPORTED OPERATION CODES tells the
+ * initiator what stands in the same table.
+ *
+ * REPORT LUNS and (PERSISTENT) RESERVE never come here: the target core has them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+
+#define ANY_ACTION	0xff	/* the opcode has no service actions */
+
+/* When is a command there at all? */
+enum needs {
+	NOTHING,
+	FLUSH,
+	TRIM_OR_ZERO,
+	TRIM,
+	WRITE,
+};
+
+struct command {
+	uint8_t opcode;
+	uint8_t action;		/* service action, low five bits of byte 1 */
+	bool asks_store;	/* may take as long as the store likes */
+	enum needs needs;
+	void (*execute)(struct zcmu_cmd *cmd);
+	/* CDB usage data, SPC-4 6.35.3: bits that are looked at; byte 0 is the opcode */
+	uint8_t usage[16];
+};
+
+static const struct command commands[] = {
+	{ 0x00, ANY_ACTION, false, NOTHING, zcmu_scsi_test_unit_ready,
+	  { 0x00, 0, 0, 0, 0, 0x00 } },
+	{ 0x03, ANY_ACTION, false, NOTHING, zcmu_scsi_request_sense,
+	  { 0x03, 0x01, 0, 0, 0xff, 0x00 } },
+	{ 0x08, ANY_ACTION, true, NOTHING, zcmu_scsi_read,
+	  { 0x08, 0x1f, 0xff, 0xff, 0xff, 0x00 } },
+	{ 0x0a, ANY_ACTION, true, WRITE, zcmu_scsi_write,
+	  { 0x0a, 0x1f, 0xff, 0xff, 0xff, 0x00 } },
+	{ 0x12, ANY_ACTION, false, NOTHING, zcmu_scsi_inquiry,
+	  { 0x12, 0x01, 0xff, 0xff, 0xff, 0x00 } },
+	{ 0x1a, ANY_ACTION, false, NOTHING, zcmu_scsi_mode_sense6,
+	  { 0x1a, 0x08, 0xff, 0xff, 0xff, 0x00 } },
+	{ 0x1b, ANY_ACTION, true, NOTHING, zcmu_scsi_start_stop,
+	  { 0x1b, 0x01, 0, 0x0f, 0xf7, 0x00 } },
+	{ 0x25, ANY_ACTION, false, NOTHING, zcmu_scsi_read_capacity10,
+	  { 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0x00 } },
+	{ 0x28, ANY_ACTION, true, NOTHING, zcmu_scsi_read,
+	  { 0x28, 0xf8, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0x00 } },
+	{ 0x2a, ANY_ACTION, true, WRITE, zcmu_scsi_write,
+	  { 0x2a, 0xf8, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0x00 } },
+	{ 0x2f, ANY_ACTION, true, NOTHING, zcmu_scsi_verify,
+	  { 0x2f, 0xf6, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0x00 } },
+	{ 0x35, ANY_ACTION, true, NOTHING, zcmu_scsi_synchronize_cache,
+	  { 0x35, 0x02, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0x00 } },
+	{ 0x41, ANY_ACTION, true, WRITE, zcmu_scsi_write_same,
+	  { 0x41, 0xe8, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0x00 } },
+	{ 0x42, ANY_ACTION, true, TRIM, zcmu_scsi_unmap,
+	  { 0x42, 0x00, 0, 0, 0, 0, 0, 0xff, 0xff, 0x00 } },
+	{ 0x5a, ANY_ACTION, false, NOTHING, zcmu_scsi_mode_sense10,
+	  { 0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0x00 } },
+	{ 0x88, ANY_ACTION, true, NOTHING, zcmu_scsi_read,
+	  { 0x88, 0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0, 0x00 } },
+	{ 0x8a, ANY_ACTION, true, WRITE, zcmu_scsi_write,
+	  { 0x8a, 0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0, 0x00 } },
+	{ 0x8f, ANY_ACTION, true, NOTHING, zcmu_scsi_verify,
+	  { 0x8f, 0xf6, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0, 0x00 } },
+	{ 0x91, ANY_ACTION, true, NOTHING, zcmu_scsi_synchronize_cache,
+	  { 0x91, 0x02, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0, 0x00 } },
+	{ 0x93, ANY_ACTION, true, WRITE, zcmu_scsi_write_same,
+	  { 0x93, 0xe9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	    0, 0x00 } },
+	{ 0x9e, 0x10, false, NOTHING, zcmu_scsi_read_capacity16,
+	  { 0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0x00 } },
+	{ 0xa3, 0x0c, false, NOTHING, zcmu_scsi_report_opcodes,
+	  { 0xa3, 0x0c, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x00 } },
+	{ 0xa8, ANY_ACTION, true, NOTHING, zcmu_scsi_read,
+	  { 0xa8, 0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x00 } },
+	{ 0xaa, ANY_ACTION, true, WRITE, zcmu_scsi_write,
+	  { 0xaa, 0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x00 } },
+	{ 0xaf, ANY_ACTION, true, NOTHING, zcmu_scsi_verify,
+	  { 0xaf, 0xf6, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x00 } },
+};
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static bool has_actions(const struct command *command)
+{
+	return command->action != ANY_ACTION;
+}
+
+static const struct command *find(uint8_t opcode, uint8_t action)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++) {
+		if (commands[i].opcode == opcode &&
+		    (!has_actions(&commands[i]) || commands[i].action == action))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* Does the disk have the command, given what its store can do? */
+static bool is_supported(const struct zcmu_disk *disk, const struct command *command)
+{
+	switch (command->needs) {
+	case TRIM:
+		return zcmu_store_can(disk->store, ZCMU_IO_TRIM);
+	default:
+		return true;
+	}
+}
+
+/* Will this command ask the store, and so take its time? */
+bool zcmu_scsi_asks_store(const uint8_t *cdb)
+{
+	const struct command *command = find(cdb[0], cdb[1] & 0x1f);
+
+	return command && command->asks_store;
+}
+
+/* Interpret a command; it is finished, or on its way through the store, on return. */
+void zcmu_scsi_execute(struct zcmu_cmd *cmd)
+{
+	const uint8_t *cdb = cmd->req.cdb;
+	const struct command *command = find(cdb[0], cdb[1] & 0x1f);
+	size_t i;
+
+	if (!command || !is_supported(cmd->disk, command)) {
+		for (i = 0; i < NR_COMMANDS && commands[i].opcode != cdb[0]; i++)
+			;
+		/* A known opcode with an unknown service action: the field is wrong. */
+		if (i < NR_COMMANDS && has_actions(&commands[i]))
+			zcmu_cmd_bad_field(cmd, 1);
+		else
+			zcmu_cmd_finish(cmd, ZCMU_INVALID_OPCODE);
+		return;
+	}
+	if (command->needs == WRITE && !zcmu_store_can(cmd->disk->store, ZCMU_IO_WRITE)) {
+		zcmu_cmd_finish(cmd, ZCMU_WRITE_PROTECTED);
+		return;
+	}
+	/* NACA, in the CONTROL byte: there is no auto contingent allegiance here. */
+	if (cdb[cmd->req.cdb_len - 1] & 0x04) {
+		zcmu_cmd_bad_field(cmd, cmd->req.cdb_len - 1u);
+		return;
+	}
+	command->execute(cmd);
+}
+
+/*
+ * REPORT SUPPORTED OPERATION CODES, SPC-4 6.35
+ */
+
+/* Bytes of a command's CDB */
+static uint16_t cdb_size(const struct command *command)
+{
+	return (uint16_t)zcmu_cdb_length(&command->opcode);
+}
+
+/* Timeouts descriptor: we promise nothing. */
+static size_t put_timeouts(uint8_t *p)
+{
+	memset(p, 0, 12);
+	zcmu_put16(p, 10);
+	return 12;
+}
+
+static void report_all(struct zcmu_cmd *cmd, bool timeouts, uint32_t allocation)
+{
+	uint8_t data[4 + NR_COMMANDS * 20] = { 0 };
+	uint8_t *p = data + 4;
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++) {
+		if (!is_supported(cmd->disk, &commands[i]))
+			continue;
+		memset(p, 0, 8);
+		p[0] = commands[i].opcode;
+		if (has_actions(&commands[i])) {
+			p[3] = commands[i].action;
+			p[5] |= 0x01;		/* SERVACTV */
+		}
+		if (timeouts)
+			p[5] |= 0x02;		/* CTDP */
+		zcmu_put16(p + 6, cdb_size(&commands[i]));
+		p += 8;
+		if (timeouts)
+			p += put_timeouts(p);
+	}
+	zcmu_put32(data, (uint32_t)(p - data - 4));
+	zcmu_cmd_reply(cmd, data, (uint32_t)(p - data), allocation);
+}
+
+static void report_one(struct zcmu_cmd *cmd, const struct command *command, bool timeouts,
+		       uint32_t allocation)
+{
+	uint8_t data[4 + 16 + 12] = { 0 };
+	uint32_t len = 4;
+
+	data[1] = 0x01;				/* not supported */
+	if (command && is_supported(cmd->disk, command)) {
+		data[1] = 0x03;			/* supported as the standard has it */
+		zcmu_put16(data + 2, cdb_size(command));
+		memcpy(data + 4, command->usage, cdb_size(command));
+		len += cdb_size(command);
+		if (timeouts) {
+			data[1] |= 0x80;	/* CTDP */
+			len += (uint32_t)put_timeouts(data + len);
+		}
+	}
+	zcmu_cmd_reply(cmd, data, len, allocation);
+}
+
+void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd)
+{
+	const uint8_t *cdb = cmd->req.cdb;
+	uint32_t allocation = zcmu_get32(cdb + 6);
+	uint16_t action = zcmu_get16(cdb + 4);
+	bool timeouts = cdb[2] & 0x80;
+	const struct command *command = find(cdb[3], (uint8_t)action);
+
+	switch (cdb[2] & 0x07) {
+	case 0:
+		report_all(cmd, timeouts, allocation);
+		return;
+	case 1:
+		/* An opcode that has service actions must be asked for with one. */
+		if (command && has_actions(command)) {
+			zcmu_cmd_bad_field(cmd, 2);
+			return;
+		}
+		break;
+	case 2:
+		if (command && !has_actions(command)) {
+			zcmu_cmd_bad_field(cmd, 2);
+			return;
+		}
+		if (action > 0x1f)
+			command = NULL;
+		break;
+	case 3:
+		if (command && !has_actions(command) && action)
+			command = NULL;
+		break;
+	default:
+		zcmu_cmd_bad_field(cmd, 2);
+		return;
+	}
+	report_one(cmd, command, timeouts, allocation);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/*
+ * INQUIRY: what the disk is, and the vital product data pages.
+ */
+#include <string.h>
+
+#include "disk.h"
+
+#define VENDOR		"ZCMU    "
+#define DIRECT_ACCESS	0x00	/* peripheral device type, SPC-4 6.4.2 */
+
+static uint32_t put_string(uint8_t *to, const char *from, uint32_t size)
+{
+	uint32_t len = (uint32_t)strnlen(from, size);
+
+	memcpy(to, from, len);
+	return len;
+}
+
+/* A field of fixed size, filled up with blanks (SPC-4 4.3.1). */
+static void put_padded(uint8_t *to, const char *from, uint32_t size)
+{
+	memset(to, ' ', size);
+	put_string(to, from, size);
+}
+
+/* Standard INQUIRY data, SPC-4 6.4.2 */
+static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
+{
+	uint8_t data[96] = { 0 };
+
+	data[0] = DIRECT_ACCESS;
+	data[2] = 0x06;			/* SPC-4 */
+	data[3] = 0x12;			/* HISUP, response data format 2 */
+	data[4] = sizeof(data) - 5;	/* additional length */
+	data[7] = 0x02;			/* CMDQUE */
+	memcpy(data + 8, VENDOR, 8);
+	put_padded(data + 16, cmd->disk->product, 16);
+	put_padded(data + 32, zcmu_version(), 4);
+	zcmu_put16(data + 58, 0x00a0);	/* SAM-5 */
+	zcmu_put16(data + 60, 0x0460);	/* SPC-4 */
+	zcmu_put16(data + 62, 0x04c0);	/* SBC-3 */
+	zcmu_cmd_reply(cmd, data, sizeof(data), allocation);
+}
+
+/* Pages. Each fills in what comes behind the four-byte header, and returns its length. */
+
+static bool is_thin(const struct zcmu_disk *disk)
+{
+	return zcmu_store_can(disk->store, ZCMU_IO_TRIM) ||
+	       zcmu_store_can(disk->store, ZCMU_IO_ZERO);
+}
+
+static uint32_t page_serial(const struct zcmu_disk *disk, uint8_t *p)
+{
+	return put_string(p, disk->serial, sizeof(disk->serial));
+}
+
+/* FNV-1a: the same serial always gives the same number. */
+static uint64_t hash(const char *text)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (; *text; text++)
+		h = (h ^ (uint8_t)*text) * 1099511628211u;
+	return h;
+}
+
+/* Device identification, SPC-4 7.8.6: by vendor and serial, and a locally assigned NAA. */
+static uint32_t page_identification(const struct zcmu_disk *disk, uint8_t *p)
+{
+	uint8_t *start = p;
+	uint32_t len;
+
+	p[0] = 0x02;			/* ASCII */
+	p[1] = 0x01;			/* logical unit, T10 vendor ID based */
+	memcpy(p + 4, VENDOR, 8);
+	len = 8 + put_string(p + 12, disk->serial, sizeof(disk->serial));
+	p[3] = (uint8_t)len;
+	p += 4 + len;
+
+	p[0] = 0x01;			/* binary */
+	p[1] = 0x03;			/* logical unit, NAA */
+	p[3] = 8;
+	zcmu_put64(p + 4, (uint64_t)0x3 << 60 | hash(disk->serial) >> 4);
+	return (uint32_t)(p + 12 - start);
+}
+
+/* Block limits, SBC-3 6.6.4 */
+static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
+{
+	const struct zcmu_store *store = disk->store;
+	uint32_t granularity = store->trim_granularity / store->block_size;
+
+	/* p[0] is byte 4 of the page. */
+	zcmu_put16(p + 2, (uint16_t)(store->physical_block_size / store->block_size));
+	zcmu_put32(p + 4, disk->max_blocks);
+	zcmu_put32(p + 8, store->optimal_io_size / store->block_size);
+	if (zcmu_store_can(store, ZCMU_IO_TRIM)) {
+		zcmu_put32(p + 16, UINT32_MAX);	/* blocks per UNMAP: no limit */
+		zcmu_put32(p + 20, ZCMU_MAX_UNMAP_DESCRIPTORS);
+		zcmu_put32(p + 24, granularity ? granularity : 1);
+	}
+	/* Maximum WRITE SAME length: 0 is no limit. */
+	return 0x3c;
+}
+
+/* Block device characteristics, SBC-3 6.6.5 */
+static uint32_t page_characteristics(const struct zcmu_disk *disk, uint8_t *p)
+{
+	/* 0 is "not told": a disk that turns says no more of itself. */
+	zcmu_put16(p, disk->store->rotational ? 0 : 1);
+	return 0x3c;
+}
+
+/* Logical block provisioning, SBC-3 6.6.6 */
+static uint32_t page_provisioning(const struct zcmu_disk *disk, uint8_t *p)
+{
+	const struct zcmu_store *store = disk->store;
+
+	if (zcmu_store_can(store, ZCMU_IO_TRIM))
+		p[1] |= 0x80;		/* LBPU: UNMAP */
+	if (zcmu_store_can(store, ZCMU_IO_TRIM) || zcmu_store_can(store, ZCMU_IO_ZERO))
+		p[1] |= 0x60;		/* LBPWS, LBPWS10: WRITE SAME with UNMAP */
+	if (store->ops->flags & ZCMU_STORE_TRIM_ZEROES)
+		p[1] |= 0x04;		/* LBPRZ */
+	p[2] = 0x02;			/* thin */
+	return 4;
+}
+
+static uint32_t page_list(const struct zcmu_disk *disk, uint8_t *p);
+
+static const struct page {
+	uint8_t code;
+	bool thin_only;
+	uint32_t (*fill)(const struct zcmu_disk *disk, uint8_t *p);
+} pages[] = {
+	{ 0x00, false, page_list },
+	{ 0x80, false, page_serial },
+	{ 0x83, false, page_identification },
+	{ 0xb0, false, page_block_limits },
+	{ 0xb1, false, page_characteristics },
+	{ 0xb2, true, page_provisioning },
+};
+
+#define NR_PAGES	(sizeof(pages) / sizeof(pages[0]))
+
+static uint32_t page_list(const struct zcmu_disk *disk, uint8_t *p)
+{
+	uint32_t len = 0;
+	size_t i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		if (!pages[i].thin_only || is_thin(disk))
+			p[len++] = pages[i].code;
+	}
+	return len;
+}
+
+void zcmu_scsi_inquiry(struct zcmu_cmd *cmd)
+{
+	const uint8_t *cdb = cmd->req.cdb;
+	uint16_t allocation = zcmu_get16(cdb + 3);
+	uint8_t data[256] = { 0 };
+	uint32_t len;
+	size_t i;
+
+	if (!(cdb[1] & 0x01)) {			/* EVPD */
+		if (cdb[2])
+			zcmu_cmd_bad_field(cmd, 2);
+		else
+			standard(cmd, allocation);
+		return;
+	}
+	for (i = 0; i < NR_PAGES; i++) {
+		if (pages[i].code != cdb[2] || (pages[i].thin_only && !is_thin(cmd->disk)))
+			continue;
+		len = pages[i].fill(cmd->disk, data + 4);
+		data[0] = DIRECT_ACCESS;
+		data[1] = cdb[2];
+		zcmu_put16(data + 2, (uint16_t)len);
+		zcmu_cmd_reply(cmd, data, 4 + len, allocation);
+		return;
+	}
+	zcmu_cmd_bad_field(cmd, 2);
+}

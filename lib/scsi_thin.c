@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Space that is given back, and ranges that are filled without a payload for each
+ * block: UNMAP and WRITE SAME.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+
+#define SAME_CHUNK	(1u << 20)	/* bytes written at a time */
+
+/*
+ * UNMAP, SBC-3 5.31: a list of ranges. All are checked before the first is trimmed.
+ */
+
+static bool unmap_step(struct zcmu_cmd *cmd)
+{
+	uint32_t block = cmd->disk->store->block_size;
+	const uint8_t *descriptor = cmd->buffer;
+
+	/* offset counts the descriptors that are done, left those that are not. */
+	while (cmd->status == ZCMU_OK && cmd->left) {
+		const uint8_t *d = descriptor + 16 * cmd->offset;
+		uint64_t lba = zcmu_get64(d);
+		uint32_t blocks = zcmu_get32(d + 8);
+
+		cmd->offset++;
+		cmd->left--;
+		if (!blocks)
+			continue;
+		zcmu_cmd_ask_store(cmd, ZCMU_IO_TRIM, lba * block, (uint64_t)blocks * block,
+				   false);
+		return true;
+	}
+	zcmu_cmd_finish(cmd, cmd->status);
+	return false;
+}
+
+static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count)
+{
+	const struct zcmu_store *store = cmd->disk->store;
+	uint64_t capacity = store->size / store->block_size;
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		const uint8_t *d = (const uint8_t *)cmd->buffer + 16 * i;
+		uint64_t lba = zcmu_get64(d);
+		uint32_t blocks = zcmu_get32(d + 8);
+
+		if (lba > capacity || blocks > capacity - lba) {
+			cmd->information = lba > capacity ? lba : capacity;
+			return ZCMU_OUT_OF_RANGE;
+		}
+	}
+	return ZCMU_OK;
+}
+
+void zcmu_scsi_unmap(struct zcmu_cmd *cmd)
+{
+	const uint8_t *cdb = cmd->req.cdb;
+	uint32_t len = zcmu_get16(cdb + 7);
+	enum zcmu_status status;
+	uint8_t header[8];
+	uint32_t count;
+
+	if (cdb[1] & 0x01) {			/* ANCHOR */
+		zcmu_cmd_bad_field(cmd, 1);
+		return;
+	}
+	if (!len) {
+		zcmu_cmd_finish(cmd, ZCMU_OK);
+		return;
+	}
+	if (len < 8 || cmd->req.bytes < len) {
+		zcmu_cmd_finish(cmd, ZCMU_PARAMETER_LIST_LENGTH);
+		return;
+	}
+	zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 0, header, sizeof(header));
+	count = zcmu_get16(header + 2) / 16;
+	if (8 + 16 * count > len || count > ZCMU_MAX_UNMAP_DESCRIPTORS) {
+		cmd->field = 2;
+		zcmu_cmd_finish(cmd, ZCMU_INVALID_PARAMETER);
+		return;
+	}
+	if (!count) {
+		zcmu_cmd_finish(cmd, ZCMU_OK);
+		return;
+	}
+	cmd->buffer = malloc(16 * (size_t)count);
+	if (!cmd->buffer) {
+		zcmu_cmd_finish(cmd, ZCMU_BUSY);
+		return;
+	}
+	zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 8, cmd->buffer, 16 * (size_t)count);
+	status = check_descriptors(cmd, count);
+	if (status != ZCMU_OK) {
+		zcmu_cmd_finish(cmd, status);
+		return;
+	}
+	cmd->offset = 0;
+	cmd->left = count;
+	zcmu_cmd_run_steps(cmd, unmap_step);
+}
+
+/*
+ * WRITE SAME, SBC-3 5.42, 5.43
+ */
+
+static bool write_same_step(struct zcmu_cmd *cmd)
+{
+	if (cmd->status != ZCMU_OK || !cmd->left) {
+		zcmu_cmd_finish(cmd, cmd->status);
+		return false;
+	}
+	cmd->chunk = cmd->left < cmd->chunk ? (uint32_t)cmd->left : cmd->chunk;
+	cmd->offset += cmd->chunk;
+	cmd->left -= cmd->chunk;
+	zcmu_cmd_ask_store_buffer(cmd, ZCMU_IO_WRITE, cmd->offset - cmd->chunk, cmd->buffer,
+				  cmd->chunk);
+	return true;
+}
+
+/* Can a range be given back and read as zeroes from then on? */
+static bool trims_to_zeroes(const struct zcmu_cmd *cmd)
+{
+	const struct zcmu_store *store = cmd->disk->store;
+
+	return zcmu_store_can(store, ZCMU_IO_TRIM) && store->ops->flags & ZCMU_STORE_TRIM_ZEROES;
+}
+
+/* Does the store fill a range with zeroes by itself? */
+static bool zeroes_natively(const struct zcmu_cmd *cmd)
+{
+	return zcmu_store_can(cmd->disk->store, ZCMU_IO_ZERO) ||
+	       (cmd->may_trim && trims_to_zeroes(cmd));
+}
+
+/* A store that can zero has no use for a buffer full of zeroes. */
+static bool zero_step(struct zcmu_cmd *cmd)
+{
+	uint64_t length = cmd->left;
+
+	if (cmd->status != ZCMU_OK || !length) {
+		zcmu_cmd_finish(cmd, cmd->status);
+		return false;
+	}
+	cmd->left = 0;
+	zcmu_cmd_ask_store(cmd, cmd->may_trim && trims_to_zeroes(cmd) ? ZCMU_IO_TRIM : ZCMU_IO_ZERO,
+			   cmd->offset, length, false);
+	return true;
+}
+
+/* Make the buffer: the one block, as often as it goes into a chunk. */
+static bool make_pattern(struct zcmu_cmd *cmd, const uint8_t *block, uint32_t block_size)
+{
+	uint64_t len = cmd->left < SAME_CHUNK ? cmd->left : SAME_CHUNK;
+	uint64_t i;
+
+	cmd->buffer = malloc(len);
+	if (!cmd->buffer)
+		return false;
+	for (i = 0; i < len; i += block_size)
+		memcpy((uint8_t *)cmd->buffer + i, block, block_size);
+	cmd->chunk = (uint32_t)len;
+	return true;
+}
+
+static bool is_zero(const uint8_t *block, uint32_t size)
+{
+	return !block[0] && !memcmp(block, block + 1, size - 1);
+}
+
+void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
+{
+	const struct zcmu_store *store = cmd->disk->store;
+	const uint8_t *cdb = cmd->req.cdb;
+	bool is_16 = cdb[0] == 0x93;
+	bool no_data_out = is_16 && cdb[1] & 0x01;	/* NDOB */
+	uint8_t block[4096] = { 0 };
+
+	/* WRPROTECT; ANCHOR */
+	if (cdb[1] & 0xe0 || cdb[1] & 0x10) {
+		zcmu_cmd_bad_field(cmd, 1);
+		return;
+	}
+	if (!zcmu_scsi_range(cmd, &cmd->begin, &cmd->left))
+		return;
+	/* SBC-3 5.42: 0 blocks is to the end of the disk (WSNZ is 0). */
+	if (!cmd->left)
+		cmd->left = store->size - cmd->begin;
+	if (!no_data_out &&
+	    zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 0, block, store->block_size) <
+	    store->block_size) {
+		zcmu_cmd_bad_field(cmd, is_16 ? 10 : 7);
+		return;
+	}
+	cmd->offset = cmd->begin;
+	cmd->may_trim = cdb[1] & 0x08;		/* UNMAP */
+	if (is_zero(block, store->block_size) && zeroes_natively(cmd)) {
+		zcmu_cmd_run_steps(cmd, zero_step);
+		return;
+	}
+	if (!make_pattern(cmd, block, store->block_size)) {
+		zcmu_cmd_finish(cmd, ZCMU_BUSY);
+		return;
+	}
+	zcmu_cmd_run_steps(cmd, write_same_step);
+}

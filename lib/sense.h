@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The statuses that a command can end with, and what each looks like to the
+ * initiator. The one table is in sense.c.
+ */
+#ifndef ZCMU_SENSE_H
+#define ZCMU_SENSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "zcmu-store.h"
+
+enum zcmu_status {
+	ZCMU_OK,
+	ZCMU_BUSY,			/* try again */
+	ZCMU_NOT_READY,
+	ZCMU_READ_ERROR,
+	ZCMU_WRITE_ERROR,
+	ZCMU_MISCOMPARE,
+	ZCMU_NO_SPACE,
+	ZCMU_WRITE_PROTECTED,
+	ZCMU_INVALID_OPCODE,
+	ZCMU_INVALID_FIELD_IN_CDB,
+	ZCMU_OUT_OF_RANGE,
+	ZCMU_PARAMETER_LIST_LENGTH,
+	ZCMU_INVALID_PARAMETER,
+	ZCMU_SAVING_NOT_SUPPORTED,
+	ZCMU_ABORTED,
+	ZCMU_HARDWARE_ERROR,		/* and whatever else went wrong */
+	ZCMU_NR_STATUSES,
+};
+
+#define ZCMU_SENSE_LEN	18		/* fixed format, SPC-4 4.5.3 */
+
+#define SAM_GOOD		0x00
+#define SAM_CHECK_CONDITION	0x02
+#define SAM_BUSY		0x08
+
+/* Points at the CDB or parameter byte that a status complains of. */
+#define ZCMU_NO_FIELD		UINT32_MAX
+
+uint8_t zcmu_status_to_scsi(enum zcmu_status status, uint32_t field, uint64_t information,
+			    uint8_t sense[ZCMU_SENSE_LEN]);
+enum zcmu_status zcmu_status_of_error(enum zcmu_io_op op, int error);
+const char *zcmu_status_name(enum zcmu_status status);
+
+size_t zcmu_cdb_length(const uint8_t *cdb);
+
+#endif /* ZCMU_SENSE_H */

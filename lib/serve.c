@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The threads that serve a disk: who takes requests, who runs them, when the kernel
+ * is told of answers, and how it all ends. Knows nothing of SCSI but whether a CDB
+ * will ask the store.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/* Answers wait for each other so long, for one kick and one take-back to serve them all. */
+#define KICK_AFTER_ANSWERS	32
+#define KICK_AFTER_BYTES	(1u << 20)
+
+/* What an epoll event is about; a thread's data.u32. */
+enum event {
+	EVENT_RING,
+	EVENT_WAKE,
+	EVENT_QUEUE,
+	EVENT_STOP,
+	EVENT_END,
+};
+
+static __thread struct zcmu_thread *current_thread;
+
+static void signal_fd(int fd)
+{
+	uint64_t one = 1;
+	ssize_t ignored = write(fd, &one, sizeof(one));
+
+	/* An eventfd takes it unless its counter is full: then it is readable already. */
+	(void)ignored;
+}
+
+/*
+ * Kicks
+ */
+
+/*
+ * Tell the kernel that the tail has moved. If somebody is at it, that thread does
+ * it once more: answers put during a kick share the next one.
+ */
+static void kick(struct zcmu_disk *disk)
+{
+	int expected;
+
+	if (atomic_exchange(&disk->kicking, 2))
+		return;
+	do {
+		atomic_store(&disk->kicking, 1);
+		atomic_fetch_add_explicit(&disk->counts.kicks, 1, memory_order_relaxed);
+		disk->kick(disk);
+		expected = 1;
+	} while (!atomic_compare_exchange_strong(&disk->kicking, &expected, 0));
+}
+
+static void kick_for(struct zcmu_thread *thread)
+{
+	if (!thread->unkicked)
+		return;
+	thread->unkicked = 0;
+	thread->unkicked_bytes = 0;
+	kick(thread->disk);
+}
+
+/* Have enough answers piled up that the initiator should hear of them? */
+static bool should_kick(const struct zcmu_thread *thread)
+{
+	return thread->unkicked >= KICK_AFTER_ANSWERS || thread->unkicked_bytes >= KICK_AFTER_BYTES;
+}
+
+/*
+ * Put an answer on the ring. @bytes: of its payload. In a thread of the disk's the
+ * kick waits for the end of what that thread has at hand; elsewhere it comes now.
+ */
+void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
+			   uint64_t bytes)
+{
+	struct zcmu_thread *thread = current_thread;
+
+	zcmu_hring_answer(&disk->ring, answer);
+	if (thread && thread->disk == disk) {
+		thread->unkicked++;
+		thread->unkicked_bytes += bytes;
+	} else {
+		kick(disk);
+	}
+	if (atomic_fetch_sub(&disk->inflight, 1) == 1 && atomic_load(&disk->stopping))
+		signal_fd(disk->threads[0].wake_fd);
+}
+
+/*
+ * Work
+ */
+
+static bool is_leader(const struct zcmu_thread *thread)
+{
+	return thread == thread->disk->threads;
+}
+
+/* Do callbacks of this store keep a thread busy for who knows how long? */
+static bool store_blocks(const struct zcmu_disk *disk)
+{
+	return disk->store->ops->flags & ZCMU_STORE_BLOCKS;
+}
+
+static void append(struct zcmu_disk *disk, struct zcmu_cmd *cmd)
+{
+	cmd->next = NULL;
+	*disk->backlog_end = cmd;
+	disk->backlog_end = &cmd->next;
+	disk->backlog_len++;
+}
+
+static struct zcmu_cmd *pop(struct zcmu_disk *disk)
+{
+	struct zcmu_cmd *cmd = disk->backlog;
+
+	if (cmd) {
+		disk->backlog = cmd->next;
+		if (!disk->backlog)
+			disk->backlog_end = &disk->backlog;
+		disk->backlog_len--;
+	}
+	return cmd;
+}
+
+static struct zcmu_thread *pop_idle(struct zcmu_disk *disk)
+{
+	struct zcmu_thread *thread = disk->idle;
+
+	if (thread) {
+		disk->idle = thread->next_idle;
+		thread->is_idle = false;
+	}
+	return thread;
+}
+
+/* Put a command where the next free thread finds it. */
+static void share(struct zcmu_disk *disk, struct zcmu_cmd *cmd)
+{
+	pthread_mutex_lock(&disk->work_lock);
+	append(disk, cmd);
+	pthread_mutex_unlock(&disk->work_lock);
+}
+
+/* Wake as many idle threads as there are commands for them. */
+static void wake_helpers(struct zcmu_disk *disk, unsigned int commands)
+{
+	struct zcmu_thread *helper;
+
+	while (commands--) {
+		pthread_mutex_lock(&disk->work_lock);
+		helper = pop_idle(disk);
+		pthread_mutex_unlock(&disk->work_lock);
+		if (!helper)
+			return;
+		signal_fd(helper->wake_fd);
+	}
+}
+
+/* The next command for a thread; a worker that gets none is idle from now on. */
+static struct zcmu_cmd *find_work(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+	struct zcmu_cmd *cmd;
+
+	pthread_mutex_lock(&disk->work_lock);
+	cmd = pop(disk);
+	if (!cmd && !is_leader(thread) && !thread->is_idle) {
+		thread->is_idle = true;
+		thread->next_idle = disk->idle;
+		disk->idle = thread;
+	}
+	pthread_mutex_unlock(&disk->work_lock);
+	return cmd;
+}
+
+static void run(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
+{
+	cmd->thread = thread;
+	zcmu_scsi_execute(cmd);
+	if (should_kick(thread))
+		kick_for(thread);
+}
+
+/* Nothing more to run right now: let go of what was collected. */
+static void flush(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+
+	if (thread->unsubmitted) {
+		thread->unsubmitted = false;
+		if (disk->store->ops->queue_submit)
+			disk->store->ops->queue_submit(disk->store, thread->queue);
+	}
+	kick_for(thread);
+}
+
+/*
+ * Waiting
+ */
+
+static void drain_fd(int fd)
+{
+	uint64_t count;
+	ssize_t ignored = read(fd, &count, sizeof(count));
+
+	(void)ignored;
+}
+
+/* The leader takes no more requests. */
+static void stop_taking(struct zcmu_thread *leader)
+{
+	atomic_store(&leader->disk->stopping, true);
+	/* It stays readable: once is enough. */
+	epoll_ctl(leader->epoll_fd, EPOLL_CTL_DEL, leader->disk->stop_fd, NULL);
+}
+
+/*
+ * The ring may have something. The events are edge-triggered and their count isn't
+ * read, but now and then: if it came round to where it was when it was last read
+ * (2^32 events), the kernel would take that for no event.
+ */
+static void ring_event(struct zcmu_thread *leader, uint32_t events)
+{
+	struct zcmu_disk *disk = leader->disk;
+	int32_t count;
+
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		zcmu_error("%s: the backstore is gone", disk->name);
+		disk->gone = true;
+		stop_taking(leader);
+	} else if (++disk->ring_events % 65536 == 0) {
+		ssize_t ignored = read(disk->uio_fd, &count, sizeof(count));
+
+		(void)ignored;
+	}
+}
+
+/* Sleep until something happens. Return: false if it was the end. */
+static bool wait_for_events(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+	struct epoll_event events[4];
+	bool go_on = true;
+	int i, n;
+
+	atomic_fetch_add_explicit(&disk->counts.sleeps, 1, memory_order_relaxed);
+	n = epoll_wait(thread->epoll_fd, events, 4, -1);
+	for (i = 0; i < n; i++) {
+		switch ((enum event)events[i].data.u32) {
+		case EVENT_RING:
+			ring_event(thread, events[i].events);
+			break;
+		case EVENT_WAKE:
+			drain_fd(thread->wake_fd);
+			break;
+		case EVENT_QUEUE:
+			disk->store->ops->queue_reap(disk->store, thread->queue);
+			break;
+		case EVENT_STOP:
+			stop_taking(thread);
+			break;
+		case EVENT_END:
+			go_on = false;
+			break;
+		}
+	}
+	return go_on;
+}
+
+static void work(struct zcmu_thread *thread)
+{
+	struct zcmu_cmd *cmd;
+
+	do {
+		while ((cmd = find_work(thread)))
+			run(thread, cmd);
+		flush(thread);
+	} while (wait_for_events(thread));
+}
+
+/* Take what is on the ring and see that it is run. Return: whether there was anything. */
+static bool lead_once(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+	/* The leader is a pair of hands itself, unless it could get stuck. */
+	bool helps = !store_blocks(disk);
+	unsigned int shared = 0;
+	struct zcmu_cmd *cmd;
+	bool any = false;
+
+	while (!atomic_load_explicit(&disk->stopping, memory_order_relaxed) &&
+	       (cmd = zcmu_cmd_take(disk, thread))) {
+		any = true;
+		if (disk->nr_threads == 1 || !zcmu_scsi_asks_store(cmd->req.cdb)) {
+			run(thread, cmd);
+		} else {
+			share(disk, cmd);
+			shared++;
+		}
+	}
+	if (shared > helps)
+		wake_helpers(disk, shared - helps);
+	if (disk->nr_threads > 1 && helps && (cmd = find_work(thread))) {
+		any = true;
+		run(thread, cmd);
+	}
+	return any;
+}
+
+static void lead(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+
+	for (;;) {
+		if (lead_once(thread))
+			continue;
+		flush(thread);
+		if (atomic_load(&disk->stopping) && !atomic_load(&disk->inflight))
+			break;
+		wait_for_events(thread);
+	}
+	signal_fd(disk->end_fd);
+}
+
+static void *thread_main(void *argument)
+{
+	struct zcmu_thread *thread = argument;
+
+	current_thread = thread;
+	/* Memory this thread needs must not wait for writes to the disk it serves. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if (is_leader(thread))
+		lead(thread);
+	else
+		work(thread);
+	current_thread = NULL;
+	return NULL;
+}
+
+/*
+ * Setting up
+ */
+
+static int watch(struct zcmu_thread *thread, int fd, uint32_t events, enum event event)
+{
+	struct epoll_event e = { .events = events, .data.u32 = event };
+
+	return epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+static int thread_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
+{
+	const struct zcmu_store_ops *ops = disk->store->ops;
+	int err = 0;
+
+	*thread = (struct zcmu_thread){ .disk = disk, .epoll_fd = -1, .wake_fd = -1 };
+	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (thread->epoll_fd < 0 || thread->wake_fd < 0)
+		return -errno;
+	err = watch(thread, thread->wake_fd, EPOLLIN, EVENT_WAKE);
+	if (!err && is_leader(thread)) {
+		/*
+		 * Edge-triggered: the ring's event is never read. Every one the kernel
+		 * sends after this wakes us, and the ring is looked at before each sleep.
+		 */
+		err = watch(thread, disk->uio_fd, EPOLLIN | EPOLLET, EVENT_RING);
+		if (!err)
+			err = watch(thread, disk->stop_fd, EPOLLIN, EVENT_STOP);
+	} else if (!err) {
+		err = watch(thread, disk->end_fd, EPOLLIN, EVENT_END);
+	}
+	if (err || !ops->queue_open)
+		return err;
+	err = ops->queue_open(disk->store, &thread->queue);
+	if (err)
+		return err;
+	thread->has_queue = true;
+	return watch(thread, ops->queue_fd(disk->store, thread->queue), EPOLLIN, EVENT_QUEUE);
+}
+
+static void thread_deinit(struct zcmu_thread *thread)
+{
+	if (thread->has_queue)
+		thread->disk->store->ops->queue_close(thread->disk->store, thread->queue);
+	if (thread->wake_fd >= 0)
+		close(thread->wake_fd);
+	if (thread->epoll_fd >= 0)
+		close(thread->epoll_fd);
+}
+
+/* Threads that run callbacks, and one that reads the ring where those may sleep. */
+static unsigned int thread_count(const struct zcmu_disk *disk, unsigned int wanted)
+{
+	if (!wanted)
+		wanted = store_blocks(disk) ? 4 : 1;
+	return store_blocks(disk) ? wanted + 1 : wanted;
+}
+
+static int start_threads(struct zcmu_disk *disk)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 1; i < disk->nr_threads; i++) {
+		err = pthread_create(&disk->threads[i].handle, NULL, thread_main,
+				     &disk->threads[i]);
+		if (err) {
+			signal_fd(disk->end_fd);
+			while (--i)
+				pthread_join(disk->threads[i].handle, NULL);
+			return -err;
+		}
+	}
+	return 0;
+}
+
+static int run_threads(struct zcmu_disk *disk, const struct zcmu_serve_options *options)
+{
+	unsigned int i;
+	int err = start_threads(disk);
+
+	if (err)
+		return err;
+	if (options->ready)
+		options->ready(options->argument);
+	/* The caller's own thread leads. */
+	thread_main(&disk->threads[0]);
+	for (i = 1; i < disk->nr_threads; i++)
+		pthread_join(disk->threads[i].handle, NULL);
+	return 0;
+}
+
+int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
+		    const struct zcmu_serve_options *options)
+{
+	static const struct zcmu_serve_options defaults;
+	unsigned int i, made = 0;
+	int err = 0;
+
+	if (!options)
+		options = &defaults;
+	disk->store = store;
+	zcmu_disk_identify(disk, options);
+	disk->nr_threads = thread_count(disk, options->threads);
+	disk->threads = calloc(disk->nr_threads, sizeof(*disk->threads));
+	disk->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!disk->threads)
+		err = -ENOMEM;
+	else if (disk->end_fd < 0)
+		err = -errno;
+	while (!err && made < disk->nr_threads) {
+		err = thread_init(&disk->threads[made], disk);
+		made++;
+	}
+	if (!err) {
+		err = run_threads(disk, options);
+		if (!err && disk->gone)
+			err = -ENODEV;
+	} else {
+		zcmu_error("%s: can't set up %u threads: %s", disk->name, disk->nr_threads,
+			   strerror(-err));
+	}
+
+	for (i = 0; i < made; i++)
+		thread_deinit(&disk->threads[i]);
+	free(disk->threads);
+	disk->threads = NULL;
+	if (disk->end_fd >= 0)
+		close(disk->end_fd);
+	disk->end_fd = -1;
+	disk->store = NULL;
+	return err;
+}
+
+void zcmu_disk_stop(struct zcmu_disk *disk)
+{
+	signal_fd(disk->stop_fd);
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * file: a regular file or a block device, through the page cache, by io_uring. The
+ * payload goes straight between the initiator's memory and the page cache.
+ *
+ * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. A trim
+ * punches a hole.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <liburing.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "zcmu.h"
+
+#define QUEUE_DEPTH	256
+
+struct file {
+	int fd;
+	bool is_device;
+};
+
+static struct file *file_of(const struct zcmu_store *store)
+{
+	return store->data;
+}
+
+/*
+ * Opening
+ */
+
+static int open_fd(struct zcmu_store *store, const char *path)
+{
+	int flags = O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR);
+	int fd = open(path, flags);
+	int err;
+
+	if (fd >= 0 || errno != ENOENT)
+		goto out;
+	if (!store->create_size || store->read_only) {
+		zcmu_error("file:%s: there is no such file; give --size to create it", path);
+		return -ENOENT;
+	}
+	if (store->create_size % store->block_size) {
+		zcmu_error("file:%s: --size %" PRIu64 " is not a multiple of the block size, %" PRIu32
+			   "; nothing was created", path, store->create_size, store->block_size);
+		return -EINVAL;
+	}
+	fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+	if (fd >= 0 && ftruncate(fd, (off_t)store->create_size)) {
+		err = -errno;
+		zcmu_error("file:%s: can't make it %" PRIu64 " bytes long: %s", path,
+			   store->create_size, strerror(-err));
+		unlink(path);
+		close(fd);
+		return err;
+	}
+out:
+	if (fd < 0) {
+		err = -errno;
+		zcmu_error("file:%s: can't open it for %s: %s", path,
+			   store->read_only ? "reading" : "reading and writing", strerror(-err));
+		return err;
+	}
+	return fd;
+}
+
+static int get_size(struct zcmu_store *store, struct file *file, const char *path)
+{
+	unsigned int physical;
+	struct stat st;
+	int block_size, err;
+
+	if (fstat(file->fd, &st))
+		goto fail;
+	if (S_ISREG(st.st_mode)) {
+		store->size = (uint64_t)st.st_size;
+		store->physical_block_size = 4096;
+		store->trim_granularity = (uint32_t)st.st_blksize;
+		return 0;
+	}
+	if (!S_ISBLK(st.st_mode)) {
+		zcmu_error("file:%s: neither a regular file nor a block device", path);
+		return -EINVAL;
+	}
+	file->is_device = true;
+	if (ioctl(file->fd, BLKGETSIZE64, &store->size) ||
+	    ioctl(file->fd, BLKSSZGET, &block_size) || ioctl(file->fd, BLKPBSZGET, &physical))
+		goto fail;
+	store->block_size = (uint32_t)block_size;
+	store->physical_block_size = physical;
+	return 0;
+fail:
+	err = -errno;
+	zcmu_error("file:%s: can't get its size: %s", path, strerror(-err));
+	return err;
+}
+
+/* Can its file system punch holes? Asked beyond the end, where there is nothing to lose. */
+static bool can_punch(const struct file *file, uint64_t size)
+{
+	return file->is_device ||
+	       !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096);
+}
+
+static int check_and_lock(struct zcmu_store *store, struct file *file, const char *path)
+{
+	int err = get_size(store, file, path);
+
+	if (err)
+		return err;
+	if (store->create_size && store->create_size != store->size) {
+		zcmu_error("file:%s: it has %" PRIu64 " bytes already, not %" PRIu64
+			   "; leave --size out to serve it as it is", path, store->size,
+			   store->create_size);
+		return -EEXIST;
+	}
+	if (flock(file->fd, (store->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+		err = -errno;
+		zcmu_error("file:%s: another process has it in use (%s)", path, strerror(-err));
+		return -EBUSY;
+	}
+	if (!store->read_only && !can_punch(file, store->size)) {
+		store->cannot_trim = true;
+		store->cannot_zero = true;
+	}
+	return 0;
+}
+
+static int file_open(struct zcmu_store *store, const char *path)
+{
+	struct file *file;
+	int err;
+
+	if (!*path) {
+		zcmu_error("file: which file? Say file:disk.img, for example");
+		return -EINVAL;
+	}
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	file->fd = open_fd(store, path);
+	err = file->fd < 0 ? file->fd : check_and_lock(store, file, path);
+	if (err) {
+		if (file->fd >= 0)
+			close(file->fd);
+		free(file);
+		return err;
+	}
+	store->data = file;
+	return 0;
+}
+
+static void file_close(struct zcmu_store *store)
+{
+	close(file_of(store)->fd);
+	free(file_of(store));
+}
+
+/*
+ * Queues: an io_uring per thread
+ */
+
+static int file_queue_open(struct zcmu_store *store, void **queue)
+{
+	struct io_uring *ring = calloc(1, sizeof(*ring));
+	int err;
+
+	(void)store;
+	if (!ring)
+		return -ENOMEM;
+	err = io_uring_queue_init(QUEUE_DEPTH, ring, 0);
+	if (err) {
+		zcmu_error("file: no io_uring: %s%s", strerror(-err),
+			   err == -EPERM || err == -ENOSYS ?
+			   "; is it switched off (sysctl kernel.io_uring_disabled)?" : "");
+		free(ring);
+		return err;
+	}
+	*queue = ring;
+	return 0;
+}
+
+static void file_queue_close(struct zcmu_store *store, void *queue)
+{
+	(void)store;
+	io_uring_queue_exit(queue);
+	free(queue);
+}
+
+static int file_queue_fd(struct zcmu_store *store, void *queue)
+{
+	(void)store;
+	return ((struct io_uring *)queue)->ring_fd;
+}
+
+static void file_queue_submit(struct zcmu_store *store, void *queue)
+{
+	(void)store;
+	/* What it can't take now it takes with the next: they are kept in the ring. */
+	io_uring_submit(queue);
+}
+
+/* A free entry of the submission queue; there is one after a submit at the latest. */
+static struct io_uring_sqe *get_sqe(struct io_uring *ring)
+{
+	struct io_uring_sqe *sqe;
+
+	while (!(sqe = io_uring_get_sqe(ring)))
+		io_uring_submit(ring);
+	return sqe;
+}
+
+/*
+ * Requests
+ */
+
+/* How to fill a range with zeroes, and what to try if that isn't supported. */
+static int zero_mode(const struct zcmu_io *io, bool second_try)
+{
+	bool punch = io->op == ZCMU_IO_TRIM || io->may_trim;
+
+	return FALLOC_FL_KEEP_SIZE |
+	       (punch != second_try ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+}
+
+/* io->data: whether this is the second try of a trim or zero. */
+static void start(struct zcmu_store *store, struct zcmu_io *io)
+{
+	struct io_uring_sqe *sqe = get_sqe(io->queue);
+	int fd = file_of(store)->fd;
+
+	switch (io->op) {
+	case ZCMU_IO_READ:
+		io_uring_prep_readv(sqe, fd, io->iov, (unsigned int)io->iovcnt, io->offset);
+		break;
+	case ZCMU_IO_WRITE:
+		io_uring_prep_writev2(sqe, fd, io->iov, (unsigned int)io->iovcnt, io->offset,
+				      io->fua ? RWF_DSYNC : 0);
+		break;
+	case ZCMU_IO_FLUSH:
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		break;
+	case ZCMU_IO_TRIM:
+	case ZCMU_IO_ZERO:
+		io_uring_prep_fallocate(sqe, fd, zero_mode(io, io->data), (off_t)io->offset,
+					(off_t)io->length);
+		break;
+	}
+	io_uring_sqe_set_data(sqe, io);
+}
+
+static void file_request(struct zcmu_store *store, struct zcmu_io *io)
+{
+	io->data = NULL;
+	start(store, io);
+}
+
+/* Pass over what was transferred; the rest is another request. */
+static void advance(struct zcmu_io *io, size_t bytes)
+{
+	io->offset += bytes;
+	io->length -= bytes;
+	while (bytes >= io->iov->iov_len) {
+		bytes -= io->iov->iov_len;
+		io->iov++;
+		io->iovcnt--;
+	}
+	io->iov->iov_base = (char *)io->iov->iov_base + bytes;
+	io->iov->iov_len -= bytes;
+}
+
+/* A request has ended with @res. Return: false if it was started once more. */
+static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *error)
+{
+	*error = res < 0 ? res : 0;
+	switch (io->op) {
+	case ZCMU_IO_READ:
+	case ZCMU_IO_WRITE:
+		if (res == -EINTR || res == -EAGAIN)
+			break;
+		/* 0: the file is shorter than it was. */
+		if (!res)
+			*error = -EIO;
+		if (res <= 0 || (uint64_t)res == io->length)
+			return true;
+		advance(io, (size_t)res);
+		break;
+	case ZCMU_IO_FLUSH:
+		if (res != -EINTR)
+			return true;
+		break;
+	case ZCMU_IO_TRIM:
+	case ZCMU_IO_ZERO:
+		if (res == -EOPNOTSUPP && !io->data)
+			io->data = io;
+		else if (res != -EINTR)
+			return true;
+		break;
+	}
+	start(store, io);
+	return false;
+}
+
+static void file_queue_reap(struct zcmu_store *store, void *queue)
+{
+	struct io_uring *ring = queue;
+	struct io_uring_cqe *cqe;
+	bool restarted = false;
+
+	while (!io_uring_peek_cqe(ring, &cqe)) {
+		struct zcmu_io *io = io_uring_cqe_get_data(cqe);
+		int res = cqe->res, error;
+
+		/* The place is free before the answer: that may lead to a new request. */
+		io_uring_cqe_seen(ring, cqe);
+		if (is_done(store, io, res, &error))
+			zcmu_io_done(io, error);
+		else
+			restarted = true;
+	}
+	if (restarted)
+		io_uring_submit(ring);
+}
+
+const struct zcmu_store_ops zcmu_file_store = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(zcmu_file_store),
+	.name = "file",
+	.usage = "file:PATH",
+	.summary = "a file or block device; --size creates a sparse file",
+	.flags = ZCMU_STORE_FUA | ZCMU_STORE_TRIM_ZEROES,
+	.open = file_open,
+	.close = file_close,
+	.queue_open = file_queue_open,
+	.queue_close = file_queue_close,
+	.queue_fd = file_queue_fd,
+	.queue_reap = file_queue_reap,
+	.queue_submit = file_queue_submit,
+	.read = file_request,
+	.write = file_request,
+	.flush = file_request,
+	.trim = file_request,
+	.zero = file_request,
+};

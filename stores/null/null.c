@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * null: a disk of any size that forgets what is written and reads as zeroes. This
+ * is the contract of zcmu-store.h in one screen: begin with it to write a store.
+ *
+ * With null:SIZE,touch=0 a READ's payload isn't even cleared: to measure the way to
+ * the store and back, not for data that anybody looks at.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "zcmu.h"
+
+/* The disk's size is all there is to know. */
+static int null_open(struct zcmu_store *store, const char *argument)
+{
+	char size[32] = "";
+	size_t len = strcspn(argument, ",");
+
+	if (len < sizeof(size))
+		memcpy(size, argument, len);
+	if (zcmu_parse_size(size, &store->size)) {
+		zcmu_error("null:%s: the size is missing or wrong; say null:1T, for example", argument);
+		return -EINVAL;
+	}
+	if (argument[len] && strcmp(argument + len, ",touch=0")) {
+		zcmu_error("null:%s: there is no option \"%s\" but touch=0", argument,
+			   argument + len + 1);
+		return -EINVAL;
+	}
+	store->data = argument[len] ? store : NULL;	/* non-NULL: don't touch */
+	return 0;
+}
+
+/* The payload is the initiator's own memory: fill all of it, in place. */
+static void null_read(struct zcmu_store *store, struct zcmu_io *io)
+{
+	if (!store->data)
+		zcmu_iov_zero(io->iov, io->iovcnt, 0, io->length);
+	zcmu_io_done(io, 0);
+}
+
+static void null_write(struct zcmu_store *store, struct zcmu_io *io)
+{
+	(void)store;
+	zcmu_io_done(io, 0);
+}
+
+const struct zcmu_store_ops zcmu_null_store = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(zcmu_null_store),
+	.name = "null",
+	.usage = "null:SIZE[,touch=0]",
+	.summary = "forgets what is written, reads as zeroes",
+	.open = null_open,
+	.read = null_read,
+	.write = null_write,
+};

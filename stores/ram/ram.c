@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ram: a disk in memory. Memory is allocated by the kernel when it is first written
+ * and given back when it is trimmed; it is gone when the process ends.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "zcmu.h"
+
+static int ram_open(struct zcmu_store *store, const char *argument)
+{
+	void *memory;
+
+	/* "ram:" and --size is as good as "ram:1G". */
+	store->size = store->create_size;
+	if ((*argument && zcmu_parse_size(argument, &store->size)) || !store->size) {
+		zcmu_error("ram:%s: the size is missing or wrong; say ram:1G, for example", argument);
+		return -EINVAL;
+	}
+	memory = mmap(NULL, store->size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED) {
+		int err = -errno;
+
+		zcmu_error("ram:%s: can't reserve %" PRIu64 " bytes of addresses: %s", argument,
+			   store->size, strerror(-err));
+		return err;
+	}
+	store->data = memory;
+	store->trim_granularity = (uint32_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}
+
+static void ram_close(struct zcmu_store *store)
+{
+	munmap(store->data, store->size);
+}
+
+static void ram_read(struct zcmu_store *store, struct zcmu_io *io)
+{
+	zcmu_iov_put(io->iov, io->iovcnt, 0, (char *)store->data + io->offset, io->length);
+	zcmu_io_done(io, 0);
+}
+
+static void ram_write(struct zcmu_store *store, struct zcmu_io *io)
+{
+	zcmu_iov_get(io->iov, io->iovcnt, 0, (char *)store->data + io->offset, io->length);
+	zcmu_io_done(io, 0);
+}
+
+/* Whole pages go back to the kernel and read as zeroes then; the rest is cleared. */
+static void ram_zero(struct zcmu_store *store, struct zcmu_io *io)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t end = io->offset + io->length;
+	uint64_t first = (io->offset + page - 1) / page * page;
+	uint64_t last = end / page * page;
+	char *memory = store->data;
+
+	if (first >= last) {
+		memset(memory + io->offset, 0, io->length);
+	} else {
+		memset(memory + io->offset, 0, first - io->offset);
+		if (madvise(memory + first, last - first, MADV_DONTNEED))
+			memset(memory + first, 0, last - first);
+		memset(memory + last, 0, end - last);
+	}
+	zcmu_io_done(io, 0);
+}
+
+const struct zcmu_store_ops zcmu_ram_store = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(zcmu_ram_store),
+	.name = "ram",
+	.usage = "ram:SIZE",
+	.summary = "memory; gone when the disk is stopped",
+	.flags = ZCMU_STORE_TRIM_ZEROES,
+	.open = ram_open,
+	.close = ram_close,
+	.read = ram_read,
+	.write = ram_write,
+	.trim = ram_zero,
+	.zero = ram_zero,
+};

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/* Reads and writes the one-line files of configfs and sysfs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static void make_path(char *path, size_t size, const char *format, va_list arguments)
+{
+	vsnprintf(path, size, format, arguments);
+}
+
+int attribute_read(char *value, size_t size, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list arguments;
+	ssize_t n;
+	int fd;
+
+	va_start(arguments, format);
+	make_path(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, value, size - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	value[n] = '\0';
+	value[strcspn(value, "\n")] = '\0';
+	return 0;
+}
+
+int attribute_write(const char *value, const char *format, ...)
+{
+	size_t len = strlen(value);
+	char path[PATH_MAX];
+	va_list arguments;
+	int fd, err = 0;
+
+	va_start(arguments, format);
+	make_path(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, len) != (ssize_t)len)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		zcmu_error("can't write \"%s\" to %s: %s", value, path, strerror(-err));
+	return err;
+}
+
+bool attribute_exists(const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	make_path(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	return !access(path, F_OK);
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Backstores of type "user" in the target core's configfs: ours, and those of others
+ * (targetcli). Each of ours has an HBA of its own, so that disks come and go without
+ * a lock between their processes.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define CORE		TARGET "/core"
+#define CONFIG_PREFIX	"zcmu/"
+#define MAX_IO_BYTES	(8u << 20)
+
+void backstore_path(const struct backstore *backstore, char *path, size_t size)
+{
+	snprintf(path, size, CORE "/user_%u/%s", backstore->hba, backstore->name);
+}
+
+/* A name is a folder's, and part of a UIO device's: so no slash, no surprises. */
+bool backstore_name_is_valid(const char *name)
+{
+	size_t i;
+
+	if (!isalnum((unsigned char)name[0]))
+		return false;
+	for (i = 0; name[i]; i++) {
+		if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+			return false;
+	}
+	return i <= NAME_MAX_LEN;
+}
+
+/* Serials must be stable, and differ between hosts: from the machine, the name, the store. */
+void backstore_serial(const char *name, const char *spec, char *serial, size_t size)
+{
+	uint64_t h[2] = { 14695981039346656037u, 1099511628211u };
+	const char *parts[3];
+	char machine[64] = "";
+	size_t i, j;
+
+	attribute_read(machine, sizeof(machine), "/etc/machine-id");
+	parts[0] = machine;
+	parts[1] = name;
+	parts[2] = spec;
+	for (i = 0; i < 3; i++) {
+		for (j = 0; parts[i][j]; j++) {
+			h[0] = (h[0] ^ (uint8_t)parts[i][j]) * 1099511628211u;
+			h[1] = (h[1] + (uint8_t)parts[i][j]) * 6364136223846793005u;
+		}
+		h[0] *= 1099511628211u;
+	}
+	snprintf(serial, size, "%08x-%04x-%04x-%04x-%012" PRIx64, (uint32_t)(h[0] >> 32),
+		 (uint16_t)(h[0] >> 16), (uint16_t)h[0], (uint16_t)(h[1] >> 48),
+		 h[1] & 0xffffffffffff);
+}
+
+static int find_uio(const struct backstore *backstore)
+{
+	char prefix[NAME_MAX_LEN + 32];
+	struct dirent *entry;
+	size_t len;
+	int uio = -1;
+	DIR *dir;
+
+	snprintf(prefix, sizeof(prefix), "tcm-user/%u/%s", backstore->hba, backstore->name);
+	len = strlen(prefix);
+	dir = opendir("/sys/class/uio");
+	while (dir && uio < 0 && (entry = readdir(dir))) {
+		char name[512];
+
+		if (!strncmp(entry->d_name, "uio", 3) &&
+		    !attribute_read(name, sizeof(name), "/sys/class/uio/%s/name", entry->d_name) &&
+		    !strncmp(name, prefix, len) && (!name[len] || name[len] == '/'))
+			uio = atoi(entry->d_name + 3);
+	}
+	if (dir)
+		closedir(dir);
+	return uio;
+}
+
+/* Fill in what configfs says of a backstore. */
+static void inspect(struct backstore *backstore, unsigned int hba, const char *name)
+{
+	char value[32];
+
+	*backstore = (struct backstore){ .hba = hba };
+	snprintf(backstore->name, sizeof(backstore->name), "%s", name);
+	attribute_read(backstore->config, sizeof(backstore->config),
+		       CORE "/user_%u/%s/attrib/dev_config", hba, name);
+	if (!attribute_read(value, sizeof(value), CORE "/user_%u/%s/attrib/dev_size", hba, name))
+		backstore->size = strtoull(value, NULL, 10);
+	backstore->uio = find_uio(backstore);
+}
+
+typedef int (*visit_function)(unsigned int hba, const char *name, void *argument);
+
+static int visit_hba(unsigned int hba, visit_function visit, void *argument)
+{
+	struct dirent *entry;
+	char path[64];
+	int ret = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), CORE "/user_%u", hba);
+	dir = opendir(path);
+	while (dir && !ret && (entry = readdir(dir))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			ret = visit(hba, entry->d_name, argument);
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
+/* Visit every backstore of type "user" until a visit returns non-zero; return that. */
+static int visit_all(visit_function visit, void *argument)
+{
+	struct dirent *entry;
+	unsigned int hba;
+	int ret = 0;
+	DIR *dir;
+	char rest;
+
+	dir = opendir(CORE);
+	while (dir && !ret && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "user_%u%c", &hba, &rest) == 1)
+			ret = visit_hba(hba, visit, argument);
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
+static int visit_find(unsigned int hba, const char *name, void *argument)
+{
+	struct backstore *backstore = argument;
+
+	if (strcmp(name, backstore->name))
+		return 0;
+	inspect(backstore, hba, name);
+	return 1;
+}
+
+int backstore_find(const char *name, struct backstore *ret)
+{
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	return visit_all(visit_find, ret) ? 0 : -ENOENT;
+}
+
+struct listing {
+	struct backstore *entries;
+	size_t count;
+};
+
+static int visit_list(unsigned int hba, const char *name, void *argument)
+{
+	struct listing *listing = argument;
+	struct backstore *grown;
+
+	grown = realloc(listing->entries, (listing->count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	listing->entries = grown;
+	inspect(&grown[listing->count++], hba, name);
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct backstore *)a)->name, ((const struct backstore *)b)->name);
+}
+
+int backstore_list(struct backstore **ret, size_t *count)
+{
+	struct listing listing = { NULL, 0 };
+	int err = visit_all(visit_list, &listing);
+
+	if (err) {
+		free(listing.entries);
+		zcmu_error("can't list the backstores: %s", strerror(-err));
+		return err;
+	}
+	if (listing.count)
+		qsort(listing.entries, listing.count, sizeof(*listing.entries), by_name);
+	*ret = listing.entries;
+	*count = listing.count;
+	return 0;
+}
+
+/* Does some process have its UIO device open? Only one can. */
+bool backstore_is_served(const struct backstore *backstore)
+{
+	char path[32];
+	int fd;
+
+	if (backstore->uio < 0)
+		return false;
+	snprintf(path, sizeof(path), "/dev/uio%d", backstore->uio);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EBUSY;
+	close(fd);
+	return false;
+}
+
+/* Was it made by zcmu serve? */
+bool backstore_is_ours(const struct backstore *backstore)
+{
+	return !strncmp(backstore->config, CONFIG_PREFIX, strlen(CONFIG_PREFIX));
+}
+
+/* An HBA that nobody has: the folder is ours if mkdir() says that it is new. */
+static int create_hba(unsigned int *hba)
+{
+	char path[64];
+	unsigned int i;
+
+	for (i = 0; i < 4096; i++) {
+		snprintf(path, sizeof(path), CORE "/user_%u", i);
+		if (!mkdir(path, 0755)) {
+			*hba = i;
+			return 0;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	zcmu_error("can't make %s: %s; zcmu doctor may know why", path, strerror(errno));
+	return -errno;
+}
+
+/* What the disk is, for people who look into configfs: "zcmu/file/path/of/disk.img". */
+static void make_config(const char *spec, char *config, size_t size)
+{
+	size_t i;
+
+	snprintf(config, size, CONFIG_PREFIX "%s", spec);
+	for (i = 0; config[i]; i++) {
+		/* The kernel takes a comma for the end, rtslib dislikes colons. */
+		if (config[i] == ':')
+			config[i] = '/';
+		else if (config[i] == ',' || config[i] == '\n')
+			config[i] = '_';
+	}
+}
+
+static int configure(const struct backstore *backstore, const struct zcmu_store *store,
+		     const char *serial)
+{
+	char path[PATH_MAX], control[512];
+	int err;
+
+	backstore_path(backstore, path, sizeof(path));
+	snprintf(control, sizeof(control),
+		 "dev_config=%s,dev_size=%" PRIu64 ",hw_block_size=%" PRIu32 ",hw_max_sectors=%" PRIu32,
+		 backstore->config, store->size, store->block_size,
+		 MAX_IO_BYTES / store->block_size);
+	err = attribute_write(control, "%s/control", path);
+	if (!err)
+		err = attribute_write(serial, "%s/wwn/vpd_unit_serial", path);
+	if (!err)
+		err = attribute_write("1", "%s/enable", path);
+	return err;
+}
+
+/* Make and enable a backstore; nothing is left if that fails. */
+int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
+		     const char *serial, struct backstore *ret)
+{
+	char path[PATH_MAX];
+	int err;
+
+	*ret = (struct backstore){ .size = store->size, .uio = -1 };
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	make_config(spec, ret->config, sizeof(ret->config));
+	err = create_hba(&ret->hba);
+	if (err)
+		return err;
+	backstore_path(ret, path, sizeof(path));
+	if (mkdir(path, 0755)) {
+		err = -errno;
+		zcmu_error("%s: can't make %s: %s", name, path, strerror(-err));
+	} else {
+		err = configure(ret, store, serial);
+	}
+	if (err) {
+		backstore_remove(ret);
+		return err;
+	}
+	ret->uio = find_uio(ret);
+	return 0;
+}
+
+/* Remove it and its HBA, which may be shared if somebody else made it. */
+int backstore_remove(const struct backstore *backstore)
+{
+	char path[PATH_MAX];
+	int err = 0;
+
+	backstore_path(backstore, path, sizeof(path));
+	if (rmdir(path) && errno != ENOENT) {
+		err = -errno;
+		zcmu_error("%s: can't remove %s: %s", backstore->name, path,
+			   err == -EBUSY || err == -ENOTEMPTY ? "something still exports it" :
+			   strerror(-err));
+		return err;
+	}
+	snprintf(path, sizeof(path), CORE "/user_%u", backstore->hba);
+	if (rmdir(path) && errno != ENOTEMPTY && errno != ENOENT) {
+		err = -errno;
+		zcmu_error("%s: can't remove %s: %s", backstore->name, path, strerror(-err));
+	}
+	return err;
+}

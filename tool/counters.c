@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/* Reads attrib/counters: "name value" lines, all of one moment. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tool.h"
+
+int counters_read(const struct backstore *backstore, struct counter *counters, size_t *count)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	size_t n = 0;
+
+	backstore_path(backstore, path, sizeof(path));
+	strncat(path, "/attrib/counters", sizeof(path) - strlen(path) - 1);
+	file = fopen(path, "re");
+	if (!file) {
+		zcmu_error("%s: no counters: %s", backstore->name,
+			   module_loaded() == MODULE_STOCK ?
+			   "the stock module has none (see zcmu doctor)" : strerror(errno));
+		return -ENOENT;
+	}
+	while (n < COUNTERS_MAX &&
+	       fscanf(file, "%31s %" SCNu64, counters[n].name, &counters[n].value) == 2)
+		n++;
+	fclose(file);
+	*count = n;
+	return 0;
+}
+
+uint64_t counters_get(const struct counter *counters, size_t count, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!strcmp(counters[i].name, name))
+			return counters[i].value;
+	}
+	return 0;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu doctor: what serving a disk takes, whether this machine has it, and what to
+ * do where it hasn't. Changes nothing.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+enum verdict {
+	GOOD,
+	WARNING,	/* it works, but not as well as it could */
+	BAD,		/* no disk can be served */
+};
+
+struct finding {
+	enum verdict verdict;
+	char what[160];
+	const char *advice;	/* NULL if there is nothing to do */
+};
+
+static void find(struct finding *finding, enum verdict verdict, const char *advice,
+		 const char *format, const char *argument)
+{
+	finding->verdict = verdict;
+	finding->advice = advice;
+	snprintf(finding->what, sizeof(finding->what), format, argument);
+}
+
+static void check_root(struct finding *f)
+{
+	if (geteuid())
+		find(f, WARNING, "run zcmu serve as root (sudo)", "you are not root%s", "");
+	else
+		find(f, GOOD, NULL, "you are root%s", "");
+}
+
+static void check_kernel(struct finding *f)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	uname(&name);
+	if (sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
+	    (major == 6 && minor < 1))
+		find(f, BAD, "zcmu's module needs Linux 6.1 or later", "the kernel is %s",
+		     name.release);
+	else
+		find(f, GOOD, NULL, "the kernel is %s", name.release);
+}
+
+static void check_module(struct finding *f)
+{
+	char version[64] = "?";
+
+	switch (module_loaded()) {
+	case MODULE_OURS:
+		attribute_read(version, sizeof(version), "/sys/module/target_core_user/version");
+		find(f, GOOD, NULL, "zcmu's target_core_user %s is loaded: payloads are lent", version);
+		break;
+	case MODULE_STOCK:
+		find(f, WARNING,
+		     "stop everything that uses it, \"modprobe -r target_core_user\", then load zcmu's: \"insmod build/<version>/target_core_user.ko\" or, installed, \"modprobe target_core_user\"",
+		     "the stock target_core_user is loaded: every payload is copied%s", "");
+		break;
+	case MODULE_NONE:
+		find(f, WARNING,
+		     "build zcmu's module (\"make module\") and load it: \"modprobe uio; modprobe target_core_mod; insmod build/<version>/target_core_user.ko\"",
+		     "target_core_user is not loaded%s", "");
+		break;
+	}
+}
+
+/* Is there the module, built in or loaded or to be had with modprobe? */
+static bool has_module(const char *name)
+{
+	const char *const argv[] = { "modprobe", "-n", "-q", name, NULL };
+
+	return attribute_exists("/sys/module/%s", name) || !run_program(argv);
+}
+
+static void check_loadable(struct finding *f)
+{
+	char value[64] = "";
+
+	if (!attribute_read(value, sizeof(value), "/proc/sys/kernel/modules_disabled") &&
+	    !strcmp(value, "1") && module_loaded() != MODULE_OURS) {
+		find(f, BAD, "reboot: kernel.modules_disabled can't be taken back",
+		     "the kernel loads no modules any more%s", "");
+		return;
+	}
+	if (!attribute_read(value, sizeof(value), "/sys/kernel/security/lockdown") &&
+	    !strstr(value, "[none]") && module_loaded() != MODULE_OURS) {
+		find(f, WARNING, "sign the module with a key the machine trusts (mokutil), or switch Secure Boot off",
+		     "the kernel is locked down (%s): it wants signed modules", value);
+		return;
+	}
+	if (!attribute_exists("/proc/modules")) {
+		find(f, BAD, "boot a stock Debian kernel, or use a guest: vm/run -k 6.1 -- COMMAND",
+		     "this kernel can't load modules%s", "");
+		return;
+	}
+	find(f, GOOD, NULL, "the kernel loads modules%s", "");
+}
+
+static void check_target(struct finding *f)
+{
+	if (attribute_exists(TARGET))
+		find(f, GOOD, NULL, "configfs has the kernel's SCSI target%s", "");
+	else if (has_module("target_core_mod"))
+		find(f, GOOD, NULL, "the kernel's SCSI target can be loaded%s", "");
+	else
+		find(f, BAD, "use a kernel with CONFIG_TARGET_CORE (Debian's have it)",
+		     "the kernel has no SCSI target%s", "");
+}
+
+static void check_loopback(struct finding *f)
+{
+	if (has_module("tcm_loop"))
+		find(f, GOOD, NULL, "the loopback fabric is there: disks become /dev/sdX%s", "");
+	else
+		find(f, BAD, "use a kernel with CONFIG_LOOPBACK_TARGET (Debian's have it)",
+		     "there is no loopback fabric (tcm_loop)%s", "");
+}
+
+static void check_uio(struct finding *f)
+{
+	if (has_module("uio"))
+		find(f, GOOD, NULL, "UIO is there%s", "");
+	else
+		find(f, BAD, "use a kernel with CONFIG_UIO (Debian's have it)", "there is no UIO%s", "");
+}
+
+static void check_io_uring(struct finding *f)
+{
+	struct io_uring ring;
+	int err = io_uring_queue_init(4, &ring, 0);
+
+	if (!err) {
+		io_uring_queue_exit(&ring);
+		find(f, GOOD, NULL, "io_uring works (the file store needs it)%s", "");
+		return;
+	}
+	find(f, WARNING, "set kernel.io_uring_disabled=0 (sysctl), or lift the seccomp filter",
+	     "io_uring does not work (%s): no file store", strerror(-err));
+}
+
+static void (*const checks[])(struct finding *) = {
+	check_root, check_kernel, check_module, check_loadable, check_target, check_loopback,
+	check_uio, check_io_uring,
+};
+
+#define NR_CHECKS	(sizeof(checks) / sizeof(checks[0]))
+
+static void print_text(const struct finding *findings)
+{
+	static const char *const words[] = { "ok  ", "warn", "BAD " };
+	size_t i;
+
+	for (i = 0; i < NR_CHECKS; i++) {
+		printf("%s  %s\n", words[findings[i].verdict], findings[i].what);
+		if (findings[i].advice)
+			printf("      -> %s\n", findings[i].advice);
+	}
+}
+
+static void print_findings_json(const struct finding *findings, bool works)
+{
+	static const char *const words[] = { "ok", "warning", "bad" };
+	struct json_object *object = json_object_new_object();
+	struct json_object *array = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < NR_CHECKS; i++) {
+		struct json_object *entry = json_object_new_object();
+
+		json_object_object_add(entry, "verdict",
+				       json_object_new_string(words[findings[i].verdict]));
+		json_object_object_add(entry, "what", json_object_new_string(findings[i].what));
+		json_object_object_add(entry, "advice", findings[i].advice ?
+				       json_object_new_string(findings[i].advice) : NULL);
+		json_object_array_add(array, entry);
+	}
+	json_object_object_add(object, "works", json_object_new_boolean(works));
+	json_object_object_add(object, "lends", json_object_new_boolean(module_loaded() == MODULE_OURS));
+	json_object_object_add(object, "findings", array);
+	print_json(object);
+}
+
+int doctor_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct finding findings[NR_CHECKS];
+	bool json = false, works = true;
+	int option;
+	size_t i;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			printf("usage: zcmu doctor [--json]\n\n"
+			       "Tells whether this machine can serve disks and lend their payload, and what to\n"
+			       "do if not. Exit status 1: it can't serve.\n\n"
+			       "  --json   for a program\n"
+			       "  --help   this text\n");
+			return EXIT_OK;
+		default:
+			fprintf(stderr, "zcmu doctor --help shows how\n");
+			return EXIT_USAGE;
+		}
+	}
+	for (i = 0; i < NR_CHECKS; i++) {
+		checks[i](&findings[i]);
+		works &= findings[i].verdict != BAD;
+	}
+	if (json)
+		print_findings_json(findings, works);
+	else
+		print_text(findings);
+	return works ? EXIT_OK : EXIT_FAILED;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The loopback fabric: shows a backstore as a SCSI disk of this machine. Each disk
+ * has a target of its own with one LUN.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define LOOPBACK	TARGET "/loopback"
+#define ATTACH_SECONDS	60
+
+static void target_path(const struct loopback *loopback, const char *rest, char *path, size_t size)
+{
+	snprintf(path, size, LOOPBACK "/%s%s", loopback->wwn, rest);
+}
+
+/* NAA 5 with LIO's company ID, like rtslib's; the rest is the backstore's. */
+static void make_wwn(const struct backstore *backstore, unsigned int attempt, char *wwn, size_t size)
+{
+	uint64_t h = 14695981039346656037u + attempt;
+	const char *c;
+
+	for (c = backstore->name; *c; c++)
+		h = (h ^ (uint8_t)*c) * 1099511628211u;
+	snprintf(wwn, size, "naa.5001405%09" PRIx64, h & 0xfffffffff);
+}
+
+static int make_folder(const struct loopback *loopback, const char *rest)
+{
+	char path[PATH_MAX];
+	int err;
+
+	target_path(loopback, rest, path, sizeof(path));
+	if (!mkdir(path, 0755))
+		return 0;
+	err = -errno;
+	zcmu_error("can't make %s: %s", path, strerror(-err));
+	return err;
+}
+
+static int make_target(const struct backstore *backstore, struct loopback *loopback)
+{
+	char path[PATH_MAX];
+	unsigned int attempt;
+
+	if (mkdir(LOOPBACK, 0755) && errno != EEXIST) {
+		int err = -errno;
+
+		zcmu_error("no loopback fabric: %s; does \"modprobe tcm_loop\" work?", strerror(-err));
+		return err;
+	}
+	for (attempt = 0; attempt < 100; attempt++) {
+		make_wwn(backstore, attempt, loopback->wwn, sizeof(loopback->wwn));
+		target_path(loopback, "", path, sizeof(path));
+		if (!mkdir(path, 0755))
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	zcmu_error("%s: can't make %s: %s", backstore->name, path, strerror(errno));
+	return -errno;
+}
+
+/* The disk's name from its SCSI address, once sd has found it. Quiet. */
+static int find_device(struct loopback *loopback)
+{
+	unsigned int host, channel, id;
+	struct dirent *entry;
+	char path[PATH_MAX], address[32];
+	DIR *dir;
+	int err;
+
+	target_path(loopback, "/tpgt_1/address", path, sizeof(path));
+	err = attribute_read(address, sizeof(address), "%s", path);
+	if (err)
+		return err;
+	if (sscanf(address, "%u:%u:%u", &host, &channel, &id) != 3)
+		return -EPROTO;
+	snprintf(path, sizeof(path), "/sys/bus/scsi/devices/%u:%u:%u:0/block", host, channel, id);
+	dir = opendir(path);
+	err = -ENOENT;
+	while (dir && err && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(loopback->device, sizeof(loopback->device), "/dev/%.20s", entry->d_name);
+		err = access(loopback->device, F_OK) ? -errno : 0;
+	}
+	if (dir)
+		closedir(dir);
+	if (err)
+		loopback->device[0] = '\0';
+	return err;
+}
+
+/* The SCSI layer looks at a new disk in its own time. */
+static int wait_for_device(struct loopback *loopback)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 }, now;
+	time_t deadline;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	deadline = now.tv_sec + ATTACH_SECONDS;
+	do {
+		err = find_device(loopback);
+		if (!err)
+			return 0;
+		nanosleep(&pause, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < deadline);
+	zcmu_error("the disk did not appear within %d s (%s); is sd_mod loaded? dmesg may tell",
+		   ATTACH_SECONDS, strerror(-err));
+	return -ETIMEDOUT;
+}
+
+static int make_lun(const struct backstore *backstore, const struct loopback *loopback)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	int err;
+
+	err = make_folder(loopback, "/tpgt_1");
+	if (!err)
+		err = attribute_write(loopback->wwn, LOOPBACK "/%s/tpgt_1/nexus", loopback->wwn);
+	if (!err)
+		err = make_folder(loopback, "/tpgt_1/lun/lun_0");
+	if (err)
+		return err;
+	backstore_path(backstore, target, sizeof(target));
+	target_path(loopback, "/tpgt_1/lun/lun_0/", path, sizeof(path));
+	snprintf(path + strlen(path), sizeof(path) - strlen(path), "%s", backstore->name);
+	/* This scans the disk: from here on it must be served. */
+	if (symlink(target, path)) {
+		err = -errno;
+		zcmu_error("%s: can't attach it to %s: %s", backstore->name, path, strerror(-err));
+	}
+	return err;
+}
+
+/* Attach, and wait until the disk is there; nothing is left if that fails. */
+int loopback_attach(const struct backstore *backstore, struct loopback *ret)
+{
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = make_target(backstore, ret);
+	if (err)
+		return err;
+	err = make_lun(backstore, ret);
+	if (!err)
+		err = wait_for_device(ret);
+	if (err)
+		loopback_detach(ret);
+	return err;
+}
+
+/* Does a folder below lun/lun_0 hold a link to the backstore? */
+static bool lun_leads_to(const char *wwn, const struct backstore *backstore)
+{
+	char path[PATH_MAX], target[PATH_MAX], wanted[64 + NAME_MAX_LEN];
+	struct dirent *entry;
+	bool found = false;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(wanted, sizeof(wanted), "/core/user_%u/%s", backstore->hba, backstore->name);
+	snprintf(path, sizeof(path), LOOPBACK "/%.64s/tpgt_1/lun/lun_0", wwn);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		char link[PATH_MAX + 258];
+
+		if (entry->d_type != DT_LNK)
+			continue;
+		snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
+		n = readlink(link, target, sizeof(target) - 1);
+		if (n < (ssize_t)strlen(wanted))
+			continue;
+		target[n] = '\0';
+		found = !strcmp(target + n - strlen(wanted), wanted);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+int loopback_find(const struct backstore *backstore, struct loopback *ret)
+{
+	struct dirent *entry;
+	int err = -ENOENT;
+	DIR *dir;
+
+	memset(ret, 0, sizeof(*ret));
+	dir = opendir(LOOPBACK);
+	while (dir && err && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "naa.", 4) || !lun_leads_to(entry->d_name, backstore))
+			continue;
+		snprintf(ret->wwn, sizeof(ret->wwn), "%.63s", entry->d_name);
+		find_device(ret);
+		err = 0;
+	}
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
+/* Is it mounted, swapped to, or part of something? An exclusive open tells. */
+bool loopback_is_in_use(const struct loopback *loopback)
+{
+	int fd;
+
+	if (!loopback->device[0])
+		return false;
+	fd = open(loopback->device, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EBUSY;
+	close(fd);
+	return false;
+}
+
+static void unlink_luns(const struct loopback *loopback)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+
+	target_path(loopback, "/tpgt_1/lun/lun_0", path, sizeof(path));
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		/* This waits for the disk's commands. */
+		if (entry->d_type == DT_LNK)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int loopback_detach(const struct loopback *loopback)
+{
+	static const char *const folders[] = { "/tpgt_1/lun/lun_0", "/tpgt_1", "" };
+	char path[PATH_MAX];
+	size_t i;
+
+	unlink_luns(loopback);
+	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		target_path(loopback, folders[i], path, sizeof(path));
+		if (rmdir(path) && errno != ENOENT) {
+			zcmu_error("can't remove %s: %s", path, strerror(errno));
+			return -errno;
+		}
+	}
+	return 0;
+}

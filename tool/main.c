@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The zcmu command: finds the subcommand. Each has a file of its own.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tool.h"
+
+const struct subcommand subcommands[] = {
+	{ "serve", "[OPTION]... STORE", "serve STORE as a local disk", serve_main },
+	{ "list", "[--json]", "list the disks", list_main },
+	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
+	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
+	{ "doctor", "[--json]", "tell what this machine lacks to serve disks", doctor_main },
+	{ NULL, NULL, NULL, NULL }
+};
+
+static void print_usage(FILE *file)
+{
+	const struct subcommand *sub;
+
+	fprintf(file, "usage: zcmu COMMAND [ARGUMENT]...\n\n"
+		"Serves SCSI disks from user space, with the payload lent instead of copied.\n\n");
+	for (sub = subcommands; sub->name; sub++)
+		fprintf(file, "  zcmu %-7s %-24s %s\n", sub->name, sub->arguments, sub->summary);
+	fprintf(file, "\nzcmu COMMAND --help tells more of each, zcmu(1) everything.\n");
+}
+
+void usage_error(const char *subcommand, const char *format, ...)
+{
+	char message[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "zcmu %s: %s; zcmu %s --help shows how\n", subcommand, message, subcommand);
+}
+
+int main(int argc, char **argv)
+{
+	const struct subcommand *sub;
+
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		print_usage(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("zcmu %s\n", zcmu_version());
+		return EXIT_OK;
+	}
+	for (sub = subcommands; sub->name; sub++) {
+		if (!strcmp(sub->name, argv[1]))
+			return sub->main(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "zcmu: there is no command \"%s\"; zcmu --help lists them\n", argv[1]);
+	return EXIT_USAGE;
+}

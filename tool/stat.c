@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/* zcmu stat: what was lent and what was copied, from the kernel's counters. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "tool.h"
+
+struct snapshot {
+	struct counter counters[COUNTERS_MAX];
+	size_t count;
+};
+
+static uint64_t get(const struct snapshot *snapshot, const char *name)
+{
+	return counters_get(snapshot->counters, snapshot->count, name);
+}
+
+/* @now less @before, counter by counter */
+static void subtract(struct snapshot *now, const struct snapshot *before)
+{
+	size_t i;
+
+	for (i = 0; i < now->count; i++)
+		now->counters[i].value -= get(before, now->counters[i].name);
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static double per(uint64_t n, uint64_t commands)
+{
+	return commands ? (double)n / (double)commands : 0.0;
+}
+
+static void print_bytes(const char *what, uint64_t bytes, uint64_t all, const char *comment)
+{
+	char size[32];
+
+	printf("  %-12s %12s  %5.1f %%  %s\n", what, format_size(bytes, size, sizeof(size)),
+	       percent(bytes, all), comment);
+}
+
+static void print_summary(const char *name, const struct snapshot *s)
+{
+	uint64_t commands = get(s, "commands");
+	uint64_t lent = get(s, "commands_lent");
+	uint64_t bytes = get(s, "bytes_lent") + get(s, "bytes_copied") + get(s, "bytes_edge");
+
+	printf("%s\n\ncommands  %" PRIu64 " (lent %" PRIu64 ", copied %" PRIu64
+	       ", without payload %" PRIu64 ")\n\n", name, commands, lent,
+	       get(s, "commands_copied"), commands - lent - get(s, "commands_copied"));
+	printf("payload\n");
+	print_bytes("lent", get(s, "bytes_lent"), bytes, "pages of the initiator, not copied");
+	print_bytes("copied", get(s, "bytes_copied"), bytes, "through the copy area");
+	print_bytes("edges", get(s, "bytes_edge"), bytes,
+		    "copied, of lent commands' partial first and last pages");
+	print_bytes("exchanged", get(s, "bytes_swapped"), bytes,
+		    "copied after all, because of pins and revokes");
+	printf("\nper lent command\n");
+	printf("  faults     %8.2f\n  pages      %8.2f\n  unmaps     %8.2f\n",
+	       per(get(s, "faults"), lent), per(get(s, "ptes_mapped"), lent),
+	       per(get(s, "take_backs"), lent));
+	printf("\nper command\n");
+	printf("  wake-ups   %8.2f\n  kicks      %8.2f\n", per(get(s, "wake_ups"), commands),
+	       per(get(s, "kicks"), commands));
+	printf("\npins %" PRIu64 ", revokes %" PRIu64 ", time-outs %" PRIu64
+	       ", waits for room %" PRIu64 ", stray touches %" PRIu64 "\n", get(s, "pins"),
+	       get(s, "revokes"), get(s, "timeouts"), get(s, "waits"), get(s, "faults_stray"));
+}
+
+static void print_line(const struct snapshot *d, bool header)
+{
+	char lent[32], copied[32];
+
+	if (header)
+		printf("%10s %12s %12s %10s %10s %10s %10s\n", "commands/s", "lent/s", "copied/s",
+		       "faults/s", "unmaps/s", "wake-ups/s", "kicks/s");
+	printf("%10" PRIu64 " %12s %12s %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
+	       get(d, "commands"), format_size(get(d, "bytes_lent"), lent, sizeof(lent)),
+	       format_size(get(d, "bytes_copied") + get(d, "bytes_edge"), copied, sizeof(copied)),
+	       get(d, "faults"), get(d, "take_backs"), get(d, "wake_ups"), get(d, "kicks"));
+	fflush(stdout);
+}
+
+static void print_as_json(const char *name, const struct snapshot *s, bool one_line)
+{
+	struct json_object *object = json_object_new_object();
+	size_t i;
+
+	json_object_object_add(object, "name", json_object_new_string(name));
+	for (i = 0; i < s->count; i++)
+		json_object_object_add(object, s->counters[i].name,
+				       json_object_new_uint64(s->counters[i].value));
+	if (!one_line) {
+		print_json(object);
+		return;
+	}
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	fflush(stdout);
+	json_object_put(object);
+}
+
+/* One line a second, of what that second brought, until the disk goes or ^C. */
+static int watch(const struct backstore *backstore, bool json)
+{
+	struct snapshot before, now, delta;
+	struct timespec next;
+	unsigned int line = 0;
+
+	if (counters_read(backstore, before.counters, &before.count))
+		return EXIT_FAILED;
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (;;) {
+		next.tv_sec++;
+		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
+			;
+		if (counters_read(backstore, now.counters, &now.count))
+			return EXIT_FAILED;
+		delta = now;
+		subtract(&delta, &before);
+		before = now;
+		if (json)
+			print_as_json(backstore->name, &delta, true);
+		else
+			print_line(&delta, line++ % 20 == 0);
+	}
+}
+
+static void print_help(void)
+{
+	printf("usage: zcmu stat [--watch] [--json] NAME\n\n"
+	       "Shows what was lent and what was copied since the disk was made.\n\n"
+	       "  --watch   a line each second, of what that second brought; until ^C\n"
+	       "  --json    for a program: the kernel's counters by their names\n"
+	       "  --help    this text\n");
+}
+
+int stat_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "watch", no_argument, NULL, 'w' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	bool json = false, watches = false;
+	struct backstore backstore;
+	struct snapshot snapshot;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'w':
+			watches = true;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			print_help();
+			return EXIT_OK;
+		default:
+			fprintf(stderr, "zcmu stat --help shows how\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind != 1) {
+		usage_error("stat", "which disk?");
+		return EXIT_USAGE;
+	}
+	if (backstore_find(argv[optind], &backstore)) {
+		zcmu_error("%s: there is no such disk; zcmu list shows which there are", argv[optind]);
+		return EXIT_FAILED;
+	}
+	if (watches)
+		return watch(&backstore, json);
+	if (counters_read(&backstore, snapshot.counters, &snapshot.count))
+		return EXIT_FAILED;
+	if (json)
+		print_as_json(backstore.name, &snapshot, false);
+	else
+		print_summary(backstore.name, &snapshot);
+	return EXIT_OK;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu stop: asks the process that serves a disk to end; or, if it has died, removes
+ * what it has left behind.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define STOP_SECONDS	120
+
+/*
+ * Clearing away a dead disk takes somebody who answers the commands of its removal (a
+ * last SYNCHRONIZE CACHE, for one). This store does: with NOT READY.
+ */
+static int gone_open(struct zcmu_store *store, const char *argument)
+{
+	(void)argument;
+	store->size = store->create_size;
+	return 0;
+}
+
+static void gone_request(struct zcmu_store *store, struct zcmu_io *io)
+{
+	(void)store;
+	zcmu_io_done(io, -ENODEV);
+}
+
+static const struct zcmu_store_ops gone_store = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(gone_store),
+	.name = "gone",
+	.open = gone_open,
+	.read = gone_request,
+	.write = gone_request,
+	.flush = gone_request,
+};
+
+struct wake {
+	struct zcmu_disk *disk;
+	struct zcmu_store *store;
+};
+
+static void *answer(void *argument)
+{
+	struct wake *wake = argument;
+
+	zcmu_disk_serve(wake->disk, wake->store, NULL);
+	return NULL;
+}
+
+static int detach(const struct backstore *backstore)
+{
+	struct loopback loopback;
+
+	return loopback_find(backstore, &loopback) ? 0 : loopback_detach(&loopback);
+}
+
+/* Fail what is on the ring, then detach while somebody answers. */
+static int clean_up(const struct backstore *backstore)
+{
+	struct zcmu_store_options options = { .size = backstore->size ? backstore->size : 512 };
+	struct wake wake = { 0 };
+	char path[PATH_MAX];
+	pthread_t thread;
+	int err;
+
+	backstore_path(backstore, path, sizeof(path));
+	err = attribute_write("2", "%s/action/reset_ring", path);
+	if (!err)
+		err = zcmu_disk_open(backstore->name, &wake.disk);
+	if (!err)
+		err = zcmu_store_open_ops(&gone_store, "", &options, &wake.store);
+	if (!err)
+		err = -pthread_create(&thread, NULL, answer, &wake);
+	if (!err) {
+		err = detach(backstore);
+		zcmu_disk_stop(wake.disk);
+		pthread_join(thread, NULL);
+	}
+	zcmu_store_close(wake.store);
+	zcmu_disk_close(wake.disk);
+	return err ? err : backstore_remove(backstore);
+}
+
+static int stop_dead(const char *name)
+{
+	struct backstore backstore;
+
+	if (backstore_find(name, &backstore)) {
+		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
+		return EXIT_FAILED;
+	}
+	if (!backstore_is_ours(&backstore)) {
+		zcmu_error("%s: this backstore was made by somebody else (%s): remove it with what made it, targetcli perhaps",
+			   name, backstore.config[0] ? backstore.config : "no dev_config");
+		return EXIT_FAILED;
+	}
+	if (backstore_is_served(&backstore)) {
+		zcmu_error("%s: another program than zcmu serves it (uio%d)", name, backstore.uio);
+		return EXIT_FAILED;
+	}
+	if (clean_up(&backstore))
+		return EXIT_FAILED;
+	fprintf(stderr, "zcmu: %s: its process was dead; what it had left is removed\n", name);
+	return EXIT_OK;
+}
+
+static bool is_in_use(const char *name)
+{
+	struct backstore backstore;
+	struct loopback loopback;
+
+	if (backstore_find(name, &backstore) || loopback_find(&backstore, &loopback) ||
+	    !loopback_is_in_use(&loopback))
+		return false;
+	zcmu_error("%s: %s is in use (mounted?); unmount it, or stop it with --force and lose what was not written",
+		   name, loopback.device);
+	return true;
+}
+
+static int stop_process(const char *name, pid_t pid)
+{
+	if (kill(pid, SIGTERM)) {
+		zcmu_error("%s: can't signal its process, %d: %s", name, (int)pid, strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (runfile_wait_until_gone(name, STOP_SECONDS)) {
+		zcmu_error("%s: its process, %d, has not ended after %d s: is its store stuck?", name,
+			   (int)pid, STOP_SECONDS);
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+static void print_help(void)
+{
+	printf("usage: zcmu stop [--force] NAME\n\n"
+	       "Ends a disk: its commands are answered, its data flushed, the disk detached. If the\n"
+	       "process that served it has died, removes what it left behind.\n\n"
+	       "  --force   even if the disk is in use\n"
+	       "  --help    this text\n");
+}
+
+int stop_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	bool force = false;
+	const char *name;
+	int option;
+	pid_t pid;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'f':
+			force = true;
+			break;
+		case 'h':
+			print_help();
+			return EXIT_OK;
+		default:
+			fprintf(stderr, "zcmu stop --help shows how\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind != 1) {
+		usage_error("stop", "which disk?");
+		return EXIT_USAGE;
+	}
+	name = argv[optind];
+	if (geteuid()) {
+		zcmu_error("stopping a disk takes root");
+		return EXIT_FAILED;
+	}
+	if (!force && is_in_use(name))
+		return EXIT_FAILED;
+	pid = runfile_pid(name);
+	return pid ? stop_process(name, pid) : stop_dead(name);
+}

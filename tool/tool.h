@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The zcmu command's insides, grouped by file. Functions that return int return 0 or
+ * a negative errno and have told what went wrong, unless their comment says "quiet".
+ * Subcommands return an exit status.
+ */
+#ifndef ZCMU_TOOL_H
+#define ZCMU_TOOL_H
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "zcmu.h"
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+#define TARGET		"/sys/kernel/config/target"
+#define NAME_MAX_LEN	64
+
+/* main.c */
+struct subcommand {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	int (*main)(int argc, char **argv);
+};
+
+extern const struct subcommand subcommands[];
+void usage_error(const char *subcommand, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* the subcommands, one file each */
+int serve_main(int argc, char **argv);
+int list_main(int argc, char **argv);
+int stat_main(int argc, char **argv);
+int stop_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+
+/* attribute.c: small files of configfs and sysfs */
+int attribute_read(char *value, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));	/* quiet; the first line without its end */
+int attribute_write(const char *value, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+bool attribute_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* backstore.c: the disk in the target core */
+struct backstore {
+	unsigned int hba;
+	char name[NAME_MAX_LEN + 1];
+	char config[256];		/* dev_config: "zcmu/..." if it is ours */
+	uint64_t size;			/* bytes */
+	int uio;			/* N of /dev/uioN, or -1 */
+};
+
+bool backstore_name_is_valid(const char *name);
+int backstore_find(const char *name, struct backstore *ret);	/* quiet; -ENOENT */
+int backstore_list(struct backstore **ret, size_t *count);
+bool backstore_is_served(const struct backstore *backstore);
+bool backstore_is_ours(const struct backstore *backstore);
+int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
+		     const char *serial, struct backstore *ret);
+int backstore_remove(const struct backstore *backstore);
+void backstore_serial(const char *name, const char *spec, char *serial, size_t size);
+void backstore_path(const struct backstore *backstore, char *path, size_t size);
+
+/* loopback.c: the disk as a local SCSI disk */
+struct loopback {
+	char wwn[64];			/* naa.... */
+	char device[32];		/* "/dev/sda", or empty */
+};
+
+int loopback_attach(const struct backstore *backstore, struct loopback *ret);
+int loopback_find(const struct backstore *backstore, struct loopback *ret);	/* quiet */
+int loopback_detach(const struct loopback *loopback);
+bool loopback_is_in_use(const struct loopback *loopback);
+
+/* runfile.c: which process serves a disk */
+struct runfile {
+	int fd;
+	char path[PATH_MAX];
+};
+
+int runfile_create(const char *name, struct runfile *ret);
+void runfile_remove(struct runfile *runfile);
+pid_t runfile_pid(const char *name);	/* quiet; 0: nobody */
+int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */
+
+/* module.c: the kernel's side of it all */
+enum module_kind {
+	MODULE_NONE,
+	MODULE_STOCK,
+	MODULE_OURS,
+};
+
+enum module_kind module_loaded(void);
+int module_prepare(void);
+int run_program(const char *const argv[]);	/* quiet; its exit status */
+
+/* counters.c: attrib/counters */
+struct counter {
+	char name[32];
+	uint64_t value;
+};
+
+#define COUNTERS_MAX	48
+
+int counters_read(const struct backstore *backstore, struct counter *counters, size_t *count);
+uint64_t counters_get(const struct counter *counters, size_t count, const char *name);
+
+/* format.c */
+const char *format_size(uint64_t bytes, char *text, size_t size);
+void print_json(struct json_object *object);	/* and frees it */
+
+#endif /* ZCMU_TOOL_H */
