@@ -120,6 +120,21 @@ void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status)
 	target_complete_cmd(se_cmd, scsi_status);
 }
 
+/* The same with sense data. */
+void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason)
+{
+	struct se_cmd *se_cmd = cmd->se_cmd;
+	u8 status = SAM_STAT_CHECK_CONDITION;
+
+	if (reason == TCM_LUN_BUSY)
+		status = SAM_STAT_BUSY;
+	else if (reason == TCM_OUT_OF_RESOURCES)
+		status = SAM_STAT_TASK_SET_FULL;
+	trace_zcmu_complete(cmd->device, cmd->id, status);
+	cmd->se_cmd = NULL;
+	target_complete_cmd_with_sense(se_cmd, status, reason);
+}
+
 /* Pass the handler's answer on. The payload was taken back. */
 static void pass_on(struct zcmu_cmd *cmd)
 {
@@ -202,15 +217,15 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 void zcmu_complete_answers(struct zcmu_device *device)
 {
 	LIST_HEAD(batch);
-	bool retry = false;
+	u32 taken = 0;
 
 	spin_lock(&device->lock);
 	device->counters.kicks++;
-	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags) && take_answers(device, &batch))
-		retry = device->retrying || !list_empty(&device->waiting);
+	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags))
+		taken = take_answers(device, &batch);
 	spin_unlock(&device->lock);
 
 	finish_batch(device, &batch);
-	if (retry)
-		queue_work(zcmu_wq, &device->waiting_work);
+	if (taken)
+		zcmu_retry_waiting(device);
 }

@@ -47,6 +47,15 @@ u64 zcmu_copy_capacity(const struct zcmu_copy_area *area)
 	return (u64)area->nr_blocks * area->pages_per_block * PAGE_SIZE;
 }
 
+/* Can it ever hold two payloads at once? */
+bool zcmu_copy_holds(const struct zcmu_copy_area *area, u32 bytes, u32 more_bytes)
+{
+	u32 block = area->pages_per_block * PAGE_SIZE;
+
+	return (u64)DIV_ROUND_UP(bytes, block) + DIV_ROUND_UP(more_bytes, block) <=
+	       area->nr_blocks;
+}
+
 static u32 block_bytes(const struct zcmu_copy_area *area)
 {
 	return area->pages_per_block * PAGE_SIZE;

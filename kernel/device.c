@@ -132,6 +132,9 @@ int zcmu_device_configure(struct se_device *se_dev)
 	struct se_dev_attrib *attrib = &se_dev->dev_attrib;
 	int ret;
 
+	/* It was enabled and failed half-way, in the core: its parts are used up. */
+	if (test_bit(ZCMU_DEV_GONE, &device->flags))
+		return -ENODEV;
 	ret = zcmu_uio_name(device);
 	if (ret)
 		return ret;
@@ -146,7 +149,9 @@ int zcmu_device_configure(struct se_device *se_dev)
 	if (!attrib->hw_block_size)
 		attrib->hw_block_size = 512;
 	if (!attrib->hw_max_sectors)
-		attrib->hw_max_sectors = ZCMU_MAX_IO_BYTES / attrib->hw_block_size;
+		attrib->hw_max_sectors = min_t(u64, ZCMU_MAX_IO_BYTES,
+					       zcmu_copy_capacity(&device->copy)) /
+					 attrib->hw_block_size;
 	attrib->hw_queue_depth = ZCMU_QUEUE_DEPTH;
 
 	/* The UIO device's reference: a handler may close it before or after us. */

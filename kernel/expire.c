@@ -14,44 +14,63 @@
 #include "trace.h"
 #include "zcmu_kernel.h"
 
+/* See to it that somebody looks at @deadline at the latest. device->lock is held. */
+static void look_at(struct zcmu_device *device, unsigned long deadline)
+{
+	unsigned long now = jiffies;
+
+	if (delayed_work_pending(&device->expire_work) &&
+	    !time_before(deadline, device->next_look))
+		return;
+	device->next_look = deadline;
+	mod_delayed_work(zcmu_wq, &device->expire_work,
+			 time_after(deadline, now) ? deadline - now : 1);
+}
+
 /*
- * Give a command that was just put on a list its deadline, and see to it that
- * somebody looks. @ms of 0: never. device->lock is held.
+ * Give a command that was just put on a list its deadline. @ms of 0: none.
+ * device->lock is held.
  */
 void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms)
 {
-	unsigned long delay = ms ? msecs_to_jiffies(ms) : MAX_JIFFY_OFFSET;
-
-	cmd->deadline = jiffies + delay;
-	/* A look that is due earlier renews itself. */
-	if (ms && !delayed_work_pending(&device->expire_work))
-		queue_delayed_work(zcmu_wq, &device->expire_work, delay);
+	cmd->has_deadline = ms;
+	cmd->deadline = jiffies + msecs_to_jiffies(ms);
+	zcmu_expire_rearm(device, cmd);
 }
 
-/* Move what is overdue to @overdue; lists are in the order of their deadlines. */
-static void collect(struct list_head *list, enum zcmu_cmd_state state, struct list_head *overdue)
+/* The same for one that has its deadline already. */
+void zcmu_expire_rearm(struct zcmu_device *device, const struct zcmu_cmd *cmd)
+{
+	if (cmd->has_deadline)
+		look_at(device, cmd->deadline);
+}
+
+static bool is_overdue(const struct zcmu_cmd *cmd)
+{
+	return cmd->has_deadline && time_after_eq(jiffies, cmd->deadline);
+}
+
+/*
+ * Move what is overdue to @overdue, and see that the rest is looked at in time. The
+ * time-outs may have been changed meanwhile: a list needn't be in the order of its
+ * deadlines. device->lock is held.
+ */
+static void collect(struct zcmu_device *device, struct list_head *list,
+		    enum zcmu_cmd_state state, struct list_head *overdue)
 {
 	struct zcmu_cmd *cmd, *next;
 
 	list_for_each_entry_safe(cmd, next, list, node) {
-		if (time_before(jiffies, cmd->deadline))
-			break;
+		if (!is_overdue(cmd)) {
+			zcmu_expire_rearm(device, cmd);
+			continue;
+		}
+		/* REVOKING ones keep it: their se_cmd is answered later. */
 		if (state == ZCMU_CMD_NEW)
 			cmd->se_cmd->priv = NULL;
 		cmd->state = state;
 		list_move_tail(&cmd->node, overdue);
 	}
-}
-
-static void renew(struct zcmu_device *device, struct list_head *list)
-{
-	struct zcmu_cmd *cmd = list_first_entry_or_null(list, struct zcmu_cmd, node);
-	unsigned long now = jiffies;
-
-	if (!cmd)
-		return;
-	mod_delayed_work(zcmu_wq, &device->expire_work,
-			 time_after(cmd->deadline, now) ? cmd->deadline - now : 1);
 }
 
 /* WAITING -> answered: the handler has never seen these. */
@@ -100,6 +119,7 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 	if (returned) {
 		end_loan(cmd);
 		zcmu_cmd_free(cmd);
+		zcmu_retry_waiting(device);
 	}
 }
 
@@ -114,19 +134,14 @@ void zcmu_expire(struct work_struct *work)
 
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
-	collect(&device->waiting, ZCMU_CMD_NEW, &waiting);
-	collect(&device->inflight, ZCMU_CMD_REVOKING, &ring);
+	collect(device, &device->waiting, ZCMU_CMD_NEW, &waiting);
+	collect(device, &device->inflight, ZCMU_CMD_REVOKING, &ring);
 	spin_unlock(&device->lock);
 
 	answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);
 	list_for_each_entry_safe(cmd, next, &ring, node)
 		expire_cmd(device, cmd);
 	mutex_unlock(&device->recover_lock);
-
-	spin_lock(&device->lock);
-	renew(device, &device->waiting);
-	renew(device, &device->inflight);
-	spin_unlock(&device->lock);
 }
 
 /**
@@ -245,20 +260,27 @@ void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status)
 	spin_unlock(&device->lock);
 	answer_all(device, &batch, scsi_status);
 	mutex_unlock(&device->recover_lock);
-	queue_work(zcmu_wq, &device->waiting_work);
+	zcmu_retry_waiting(device);
+}
+
+/* Each of the two may queue the other: none is left when this returns. */
+void zcmu_stop_work(struct zcmu_device *device)
+{
+	cancel_delayed_work_sync(&device->expire_work);
+	cancel_work_sync(&device->waiting_work);
+	cancel_delayed_work_sync(&device->expire_work);
 }
 
 /*
- * The device goes, and its UIO device is unregistered. The target core has waited
- * for every command; what is left are expired ones that the handler kept.
+ * The device goes: its UIO device is unregistered, its work is stopped. The target
+ * core has waited for every command; what is left are expired ones that the handler
+ * kept.
  */
 void zcmu_forget_commands(struct zcmu_device *device)
 {
 	struct zcmu_cmd *cmd;
 	LIST_HEAD(batch);
 
-	cancel_work_sync(&device->waiting_work);
-	cancel_delayed_work_sync(&device->expire_work);
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
 	take_all(device, &batch);

@@ -31,6 +31,12 @@
 #define PIN_COPIES_FIRST	8
 #define PIN_COPIES_MAX		1024
 
+/*
+ * For exchanges: rather fail than wait for memory. What is short of memory may be
+ * writing to this very disk, and wait for the command that is to be revoked.
+ */
+#define GFP_EXCHANGE		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
+
 static bool is_write(const struct zcmu_cmd *cmd)
 {
 	return cmd->se_cmd->data_direction == DMA_TO_DEVICE;
@@ -156,7 +162,7 @@ static struct page *private_page(const struct zcmu_page_iter *iter, struct page 
 		get_page(page);
 		return page;
 	}
-	page = alloc_page(GFP_NOIO | __GFP_ZERO);
+	page = alloc_page(GFP_EXCHANGE | __GFP_ZERO);
 	if (page)
 		memcpy_page(page, iter->offset, iter->page, iter->offset, iter->len);
 	return page;
@@ -169,7 +175,7 @@ static struct page *private_page(const struct zcmu_page_iter *iter, struct page 
 static struct page **make_private(struct zcmu_cmd *cmd, struct page *scratch)
 {
 	struct zcmu_loan *loan = &cmd->loan;
-	struct page **pages = kvcalloc(loan->nr_pages, sizeof(*pages), GFP_NOIO);
+	struct page **pages = kvcalloc(loan->nr_pages, sizeof(*pages), GFP_EXCHANGE);
 	struct zcmu_page_iter iter;
 	u32 i, edge = 0;
 
@@ -425,7 +431,8 @@ vm_fault_t zcmu_lend_fault(struct zcmu_device *device, struct vm_fault *vmf)
 
 	if (IS_ERR(cmd))
 		return result_of(PTR_ERR(cmd));
-	if (cmd->loan.state == ZCMU_LOAN_PRIVATE)
+	/* Not the state: that may be CLOSED by now, whose owner waits for leave(). */
+	if (cmd->loan.private)
 		ret = map_private(cmd, vmf->vma, &mapped);
 	else
 		ret = map_lent(cmd, vmf->vma, false, &mapped);
@@ -449,9 +456,9 @@ vm_fault_t zcmu_lend_mkwrite(struct zcmu_device *device, struct vm_fault *vmf)
 
 	if (IS_ERR(cmd))
 		return result_of(PTR_ERR(cmd));
-	if (cmd->loan.state == ZCMU_LOAN_LENT)
+	/* If there are private pages, the PTE is gone already; the next fault puts in theirs. */
+	if (!cmd->loan.private)
 		ret = is_write(cmd) ? -EACCES : map_lent(cmd, vmf->vma, true, &mapped);
-	/* PRIVATE: the PTE is gone already, the next fault puts in the new one. */
 	leave(cmd, mapped);
 	return result_of(ret);
 }
@@ -586,7 +593,7 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 	int ret = 0;
 
 	if (!is_write(cmd)) {
-		scratch = alloc_page(GFP_NOIO | __GFP_ZERO);
+		scratch = alloc_page(GFP_EXCHANGE | __GFP_ZERO);
 		if (!scratch)
 			ret = -ENOMEM;
 	}

@@ -63,9 +63,12 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 {
 	struct zcmu_lend_policy policy = device->lend;
 
-	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes)
+	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
+	    needs_clean_memory(se_cmd))
 		return false;
-	if (atomic_dec_if_positive(&device->copies_due) >= 0)
+	/* What the copy area can't hold has no choice. */
+	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
+	    atomic_dec_if_positive(&device->copies_due) >= 0)
 		return false;
 	zcmu_payload_plan(plan, se_cmd);
 	return zcmu_plan_should_lend(plan, &policy);
@@ -79,6 +82,8 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 
 	if (!se_cmd->data_length || !se_cmd->t_data_nents)
 		return 0;
+	if (is_bidi(se_cmd) && !zcmu_copy_holds(area, se_cmd->data_length, bidi_length(se_cmd)))
+		return -EMSGSIZE;
 	ret = zcmu_copy_reserve(area, &cmd->out, se_cmd->data_length);
 	if (!ret && is_bidi(se_cmd))
 		ret = zcmu_copy_reserve(area, &cmd->in, bidi_length(se_cmd));
@@ -94,11 +99,16 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 /* Undo what was prepared; the command is NEW and not on the ring. */
 static void unprepare(struct zcmu_cmd *cmd)
 {
+	struct zcmu_device *device = cmd->device;
+
 	zcmu_lend_free(cmd);
-	zcmu_copy_release(&cmd->device->copy, &cmd->out);
-	zcmu_copy_release(&cmd->device->copy, &cmd->in);
+	zcmu_copy_release(&device->copy, &cmd->out);
+	zcmu_copy_release(&device->copy, &cmd->in);
 	if (cmd->id) {
-		xa_erase(&cmd->device->commands, cmd->id);
+		/* Who finds it by its id looks at it under the lock. */
+		spin_lock(&device->lock);
+		xa_erase(&device->commands, cmd->id);
+		spin_unlock(&device->lock);
 		cmd->id = 0;
 	}
 }
@@ -173,9 +183,11 @@ static struct zcmu_iovec *put_extent_iovecs(const struct zcmu_cmd *cmd,
 	u32 i;
 
 	for (i = 0; i < extents->nr; i++) {
+		u64 len = min_t(u64, extents->list[i].count * block, left);
+
 		iov->base = base + extents->list[i].first * block;
-		iov->len = min_t(u64, extents->list[i].count * block, left);
-		left -= iov->len;
+		iov->len = len;
+		left -= len;
 		iov++;
 	}
 	return iov;
@@ -220,25 +232,38 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 }
 
 /*
- * NEW -> RING. device->lock is held. Return: 0; -ENOSPC if the ring has no room,
- * -EXFULL if the window has none, -EBUSY or -EIO if nothing may be queued now,
- * -ECANCELED if the initiator has aborted the command. The command is as before
- * then.
+ * May commands be queued at all, and this one? device->lock is held, so an abort
+ * that comes later finds the command where the caller puts it.
+ * Return: 0, -EBUSY, -EIO, or -ECANCELED.
+ */
+static int may_queue(const struct zcmu_cmd *cmd)
+{
+	if (test_bit(ZCMU_DEV_BLOCKED, &cmd->device->flags))
+		return -EBUSY;
+	if (test_bit(ZCMU_DEV_BROKEN, &cmd->device->flags))
+		return -EIO;
+	if (cmd->se_cmd->transport_state & CMD_T_ABORTED)
+		return -ECANCELED;
+	return 0;
+}
+
+/*
+ * NEW -> RING, and wake the handler. device->lock is held: once it is dropped, the
+ * command may be answered, and with the last one the device may go.
+ *
+ * Return: 0; as may_queue(); -ENOSPC if the ring has no room, -EXFULL if the window
+ * has none. The command is as before then.
  */
 static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_cmd_entry *entry;
 	u32 len = entry_length(cmd, plan);
+	int ret = may_queue(cmd);
 	u32 offset;
 
-	if (test_bit(ZCMU_DEV_BLOCKED, &device->flags))
-		return -EBUSY;
-	if (test_bit(ZCMU_DEV_BROKEN, &device->flags))
-		return -EIO;
-	/* zcmu_abort_notify() finds it either here or on the waiting list. */
-	if (cmd->se_cmd->transport_state & CMD_T_ABORTED)
-		return -ECANCELED;
+	if (ret)
+		return ret;
 	if (!zcmu_ring_has_room(&device->ring, len))
 		return -ENOSPC;
 	if (cmd->lent && !zcmu_lend_begin(cmd))
@@ -254,23 +279,40 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
 	zcmu_ring_publish(&device->ring, &cmd->span);
+	/* The head must be visible before we rely on the wake-up of whoever unplugs. */
+	smp_mb();
+	if (!test_bit(ZCMU_DEV_PLUGGED, &device->flags))
+		zcmu_uio_wake(device);
 	return 0;
 }
 
-/* NEW -> WAITING. device->lock is held. Return: 0, or -ETIMEDOUT if waiting is switched off. */
+static unsigned int waiting_time_out(const struct zcmu_device *device)
+{
+	if (device->qfull_time_out >= 0)
+		return device->qfull_time_out;
+	return device->cmd_time_out ?: ZCMU_TIME_OUT_MS;
+}
+
+/*
+ * NEW -> WAITING. device->lock is held. Return: 0; as may_queue(); or -ETIMEDOUT if
+ * waiting is switched off.
+ */
 static int make_wait(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
-	unsigned int ms = device->qfull_time_out > 0 ? device->qfull_time_out :
-			  device->cmd_time_out ?: ZCMU_TIME_OUT_MS;
+	int ret = may_queue(cmd);
 
-	if (!device->qfull_time_out)
-		return -ETIMEDOUT;
+	if (!ret && !waiting_time_out(device))
+		ret = -ETIMEDOUT;
+	if (ret)
+		return ret;
 	cmd->se_cmd->priv = cmd;
 	cmd->state = ZCMU_CMD_WAITING;
 	list_add_tail(&cmd->node, &device->waiting);
-	zcmu_expire_arm(device, cmd, ms);
+	zcmu_expire_arm(device, cmd, waiting_time_out(device));
 	device->counters.waits++;
+	/* Room may have come up since it was looked for. */
+	queue_work(zcmu_wq, &device->waiting_work);
 	return 0;
 }
 
@@ -304,9 +346,12 @@ static int submit(struct zcmu_cmd *cmd)
 
 	lend = should_lend(cmd->device, cmd->se_cmd, &plan);
 	ret = try_submit(cmd, lend, &plan);
-	/* The window is full: the copy area may not be. */
-	if (ret == -EXFULL)
+	/* The window is full: the copy area may not be. If it is too small, wait for the window. */
+	if (ret == -EXFULL) {
 		ret = try_submit(cmd, false, &plan);
+		if (ret == -EMSGSIZE)
+			ret = -ENOSPC;
+	}
 	return ret;
 }
 
@@ -332,35 +377,42 @@ static bool must_queue_up(const struct zcmu_device *device)
 	return device->retrying || !list_empty(&device->waiting);
 }
 
+/* Room was freed: see whether somebody waits for it. */
+void zcmu_retry_waiting(struct zcmu_device *device)
+{
+	spin_lock(&device->lock);
+	if (must_queue_up(device))
+		queue_work(zcmu_wq, &device->waiting_work);
+	spin_unlock(&device->lock);
+}
+
 static sense_reason_t execute(struct se_cmd *se_cmd)
 {
 	struct zcmu_device *device = zcmu_device(se_cmd->se_dev);
 	struct zcmu_cmd *cmd = cmd_alloc(se_cmd);
-	int ret = -ENOSPC;
-	bool waits;
+	int ret;
 
 	if (!cmd)
 		return TCM_OUT_OF_RESOURCES;
 	trace_zcmu_submit(device, se_cmd);
 
 	spin_lock(&device->lock);
-	waits = must_queue_up(device);
+	ret = may_queue(cmd);
+	if (!ret && must_queue_up(device))
+		ret = -ENOSPC;
 	spin_unlock(&device->lock);
-	if (!waits)
+	if (!ret)
 		ret = submit(cmd);
 	if (ret == -ENOSPC) {
 		spin_lock(&device->lock);
 		ret = make_wait(cmd);
 		spin_unlock(&device->lock);
-		/* Room may have come up between the attempt and now. */
-		if (!ret)
-			queue_work(zcmu_wq, &device->waiting_work);
-	} else if (!ret && !test_bit(ZCMU_DEV_PLUGGED, &device->flags)) {
-		zcmu_uio_wake(device);
 	}
+	/* Published or waiting, it is not ours any more, and the device may be gone. */
 	if (!ret)
 		return TCM_NO_SENSE;
 	zcmu_cmd_free(cmd);
+	zcmu_retry_waiting(device);
 	return sense_of(ret);
 }
 
@@ -408,45 +460,42 @@ static struct zcmu_cmd *next_waiting(struct zcmu_device *device)
 	return cmd;
 }
 
-/* Still no room: back to its place, with the deadline it has. */
-static void wait_on(struct zcmu_cmd *cmd)
+/* Still no room: back to its place, with the deadline it has. Return: as may_queue(). */
+static int wait_on(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
+	int ret;
 
 	spin_lock(&device->lock);
-	cmd->se_cmd->priv = cmd;
-	cmd->state = ZCMU_CMD_WAITING;
-	list_add(&cmd->node, &device->waiting);
-	device->retrying = false;
+	ret = may_queue(cmd);
+	if (!ret) {
+		cmd->se_cmd->priv = cmd;
+		cmd->state = ZCMU_CMD_WAITING;
+		list_add(&cmd->node, &device->waiting);
+		zcmu_expire_rearm(device, cmd);
+		device->retrying = false;
+	}
 	spin_unlock(&device->lock);
+	return ret;
 }
 
 /* Work: something was freed; try what waits for room, in order. */
 void zcmu_submit_waiting(struct work_struct *work)
 {
 	struct zcmu_device *device = container_of(work, struct zcmu_device, waiting_work);
-	bool queued = false;
 	struct zcmu_cmd *cmd;
 	int ret;
 
 	while ((cmd = next_waiting(device))) {
-		unsigned long deadline = cmd->deadline;
-
 		ret = submit(cmd);
 		if (ret == -ENOSPC) {
-			cmd->deadline = deadline;
-			wait_on(cmd);
-			break;
+			ret = wait_on(cmd);
+			if (!ret)
+				break;
 		}
 		if (ret) {
-			/* The queue, not the command, is at fault: the initiator may retry. */
-			zcmu_cmd_answer(cmd, ret == -EBUSY || ret == -ENOMEM ?
-					SAM_STAT_BUSY : SAM_STAT_CHECK_CONDITION);
+			zcmu_cmd_fail(cmd, sense_of(ret));
 			zcmu_cmd_free(cmd);
-		} else {
-			queued = true;
 		}
 	}
-	if (queued)
-		zcmu_uio_wake(device);
 }

@@ -14,7 +14,7 @@ static struct zcmu_device *from_uio(struct uio_info *info)
 	return container_of(info, struct zcmu_device, uio);
 }
 
-/* Wake the handler: there is something on the ring. */
+/* Wake the handler: there is something on the ring. device->lock may be held. */
 void zcmu_uio_wake(struct zcmu_device *device)
 {
 	atomic64_inc(&device->wake_ups);
@@ -77,6 +77,17 @@ static const struct vm_operations_struct vma_ops = {
 };
 
 /*
+ * Without a window there is nothing to protect. An operation like pfn_mkwrite has
+ * its price: from Linux 6.5 on mm refuses long-term pins (registered io_uring
+ * buffers, RDMA) for all of a mapping that has one.
+ */
+static const struct vm_operations_struct vma_ops_without_window = {
+	.open = vma_open,
+	.close = vma_close,
+	.fault = vma_fault,
+};
+
+/*
  * The whole of map 0 and nothing else. Shared: a private mapping would copy
  * lent pages out of our reach. VM_MIXEDMAP: the ring and the copy area are
  * ordinary pages, which may be pinned; VM_PFNMAP would forbid that.
@@ -89,7 +100,7 @@ static int uio_mmap(struct uio_info *info, struct vm_area_struct *vma)
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
 	vma->vm_private_data = device;
-	vma->vm_ops = &vma_ops;
+	vma->vm_ops = device->window.nr_slots ? &vma_ops : &vma_ops_without_window;
 	zcmu_device_get(device);
 	return 0;
 }
@@ -174,7 +185,11 @@ int zcmu_uio_register(struct zcmu_device *device)
 void zcmu_uio_unregister(struct zcmu_device *device)
 {
 	set_bit(ZCMU_DEV_GONE, &device->flags);
+	/* Work may wake the handler, which takes the UIO device. */
+	zcmu_stop_work(device);
 	uio_unregister_device(&device->uio);
+	/* The handler's last kick may have started some more; it finds nothing to do. */
+	zcmu_stop_work(device);
 	zcmu_forget_commands(device);
 	/* uio doesn't call uio_release() any more. */
 	forget_inode(device);

@@ -11,8 +11,9 @@
  * ----------------------
  *	configfs' own
  *	device->recover_lock	mutex: time-outs, aborts, ring reset, removal; one at a time
- *	uio's info_lock		mutex: held by uio around open, release, mmap, irqcontrol
- *	mmap_lock		held by mm around faults
+ *	mmap_lock		held by mm around faults and mmap
+ *	uio's info_lock		mutex: held by uio around open, release, mmap, irqcontrol;
+ *				user memory must not be touched under it
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
@@ -124,6 +125,7 @@ struct zcmu_cmd {
 	u16 id;				/* 0: none yet */
 	struct list_head node;		/* waiting, inflight, or a list of the owner's */
 	struct zcmu_span span;
+	bool has_deadline;
 	unsigned long deadline;		/* jiffies */
 
 	struct zcmu_loan loan;		/* if lent */
@@ -222,6 +224,7 @@ struct zcmu_device {
 	bool retrying;			/* waiting_work has taken a command off it */
 	struct work_struct waiting_work;
 	struct delayed_work expire_work;
+	unsigned long next_look;	/* jiffies: when expire_work is due, if it is pending */
 	wait_queue_head_t loan_wait;	/* a loan has left SWAPPING, or the last fault has left one */
 	unsigned int cmd_time_out;	/* ms, 0 is none */
 	int qfull_time_out;		/* ms, 0 fails at once, -1 is the default */
@@ -265,20 +268,24 @@ sense_reason_t zcmu_parse_cdb(struct se_cmd *se_cmd);
 struct se_dev_plug *zcmu_plug(struct se_device *se_dev);
 void zcmu_unplug(struct se_dev_plug *plug);
 void zcmu_submit_waiting(struct work_struct *work);
+void zcmu_retry_waiting(struct zcmu_device *device);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
 
 /* complete.c */
 void zcmu_complete_answers(struct zcmu_device *device);
 void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status);
+void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason);
 
 /* expire.c */
 void zcmu_expire(struct work_struct *work);
 void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms);
+void zcmu_expire_rearm(struct zcmu_device *device, const struct zcmu_cmd *cmd);
 void zcmu_abort_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
 		       struct list_head *aborted);
 void zcmu_block(struct zcmu_device *device);
 void zcmu_unblock(struct zcmu_device *device);
 void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status);
+void zcmu_stop_work(struct zcmu_device *device);
 void zcmu_forget_commands(struct zcmu_device *device);
 
 /* payload.c */
@@ -314,6 +321,7 @@ vm_fault_t zcmu_lend_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
 int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block);
 void zcmu_copy_destroy(struct zcmu_copy_area *area);
 u64 zcmu_copy_capacity(const struct zcmu_copy_area *area);
+bool zcmu_copy_holds(const struct zcmu_copy_area *area, u32 bytes, u32 more_bytes);
 int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes);
 void zcmu_copy_release(struct zcmu_copy_area *area, struct zcmu_extents *extents);
 void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
