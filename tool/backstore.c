@@ -241,14 +241,15 @@ static int create_hba(unsigned int *hba)
 /* What the disk is, for people who look into configfs: "zcmu/file/path/of/disk.img". */
 static void make_config(const char *spec, char *config, size_t size)
 {
+	const char *colon = strchr(spec, ':');
+	const char *argument = colon ? colon + 1 : "";
 	size_t i;
 
-	snprintf(config, size, CONFIG_PREFIX "%s", spec);
+	/* rtslib dislikes colons, and the kernel takes a comma for the end. */
+	snprintf(config, size, CONFIG_PREFIX "%.*s%s%s", colon ? (int)(colon - spec) : 32, spec,
+		 *argument == '/' ? "" : "/", argument);
 	for (i = 0; config[i]; i++) {
-		/* The kernel takes a comma for the end, rtslib dislikes colons. */
-		if (config[i] == ':')
-			config[i] = '/';
-		else if (config[i] == ',' || config[i] == '\n')
+		if (config[i] == ',' || config[i] == ':' || config[i] == '\n')
 			config[i] = '_';
 	}
 }

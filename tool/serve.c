@@ -74,7 +74,7 @@ static void make_name(struct serve *serve)
 	char path[PATH_MAX];
 	unsigned int i;
 
-	if (!strncmp(serve->spec, "file:", 5)) {
+	if (!strncmp(serve->spec, "file:", 5) && serve->spec[5]) {
 		snprintf(path, sizeof(path), "%s", serve->spec + 5);
 		snprintf(serve->name, sizeof(serve->name), "%.*s", NAME_MAX_LEN, basename(path));
 		return;
