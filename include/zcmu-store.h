@@ -63,7 +63,7 @@ enum zcmu_io_op {
 
 struct zcmu_io {
 	enum zcmu_io_op op;
-	bool fua;		/* WRITE, ZERO: stable before it is answered (ZCMU_STORE_FUA only) */
+	bool fua;		/* WRITE: stable before it is answered (with ZCMU_STORE_FUA) */
 	bool may_trim;		/* ZERO: may give the space back */
 	uint64_t offset;	/* bytes from the start of the disk */
 	uint64_t length;	/* bytes */
@@ -88,7 +88,7 @@ void zcmu_io_done(struct zcmu_io *io, int error);
  * soon: one thread may serve the whole disk.
  */
 #define ZCMU_STORE_BLOCKS	(1u << 0)
-/* write and zero honour io->fua. Without it the library flushes after such a write. */
+/* write honours io->fua. Without it the library flushes after such a write. */
 #define ZCMU_STORE_FUA		(1u << 1)
 /* What was trimmed reads as zeroes. */
 #define ZCMU_STORE_TRIM_ZEROES	(1u << 2)

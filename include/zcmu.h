@@ -55,7 +55,7 @@ struct zcmu_disk;
 
 /* How the initiator sees the disk; zero and NULL for the defaults. */
 struct zcmu_serve_options {
-	unsigned int threads;		/* that run the store's callbacks; default 1, 4 if it blocks */
+	unsigned int threads;	/* that run the store's callbacks; default 1, or 4 if it blocks */
 	const char *serial;		/* VPD pages 80 and 83; default: the backstore's own */
 	const char *product;		/* INQUIRY; default: the store's name */
 	void (*ready)(void *argument);	/* called once the ring is being served */

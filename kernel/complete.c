@@ -193,7 +193,8 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 	int ret;
 
 	if (zcmu_ring_answered(&device->ring, &bytes)) {
-		mark_broken(device, "impossible tail; answers were taken up to", device->ring.cleaned);
+		mark_broken(device, "impossible tail; answers were taken up to",
+			    device->ring.cleaned);
 		return 0;
 	}
 	while ((ret = zcmu_ring_next_answer(&device->ring, &bytes, &answer)) > 0) {

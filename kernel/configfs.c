@@ -328,19 +328,31 @@ static ssize_t zcmu_window_mb_store(struct config_item *item, const char *page, 
 }
 CONFIGFS_ATTR(zcmu_, window_mb);
 
+static const struct {
+	const char *name;
+	size_t offset;
+} counter_names[] = {
+#define ZCMU_COUNTER(name) { #name, offsetof(struct zcmu_counters, name) },
+	ZCMU_COUNTERS(ZCMU_COUNTER)
+#undef ZCMU_COUNTER
+};
+
 /* One line a counter: they are of one moment, which separate files would not be. */
 static ssize_t zcmu_counters_show(struct config_item *item, char *page)
 {
 	struct zcmu_device *device = from_attrib(item);
 	struct zcmu_counters counters;
 	ssize_t len = 0;
+	size_t i;
 
 	spin_lock(&device->lock);
 	counters = device->counters;
 	spin_unlock(&device->lock);
-#define ZCMU_COUNTER(name) len += sysfs_emit_at(page, len, #name " %llu\n", counters.name);
-	ZCMU_COUNTERS(ZCMU_COUNTER)
-#undef ZCMU_COUNTER
+	for (i = 0; i < ARRAY_SIZE(counter_names); i++) {
+		u64 value = *(u64 *)((void *)&counters + counter_names[i].offset);
+
+		len += sysfs_emit_at(page, len, "%s %llu\n", counter_names[i].name, value);
+	}
 	len += sysfs_emit_at(page, len, "wake_ups %lld\n",
 			     (long long)atomic64_read(&device->wake_ups));
 	return len;
@@ -440,7 +452,8 @@ static ssize_t zcmu_reset_ring_store(struct config_item *item, const char *page,
 	if (ret)
 		return ret;
 	if (value != 1 && value != 2) {
-		pr_err("%s: reset_ring is 1 (answer BUSY) or 2 (fail), not %u\n", device->name, value);
+		pr_err("%s: reset_ring is 1 (answer BUSY) or 2 (fail), not %u\n", device->name,
+		       value);
 		return -EINVAL;
 	}
 	if (!is_configured(device))

@@ -1,46 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Lends a command's pages to the handler, and takes them back. Whether a payload
- * is lent is plan.c's to say, which slots it gets window.c's.
+ * is lent is plan.c's to say, which slots it gets window.c's; how its pages come
+ * into a page table is fault.c's.
  *
- * Lending itself maps nothing: it only says which command owns an address. The
- * handler's first touch faults, and the fault puts in all pages of the command,
- * as special PTEs: those may point at any page (anonymous ones, page cache, the
- * zero page), take no reference, and get_user_pages() refuses them. So whatever
- * holds the page table (a thread, a forked child, a process that mapped late) is
- * served, and no mm or vma has to be remembered.
+ * Lending itself maps nothing: it only says which command owns an address.
  *
  * Taking back closes the loan first, waits for faults that are inside it, and
  * then unmaps. After that no page table has its pages (I1). It always comes
  * before target_complete_cmd(), which gives the pages back to the initiator.
  *
- * A pin (O_DIRECT, vmsplice, ...) can't be served with special PTEs. It shows as
- * a fault without FAULT_FLAG_INTERRUPTIBLE: then private pages take the place of
- * the lent ones, as they do when a command must be answered before the handler
+ * An exchange puts private pages in the place of the lent ones: for a pin, which
+ * special PTEs can't serve, and when a command must be answered before the handler
  * is through with it (a revoke).
  */
 #include <linux/highmem.h>
 #include <linux/list_sort.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "trace.h"
 #include "zcmu_kernel.h"
-
-/* After a pin, so many payloads are copied from the start; doubled by each further pin. */
-#define PIN_COPIES_FIRST	8
-#define PIN_COPIES_MAX		1024
 
 /*
  * For exchanges: rather fail than wait for memory. What is short of memory may be
  * writing to this very disk, and wait for the command that is to be revoked.
  */
 #define GFP_EXCHANGE		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
-
-static bool is_write(const struct zcmu_cmd *cmd)
-{
-	return cmd->se_cmd->data_direction == DMA_TO_DEVICE;
-}
 
 static void free_pages_array(struct page **pages, u32 nr)
 {
@@ -95,7 +80,7 @@ int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 		if (!page)
 			return -ENOMEM;
 		loan->edges[edge++] = page;
-		if (is_write(cmd))
+		if (zcmu_is_write(cmd->se_cmd))
 			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
 	}
 	return 0;
@@ -133,7 +118,7 @@ bool zcmu_lend_begin(struct zcmu_cmd *cmd)
  */
 
 /* Unmap pages [first, first + nr) of the window from every mapping there is. */
-static void unmap_window(struct zcmu_device *device, u32 first, u32 nr, u32 commands)
+void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands)
 {
 	struct inode *inode;
 
@@ -199,7 +184,7 @@ static struct page **make_private(struct zcmu_cmd *cmd, struct page *scratch)
  *
  * Return: 0 with the loan PRIVATE, or -ENOMEM with the loan LENT.
  */
-static int exchange(struct zcmu_cmd *cmd, struct page *scratch)
+int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	__must_hold(&cmd->device->lock)
 {
 	struct zcmu_device *device = cmd->device;
@@ -216,7 +201,7 @@ static int exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	spin_unlock(&device->lock);
 
 	if (mapped)
-		unmap_window(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
+		zcmu_lend_unmap(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
 	pages = make_private(cmd, scratch);
 
 	spin_lock(&device->lock);
@@ -226,241 +211,6 @@ static int exchange(struct zcmu_cmd *cmd, struct page *scratch)
 		device->counters.bytes_swapped += cmd->se_cmd->data_length;
 	wake_up_all(&device->loan_wait);
 	return pages ? 0 : -ENOMEM;
-}
-
-/*
- * Faults
- */
-
-/*
- * A handler that pins is likely to pin the next payload too: copying that from
- * the start is cheaper than exchanging it. device->lock is held.
- */
-static void note_pin(struct zcmu_device *device)
-{
-	device->counters.pins++;
-	device->copies_step = device->copies_step ?
-		min_t(u32, device->copies_step * 2, PIN_COPIES_MAX) : PIN_COPIES_FIRST;
-	atomic_set(&device->copies_due, device->copies_step);
-}
-
-/* The command whose loan has this page of the window, or NULL. device->lock is held. */
-static struct zcmu_cmd *find_loan(struct zcmu_device *device, u32 page)
-{
-	struct zcmu_cmd *cmd = zcmu_window_owner(&device->window, page);
-
-	if (!cmd || cmd->loan.state == ZCMU_LOAN_CLOSED ||
-	    page - cmd->loan.slot * ZCMU_SLOT_PAGES >= cmd->loan.nr_pages)
-		return NULL;
-	return cmd;
-}
-
-/*
- * Find the loan that has a page of the window, and keep it from being closed or
- * swapped until leave(). Waits out a swap; for a pin it makes one.
- *
- * Return: the command; ERR_PTR(-EFAULT) if nobody has the page, or -ENOMEM.
- */
-static struct zcmu_cmd *enter(struct zcmu_device *device, u32 page, bool pin)
-{
-	struct zcmu_cmd *cmd;
-	int ret = 0;
-
-	spin_lock(&device->lock);
-	wait_event_cmd(device->loan_wait,
-		       !(cmd = find_loan(device, page)) ||
-		       cmd->loan.state != ZCMU_LOAN_SWAPPING,
-		       spin_unlock(&device->lock), spin_lock(&device->lock));
-	if (!cmd) {
-		device->counters.faults_stray++;
-		ret = -EFAULT;
-	} else if (pin && cmd->loan.state == ZCMU_LOAN_LENT) {
-		ret = exchange(cmd, NULL);
-		if (!ret)
-			note_pin(device);
-	}
-	if (!ret) {
-		cmd->loan.faults_inside++;
-		cmd->loan.mapped = true;
-	}
-	spin_unlock(&device->lock);
-	return ret ? ERR_PTR(ret) : cmd;
-}
-
-/* @ptes: how many were put in, for the counters. The command may be gone afterwards. */
-static void leave(struct zcmu_cmd *cmd, u32 ptes)
-{
-	struct zcmu_device *device = cmd->device;
-
-	spin_lock(&device->lock);
-	device->counters.faults++;
-	device->counters.ptes_mapped += ptes;
-	/* Who waits for this holds the lock while it checks and queues itself. */
-	if (!--cmd->loan.faults_inside && waitqueue_active(&device->loan_wait))
-		wake_up_all(&device->loan_wait);
-	spin_unlock(&device->lock);
-}
-
-/* The part of a loan's pages that a mapping shows (it may have been split). */
-struct view {
-	unsigned long address;
-	u32 skip;	/* pages of the loan in front of it */
-	u32 nr;
-};
-
-static struct view loan_view(const struct zcmu_cmd *cmd, struct vm_area_struct *vma)
-{
-	unsigned long first = cmd->device->window_pgoff +
-			      (unsigned long)cmd->loan.slot * ZCMU_SLOT_PAGES;
-	unsigned long begin = max(first, vma->vm_pgoff);
-	unsigned long end = min(first + cmd->loan.nr_pages, vma->vm_pgoff + vma_pages(vma));
-
-	return (struct view){
-		.address = vma->vm_start + ((begin - vma->vm_pgoff) << PAGE_SHIFT),
-		.skip = begin - first,
-		.nr = end - begin,
-	};
-}
-
-struct lent_ptes {
-	struct zcmu_page_iter iter;
-	struct page **edges;
-	struct mm_struct *mm;
-	pgprot_t prot;
-	bool upgrade;		/* replace read-only PTEs */
-	u32 mapped;
-};
-
-static struct page *next_lent_page(struct lent_ptes *ptes)
-{
-	if (!zcmu_page_iter_next(&ptes->iter))
-		return NULL;
-	return ptes->iter.is_edge ? *ptes->edges++ : ptes->iter.page;
-}
-
-/* apply_to_page_range() calls this for one page after the other, under the PTE lock. */
-static int put_lent_pte(pte_t *pte, unsigned long address, void *data)
-{
-	struct lent_ptes *ptes = data;
-	struct page *page = next_lent_page(ptes);
-
-	if (WARN_ON_ONCE(!page))
-		return -EFAULT;
-	/* Another thread's fault may have been quicker. */
-	if (!pte_none(ptep_get(pte)) && !ptes->upgrade)
-		return 0;
-	set_pte_at(ptes->mm, address, pte,
-		   pte_mkspecial(pfn_pte(page_to_pfn(page), ptes->prot)));
-	ptes->mapped++;
-	return 0;
-}
-
-/*
- * The protection of lent pages. A WRITE's are read-only and clean: mprotect()
- * makes a dirty PTE of a shared mapping writable without asking (I3).
- */
-static pgprot_t lent_prot(const struct zcmu_cmd *cmd, const struct vm_area_struct *vma)
-{
-	return vm_get_page_prot(is_write(cmd) ? vma->vm_flags & ~VM_WRITE : vma->vm_flags);
-}
-
-/* Put in all pages of a loan. The caller is between enter() and leave(). */
-static int map_lent(struct zcmu_cmd *cmd, struct vm_area_struct *vma, bool upgrade, u32 *mapped)
-{
-	struct view view = loan_view(cmd, vma);
-	struct lent_ptes ptes = {
-		.edges = cmd->loan.edges,
-		.mm = vma->vm_mm,
-		.prot = lent_prot(cmd, vma),
-		.upgrade = upgrade,
-	};
-	unsigned int noio;
-	u32 i;
-	int ret;
-
-	zcmu_page_iter_init(&ptes.iter, cmd->se_cmd);
-	for (i = 0; i < view.skip; i++)
-		next_lent_page(&ptes);
-	/* Page tables are allocated GFP_KERNEL: reclaim must not come back to this disk. */
-	noio = memalloc_noio_save();
-	ret = apply_to_page_range(vma->vm_mm, view.address, (unsigned long)view.nr << PAGE_SHIFT,
-				  put_lent_pte, &ptes);
-	memalloc_noio_restore(noio);
-	*mapped = ptes.mapped;
-	return ret;
-}
-
-/* The same for private pages: ordinary PTEs, which a pin can follow. */
-static int map_private(struct zcmu_cmd *cmd, struct vm_area_struct *vma, u32 *mapped)
-{
-	struct view view = loan_view(cmd, vma);
-	unsigned int noio = memalloc_noio_save();
-	int ret = 0;
-	u32 i;
-
-	for (i = 0; i < view.nr && !ret; i++) {
-		ret = vm_insert_page(vma, view.address + i * PAGE_SIZE,
-				     cmd->loan.private[view.skip + i]);
-		if (!ret)
-			++*mapped;
-		else if (ret == -EBUSY)
-			ret = 0;
-	}
-	memalloc_noio_restore(noio);
-	return ret;
-}
-
-/* Does this fault come from get_user_pages()? See FAULT_FLAG_INTERRUPTIBLE in mm_types.h. */
-static bool is_pin(const struct vm_fault *vmf)
-{
-	return !(vmf->flags & FAULT_FLAG_INTERRUPTIBLE);
-}
-
-static vm_fault_t result_of(int err)
-{
-	return !err ? VM_FAULT_NOPAGE : err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-}
-
-/* A touch of the window: put in the pages of the command that owns the address. */
-vm_fault_t zcmu_lend_fault(struct zcmu_device *device, struct vm_fault *vmf)
-{
-	u32 page = vmf->pgoff - device->window_pgoff;
-	struct zcmu_cmd *cmd = enter(device, page, is_pin(vmf));
-	u32 mapped = 0;
-	int ret;
-
-	if (IS_ERR(cmd))
-		return result_of(PTR_ERR(cmd));
-	/* Not the state: that may be CLOSED by now, whose owner waits for leave(). */
-	if (cmd->loan.private)
-		ret = map_private(cmd, vmf->vma, &mapped);
-	else
-		ret = map_lent(cmd, vmf->vma, false, &mapped);
-	trace_zcmu_fault(device, cmd->id, page, mapped);
-	leave(cmd, mapped);
-	return result_of(ret);
-}
-
-/*
- * A store to a page that is mapped read-only. A WRITE's payload stays so (I3). A
- * READ's is read-only only if the mapping was when it was touched first.
- *
- * The PTE is made writable here, between enter() and leave(): if mm did it after
- * our return, the address might belong to another command by then.
- */
-vm_fault_t zcmu_lend_mkwrite(struct zcmu_device *device, struct vm_fault *vmf)
-{
-	struct zcmu_cmd *cmd = enter(device, vmf->pgoff - device->window_pgoff, false);
-	u32 mapped = 0;
-	int ret = 0;
-
-	if (IS_ERR(cmd))
-		return result_of(PTR_ERR(cmd));
-	/* If there are private pages, the PTE is gone already; the next fault puts in theirs. */
-	if (!cmd->loan.private)
-		ret = is_write(cmd) ? -EACCES : map_lent(cmd, vmf->vma, true, &mapped);
-	leave(cmd, mapped);
-	return result_of(ret);
 }
 
 /*
@@ -527,7 +277,7 @@ void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch)
 		if (!cmd->lent || !cmd->loan.mapped)
 			continue;
 		if (commands && page != round_up(end, ZCMU_SLOT_PAGES)) {
-			unmap_window(device, first, end - first, commands);
+			zcmu_lend_unmap(device, first, end - first, commands);
 			commands = 0;
 		}
 		if (!commands++)
@@ -535,7 +285,7 @@ void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch)
 		end = page + cmd->loan.nr_pages;
 	}
 	if (commands)
-		unmap_window(device, first, end - first, commands);
+		zcmu_lend_unmap(device, first, end - first, commands);
 
 	spin_lock(&device->lock);
 	list_for_each_entry(cmd, batch, node) {
@@ -592,7 +342,7 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 	bool unmap = false;
 	int ret = 0;
 
-	if (!is_write(cmd)) {
+	if (!zcmu_is_write(cmd->se_cmd)) {
 		scratch = alloc_page(GFP_EXCHANGE | __GFP_ZERO);
 		if (!scratch)
 			ret = -ENOMEM;
@@ -603,14 +353,14 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	/* PRIVATE already, because of a pin: nothing of the initiator's is left there. */
 	if (!ret && loan->state == ZCMU_LOAN_LENT)
-		ret = exchange(cmd, scratch);
+		ret = zcmu_lend_exchange(cmd, scratch);
 	if (ret)
 		unmap = close_loan(cmd);
 	device->counters.revokes++;
 	spin_unlock(&device->lock);
 
 	if (unmap)
-		unmap_window(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
+		zcmu_lend_unmap(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
 	if (scratch)
 		put_page(scratch);
 	trace_zcmu_revoke(device, cmd->id, ret);

@@ -4,7 +4,6 @@
  * or made to wait for room. What happens after publication is complete.c's.
  */
 #include <linux/slab.h>
-#include <scsi/scsi_common.h>
 #include <scsi/scsi_proto.h>
 
 #define CREATE_TRACE_POINTS
@@ -28,11 +27,6 @@ static struct zcmu_cmd *cmd_alloc(struct se_cmd *se_cmd)
 static bool is_bidi(const struct se_cmd *se_cmd)
 {
 	return se_cmd->se_cmd_flags & SCF_BIDI;
-}
-
-static bool is_write(const struct se_cmd *se_cmd)
-{
-	return se_cmd->data_direction == DMA_TO_DEVICE;
 }
 
 /* Does the command bring bytes to the initiator that a short answer could leave stale? */
@@ -89,7 +83,7 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 		ret = zcmu_copy_reserve(area, &cmd->in, bidi_length(se_cmd));
 	if (ret)
 		return ret;
-	if (is_write(se_cmd) || is_bidi(se_cmd))
+	if (zcmu_is_write(se_cmd) || is_bidi(se_cmd))
 		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
 	else if (needs_clean_memory(se_cmd))
 		zcmu_copy_zero(area, &cmd->out);
@@ -134,88 +128,6 @@ static int take_id(struct zcmu_cmd *cmd)
 	return 0;
 }
 
-/*
- * The entry
- */
-
-static u32 iovec_count(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
-{
-	return cmd->lent ? plan->nr_runs : cmd->out.nr + cmd->in.nr;
-}
-
-/* Where the CDB begins: behind the iovecs, and behind the room that an answer needs. */
-static u32 cdb_offset(u32 iovecs)
-{
-	return max_t(u32, offsetof(struct zcmu_cmd_entry, req.iov) +
-			  iovecs * sizeof(struct zcmu_iovec),
-		     sizeof(struct zcmu_cmd_entry));
-}
-
-static u32 entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
-{
-	return cdb_offset(iovec_count(cmd, plan)) +
-	       round_up(scsi_command_size(cmd->se_cmd->t_task_cdb), ZCMU_ENTRY_ALIGN);
-}
-
-static struct zcmu_iovec *put_run_iovecs(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
-					 struct zcmu_iovec *iov)
-{
-	u64 base = (u64)(cmd->device->window_pgoff +
-			 cmd->loan.slot * ZCMU_SLOT_PAGES) << PAGE_SHIFT;
-	u32 i;
-
-	for (i = 0; i < plan->nr_runs; i++) {
-		iov->base = base + ((u64)plan->runs[i].page << PAGE_SHIFT) + plan->runs[i].offset;
-		iov->len = plan->runs[i].len;
-		iov++;
-	}
-	return iov;
-}
-
-static struct zcmu_iovec *put_extent_iovecs(const struct zcmu_cmd *cmd,
-					    const struct zcmu_extents *extents,
-					    struct zcmu_iovec *iov)
-{
-	const struct zcmu_copy_area *area = &cmd->device->copy;
-	u64 base = (u64)cmd->device->copy_pgoff << PAGE_SHIFT;
-	u64 block = (u64)area->pages_per_block << PAGE_SHIFT;
-	u64 left = extents->bytes;
-	u32 i;
-
-	for (i = 0; i < extents->nr; i++) {
-		u64 len = min_t(u64, extents->list[i].count * block, left);
-
-		iov->base = base + extents->list[i].first * block;
-		iov->len = len;
-		left -= len;
-		iov++;
-	}
-	return iov;
-}
-
-static void fill_entry(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
-		       struct zcmu_cmd_entry *entry, u32 offset, u32 len)
-{
-	u32 cdb = cdb_offset(iovec_count(cmd, plan));
-	void *iov = (void *)entry + offsetof(struct zcmu_cmd_entry, req.iov);
-
-	entry->hdr.len_op = len | ZCMU_OP_CMD;
-	entry->hdr.cmd_id = cmd->id;
-	if (cmd->lent) {
-		entry->hdr.kflags = ZCMU_KFLAG_LENT;
-		entry->req.iov_cnt = plan->nr_runs;
-		put_run_iovecs(cmd, plan, iov);
-	} else {
-		entry->req.iov_cnt = cmd->out.nr;
-		entry->req.iov_bidi_cnt = cmd->in.nr;
-		iov = put_extent_iovecs(cmd, &cmd->out, iov);
-		put_extent_iovecs(cmd, &cmd->in, iov);
-	}
-	entry->req.cdb_off = offset + cdb;
-	memcpy((void *)entry + cdb, cmd->se_cmd->t_task_cdb,
-	       scsi_command_size(cmd->se_cmd->t_task_cdb));
-}
-
 static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
 	struct zcmu_counters *counters = &cmd->device->counters;
@@ -258,7 +170,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_cmd_entry *entry;
-	u32 len = entry_length(cmd, plan);
+	u32 len = zcmu_entry_length(cmd, plan);
 	int ret = may_queue(cmd);
 	u32 offset;
 
@@ -271,7 +183,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 
 	cmd->span.is_cmd = true;
 	entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
-	fill_entry(cmd, plan, entry, offset, len);
+	zcmu_entry_fill(cmd, plan, entry, offset, len);
 	cmd->se_cmd->priv = cmd;
 	cmd->state = ZCMU_CMD_RING;
 	list_add_tail(&cmd->node, &device->inflight);
@@ -325,7 +237,7 @@ static int try_submit(struct zcmu_cmd *cmd, bool lend, struct zcmu_plan *plan)
 	ret = lend ? zcmu_lend_prepare(cmd, plan) : prepare_copy(cmd);
 	if (!ret)
 		ret = take_id(cmd);
-	if (!ret && entry_length(cmd, plan) > device->ring.size / 2)
+	if (!ret && zcmu_entry_length(cmd, plan) > device->ring.size / 2)
 		ret = -EMSGSIZE;
 	if (!ret) {
 		trace_zcmu_decide(device, cmd->id, cmd->se_cmd->data_length, cmd->lent);

@@ -92,7 +92,8 @@ TRACE_EVENT(zcmu_fault,
 		__entry->ptes = ptes;
 		__entry->id = id;
 	),
-	TP_printk("minor=%d id=%u page=%u ptes=%u", __entry->minor, __entry->id, __entry->page, __entry->ptes)
+	TP_printk("minor=%d id=%u page=%u ptes=%u", __entry->minor, __entry->id,
+		  __entry->page, __entry->ptes)
 );
 
 TRACE_EVENT(zcmu_answer,
@@ -129,8 +130,8 @@ TRACE_EVENT(zcmu_take_back,
 		__entry->pages = pages;
 		__entry->commands = commands;
 	),
-	TP_printk("minor=%d page=%u pages=%u commands=%u", __entry->minor, __entry->page, __entry->pages,
-		  __entry->commands)
+	TP_printk("minor=%d page=%u pages=%u commands=%u", __entry->minor, __entry->page,
+		  __entry->pages, __entry->commands)
 );
 
 TRACE_EVENT(zcmu_revoke,

@@ -60,13 +60,13 @@ static vm_fault_t vma_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	if (vmf->pgoff < device->window_pgoff)
 		return zcmu_copy_fault(device, vmf);
-	return zcmu_lend_fault(device, vmf);
+	return zcmu_window_fault(device, vmf);
 }
 
 /* A store to a special PTE that is read-only: only the window has such PTEs. */
 static vm_fault_t vma_pfn_mkwrite(struct vm_fault *vmf)
 {
-	return zcmu_lend_mkwrite(vmf->vma->vm_private_data, vmf);
+	return zcmu_window_mkwrite(vmf->vma->vm_private_data, vmf);
 }
 
 static const struct vm_operations_struct vma_ops = {

@@ -204,7 +204,7 @@ struct zcmu_device {
 	struct uio_info uio;
 	int minor;			/* N of /dev/uioN */
 	struct inode *inode;		/* the open UIO device's; holds its mappings. lock */
-	void *map;			/* mailbox and ring; the rest of map 0 has no kernel address */
+	void *map;			/* mailbox and ring; the rest has no kernel address */
 	unsigned long copy_pgoff;	/* where in map 0 the areas begin, in pages */
 	unsigned long window_pgoff;
 	unsigned long map_pages;
@@ -225,7 +225,7 @@ struct zcmu_device {
 	struct work_struct waiting_work;
 	struct delayed_work expire_work;
 	unsigned long next_look;	/* jiffies: when expire_work is due, if it is pending */
-	wait_queue_head_t loan_wait;	/* a loan has left SWAPPING, or the last fault has left one */
+	wait_queue_head_t loan_wait;	/* a loan is out of SWAPPING, or a fault out of a loan */
 	unsigned int cmd_time_out;	/* ms, 0 is none */
 	int qfull_time_out;		/* ms, 0 fails at once, -1 is the default */
 	struct zcmu_counters counters;
@@ -235,6 +235,12 @@ struct zcmu_device {
 static inline struct zcmu_device *zcmu_device(struct se_device *se_dev)
 {
 	return container_of(se_dev, struct zcmu_device, se_dev);
+}
+
+/* Is its payload Data-Out, the initiator's to be written? */
+static inline bool zcmu_is_write(const struct se_cmd *se_cmd)
+{
+	return se_cmd->data_direction == DMA_TO_DEVICE;
 }
 
 /* main.c */
@@ -270,6 +276,11 @@ void zcmu_unplug(struct se_dev_plug *plug);
 void zcmu_submit_waiting(struct work_struct *work);
 void zcmu_retry_waiting(struct zcmu_device *device);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
+
+/* entry.c */
+u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan);
+void zcmu_entry_fill(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
+		     struct zcmu_cmd_entry *entry, u32 offset, u32 len);
 
 /* complete.c */
 void zcmu_complete_answers(struct zcmu_device *device);
@@ -314,8 +325,12 @@ void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch);
 void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
 int zcmu_lend_revoke(struct zcmu_cmd *cmd);
 void zcmu_lend_free(struct zcmu_cmd *cmd);
-vm_fault_t zcmu_lend_fault(struct zcmu_device *device, struct vm_fault *vmf);
-vm_fault_t zcmu_lend_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
+int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch);
+void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands);
+
+/* fault.c */
+vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf);
+vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
 
 /* copy.c */
 int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block);

@@ -25,7 +25,8 @@ static void target_path(const struct loopback *loopback, const char *rest, char 
 }
 
 /* NAA 5 with LIO's company ID, like rtslib's; the rest is the backstore's. */
-static void make_wwn(const struct backstore *backstore, unsigned int attempt, char *wwn, size_t size)
+static void make_wwn(const struct backstore *backstore, unsigned int attempt, char *wwn,
+		     size_t size)
 {
 	uint64_t h = 14695981039346656037u + attempt;
 	const char *c;

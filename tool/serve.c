@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <poll.h>
 #include <pthread.h>
@@ -298,13 +299,27 @@ static int set_up(struct serve *serve)
 	return err;
 }
 
+/* What the disk has done, in one line that a script can read as well. */
+static void say_farewell(const struct serve *serve)
+{
+	struct zcmu_statistics s;
+
+	zcmu_disk_statistics(serve->disk, &s);
+	if (!serve->daemon)
+		fprintf(stderr, "zcmu: %s: %" PRIu64 " commands, %" PRIu64 " errors; payload: %" PRIu64
+			" bytes in place, %" PRIu64 " bytes copied by the kernel\n",
+			serve->name, s.commands, s.errors, s.bytes_in_place, s.bytes_copied);
+}
+
 /* Undo what was made, in reverse. The detach waits until the disk's commands are done. */
 static int tear_down(struct serve *serve)
 {
 	int err = 0;
 
-	if (serve->loopback.wwn[0])
+	if (serve->loopback.wwn[0]) {
 		err = loopback_detach(&serve->loopback);
+		say_farewell(serve);
+	}
 	if (serve->served_fd >= 0) {
 		zcmu_disk_stop(serve->disk);
 		pthread_join(serve->thread, NULL);
