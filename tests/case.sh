@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What every case begins with: "source case.sh". It ends what the case has started,
+# however the case ends. Cases are run by tests/guest, in a guest.
+set -euo pipefail
+
+zcmu=$ZCMU_TREE/build/user/tool/zcmu
+programs=$ZCMU_TREE/build/user/tests/programs
+core=/sys/kernel/config/target/core
+loopback=/sys/kernel/config/target/loopback
+PATH=$programs:$PATH
+
+declare -a case_pids=() case_cleanups=()
+
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+requires() { # PROGRAM...
+	local program
+	for program in "$@"; do
+		command -v "$program" > /dev/null || skip "$program is not installed"
+	done
+}
+
+# expect WHAT EXPECTED GOT
+expect() {
+	[ "$2" = "$3" ] || fail "$1: expected $2, got $3"
+}
+
+expect_at_least() {
+	[ "$3" -ge "$2" ] || fail "$1: expected at least $2, got $3"
+}
+
+expect_at_most() {
+	[ "$3" -le "$2" ] || fail "$1: expected at most $2, got $3"
+}
+
+# expect_line WHAT REGEX FILE: some line of FILE matches
+expect_line() {
+	grep -Eq -- "$2" "$3" || fail "$1: expected a line like \"$2\", got: $(cat "$3")"
+}
+
+# fails MESSAGE-REGEX COMMAND...: the command fails, and says something like that
+fails() {
+	local regex=$1 output status=0
+	shift
+	output=$("$@" 2>&1) || status=$?
+	[ $status != 0 ] || fail "$*: expected a failure, got success: $output"
+	grep -Eq -- "$regex" <<< "$output" || fail "$*: expected \"$regex\", got \"$output\""
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		read -r -t 0.05 <> <(:) || true
+	done
+}
+
+# At the end of the case, newest first
+at_end() { case_cleanups=("$*" "${case_cleanups[@]}"); }
+
+# shellcheck disable=SC2317 # reached through the trap
+case_end() {
+	local status=$? cleanup pid
+	set +e
+	for cleanup in "${case_cleanups[@]}"; do eval "$cleanup" > /dev/null 2>&1; done
+	for pid in "${case_pids[@]}"; do kill "$pid" 2>/dev/null; done
+	for pid in "${case_pids[@]}"; do wait "$pid" 2>/dev/null; done
+	exit $status
+}
+trap case_end EXIT
+trap 'exit 1' TERM INT
+
+#
+# Disks served by zcmu
+#
+
+# serve [OPTION]... STORE: as the disk "disk"; sets $disk to its /dev/sdX
+serve() { serve_as disk "$@"; }
+
+serve_as() { # NAME [OPTION]... STORE
+	local name=$1
+	shift
+	disk=$("$zcmu" serve --daemon --name "$name" "$@") || fail "zcmu serve $* failed"
+	at_end "$zcmu stop --force $name"
+	quiet_queue "$disk"
+}
+
+stop() { "$zcmu" stop "${1:-disk}"; }
+
+# Requests arrive as they are made: not merged, not reordered.
+quiet_queue() {
+	local queue=/sys/block/${1#/dev/}/queue
+	echo none > "$queue/scheduler"
+	echo 2 > "$queue/nomerges"
+}
+
+store_dir() { # [NAME]
+	local dir
+	for dir in "$core"/user_*/"${1:-disk}"; do
+		[ -d "$dir" ] && echo "$dir" && return
+	done
+	fail "no backstore ${1:-disk}"
+}
+
+attribute() { cat "$(store_dir)/attrib/$1"; }
+set_attribute() { echo "$2" > "$(store_dir)/attrib/$1"; }
+
+# counter NAME
+counter() {
+	awk -v n="$1" '$1 == n { print $2 }' "$(store_dir)/attrib/counters"
+}
+
+# How much a counter grows while something runs: count_of NAME COMMAND...
+count_of() {
+	local name=$1 before
+	shift
+	before=$(counter "$name")
+	"$@" >&2
+	echo $(($(counter "$name") - before))
+}
+
+#
+# Disks served by a program of the tests: backstore, handler, attach
+#
+
+# backstore [CONTROL[,CONTROL...]]: enabled, of 64 MiB
+backstore() {
+	mkdir -p $core/user_99/disk
+	at_end "rmdir $core/user_99/disk $core/user_99"
+	echo "dev_config=test,dev_size=67108864${1:+,$1}" > $core/user_99/disk/control
+}
+
+enable() { echo 1 > $core/user_99/disk/enable; }
+
+# handler PROGRAM [ARGUMENT]...: serves "disk"; its output is in "said"; sets $handler
+handler() {
+	local program=$1
+	shift
+	: > said
+	command "$program" disk "$@" >> said 2>&1 &
+	handler=$!
+	case_pids+=("$handler")
+	wait_for 20 grep -q '^ready' said || fail "$program did not get ready: $(cat said)"
+}
+
+attach() { # sets $disk
+	local wwn=naa.5001405000000001
+	mkdir -p $loopback/$wwn/tpgt_1
+	at_end detach
+	echo $wwn > $loopback/$wwn/tpgt_1/nexus
+	mkdir $loopback/$wwn/tpgt_1/lun/lun_0
+	ln -s $core/user_99/disk $loopback/$wwn/tpgt_1/lun/lun_0/disk
+	wait_for 30 find_disk || fail "the disk did not appear"
+	quiet_queue "$disk"
+}
+
+find_disk() {
+	local address block
+	address=$(cat $loopback/naa.5001405000000001/tpgt_1/address)
+	for block in "/sys/bus/scsi/devices/$address:0/block"/*; do
+		[ -e "$block" ] && disk=/dev/${block##*/} && [ -b "$disk" ]
+		return
+	done
+}
+
+detach() {
+	local dir=$loopback/naa.5001405000000001
+	rm -f $dir/tpgt_1/lun/lun_0/disk
+	rmdir $dir/tpgt_1/lun/lun_0 $dir/tpgt_1 $dir
+}
+
+# said REGEX: a line the handler has printed; waits for it
+said() { wait_for 20 grep -Eq -- "$1" said || fail "the handler: expected \"$1\", got: $(cat said)"; }

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Handlers that do what they shouldn't, or what is rarely done, on top of libzcmu: a
+ * disk in memory, with a twist per mode. What they see goes to stdout, a line each.
+ *
+ *	handler NAME MODE [ARGUMENT]
+ *
+ *	plain		nothing but a disk in memory
+ *	stale		touches the payload of each WRITE once more after its answer
+ *	neighbours	looks at the bytes around each payload, in its pages, and overwrites
+ *			those around a READ's
+ *	scribble	stores into each WRITE's payload, and reads a file into it
+ *	hold		keeps the first request of 64 KiB and more until SIGUSR1, then
+ *			serves it as if nothing had happened
+ *	pin FILE	moves each payload by O_DIRECT I/O to and from FILE
+ *	fork		lets a child do the work
+ *	readonly-map	drops the mapping's write permission around each READ's first touch
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+#define PAGE	4096u
+
+static struct zcmu_disk *disk;
+static const char *mode, *mode_argument;
+static uint8_t *memory;
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static bool is_mode(const char *name)
+{
+	return !strcmp(mode, name);
+}
+
+/*
+ * Touches that may be SIGBUS
+ */
+
+static sigjmp_buf on_bus;
+static volatile sig_atomic_t expecting_bus;
+
+static void bus_handler(int number)
+{
+	(void)number;
+	if (!expecting_bus)
+		_exit(7);
+	siglongjmp(on_bus, 1);
+}
+
+/* Return: the byte, or -1 for SIGBUS. */
+static int try_load(const volatile uint8_t *p)
+{
+	int value;
+
+	if (sigsetjmp(on_bus, 1)) {
+		expecting_bus = 0;
+		return -1;
+	}
+	expecting_bus = 1;
+	value = *p;
+	expecting_bus = 0;
+	return value;
+}
+
+static bool try_store(volatile uint8_t *p, uint8_t value)
+{
+	if (sigsetjmp(on_bus, 1)) {
+		expecting_bus = 0;
+		return false;
+	}
+	expecting_bus = 1;
+	*p = value;
+	expecting_bus = 0;
+	return true;
+}
+
+/*
+ * The disk in memory
+ */
+
+static void move(const struct zcmu_io *io)
+{
+	uint8_t *at = memory + io->offset;
+
+	if (io->op == ZCMU_IO_READ)
+		zcmu_iov_put(io->iov, io->iovcnt, 0, at, io->length);
+	else
+		zcmu_iov_get(io->iov, io->iovcnt, 0, at, io->length);
+}
+
+/*
+ * The twists
+ */
+
+static struct iovec stale;
+
+/* The request before this one was answered, and the initiator has the answer. */
+static void look_at_stale(void)
+{
+	int value;
+
+	if (!stale.iov_base)
+		return;
+	value = try_load(stale.iov_base);
+	if (value < 0)
+		say("stale SIGBUS");
+	else
+		say("stale READABLE 0x%02x", value);
+	stale.iov_base = NULL;
+}
+
+/* What the initiator has around its payload; bytes of it in [from, to) */
+#define SECRET	0xa5
+
+static unsigned int secrets(const uint8_t *from, const uint8_t *to)
+{
+	unsigned int n = 0;
+
+	for (; from < to; from++)
+		n += *from == SECRET;
+	return n;
+}
+
+static void look_around(const struct zcmu_io *io)
+{
+	uintptr_t first = (uintptr_t)io->iov[0].iov_base;
+	uintptr_t end = (uintptr_t)io->iov[io->iovcnt - 1].iov_base +
+			io->iov[io->iovcnt - 1].iov_len;
+	uintptr_t page_end = (end + PAGE - 1) / PAGE * PAGE;
+	uintptr_t page = first / PAGE * PAGE;
+	unsigned int before = secrets((uint8_t *)page, (uint8_t *)first);
+	unsigned int after = secrets((uint8_t *)end, (uint8_t *)page_end);
+	int next = try_load((uint8_t *)page_end);
+
+	say("%s of %" PRIu64 ": secrets %u, next page %s",
+	    io->op == ZCMU_IO_READ ? "READ" : "WRITE", io->length, before + after,
+	    next < 0 ? "SIGBUS" : next == SECRET ? "SECRET" : "harmless");
+	/* What is put there must not arrive at the initiator. */
+	if (io->op == ZCMU_IO_READ) {
+		memset((void *)page, 0x77, first - page);
+		memset((void *)end, 0x77, page_end - end);
+	}
+}
+
+static void scribble(const struct zcmu_io *io)
+{
+	uint8_t *p = io->iov[0].iov_base;
+	int zero = open("/dev/zero", O_RDONLY);
+	size_t i;
+
+	say("store first %s", try_store(p, 0x55) ? "DONE" : "SIGBUS");
+	say("load 0x%02x", try_load(p));
+	/* Touched for reading, every page is mapped: stores must fail all the same. */
+	for (i = 0; i < io->iov[0].iov_len; i += PAGE) {
+		if (try_store(p + i, 0x55))
+			say("store DONE at %zu", i);
+	}
+	if (read(zero, p, 16) >= 0)
+		say("read(2) DONE");
+	else
+		say("read(2) %s", errno == EFAULT ? "EFAULT" : strerror(errno));
+	if (mprotect(disk->ring.map, disk->ring.map_size, PROT_READ) ||
+	    mprotect(disk->ring.map, disk->ring.map_size, PROT_READ | PROT_WRITE))
+		say("mprotect %s", strerror(errno));
+	say("store after mprotect %s", try_store(p, 0x55) ? "DONE" : "SIGBUS");
+	close(zero);
+}
+
+static volatile sig_atomic_t released;
+static struct zcmu_io *held;
+
+static void release_handler(int number)
+{
+	(void)number;
+	released = 1;
+}
+
+static uint64_t sum(const struct zcmu_io *io)
+{
+	uint64_t total = 0;
+	size_t j;
+	int i;
+
+	for (i = 0; i < io->iovcnt; i++) {
+		const uint8_t *p = io->iov[i].iov_base;
+
+		for (j = 0; j < io->iov[i].iov_len; j++)
+			total = total * 31 + p[j];
+	}
+	return total;
+}
+
+static void *serve_held(void *argument)
+{
+	struct zcmu_io *io = argument;
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigwait(&set, &number);
+	if (io->op == ZCMU_IO_WRITE)
+		say("held WRITE still reads %016" PRIx64, sum(io));
+	else
+		zcmu_iov_zero(io->iov, io->iovcnt, 0, io->length);
+	say("held %s touched", io->op == ZCMU_IO_WRITE ? "WRITE" : "READ");
+	zcmu_io_done(io, 0);
+	return NULL;
+}
+
+static bool holds(struct zcmu_io *io)
+{
+	pthread_t thread;
+
+	if (held || io->length < 65536)
+		return false;
+	held = io;
+	if (io->op == ZCMU_IO_WRITE)
+		say("holding WRITE %016" PRIx64, sum(io));
+	else
+		say("holding READ 0x%02x", *(uint8_t *)io->iov[0].iov_base);
+	return !pthread_create(&thread, NULL, serve_held, io);
+}
+
+static int pin_fd = -1;
+
+static int pin(const struct zcmu_io *io)
+{
+	ssize_t n;
+
+	if (io->op == ZCMU_IO_READ)
+		n = preadv(pin_fd, io->iov, io->iovcnt, (off_t)io->offset);
+	else
+		n = pwritev(pin_fd, io->iov, io->iovcnt, (off_t)io->offset);
+	if (n == (ssize_t)io->length)
+		return 0;
+	say("pin: %s of %" PRIu64 ": %zd %s", io->op == ZCMU_IO_READ ? "read" : "write",
+	    io->length, n, n < 0 ? strerror(errno) : "");
+	return -EIO;
+}
+
+static void move_in_child(const struct zcmu_io *io)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		move(io);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status)
+		say("child failed: status 0x%x", status);
+}
+
+static void move_through_readonly_map(const struct zcmu_io *io)
+{
+	if (io->op == ZCMU_IO_READ) {
+		mprotect(disk->ring.map, disk->ring.map_size, PROT_READ);
+		try_load(io->iov[0].iov_base);
+		mprotect(disk->ring.map, disk->ring.map_size, PROT_READ | PROT_WRITE);
+	}
+	move(io);
+}
+
+static void request(struct zcmu_store *store, struct zcmu_io *io)
+{
+	int error = 0;
+
+	(void)store;
+	if (is_mode("stale"))
+		look_at_stale();
+	if (is_mode("neighbours"))
+		look_around(io);
+	if (is_mode("scribble") && io->op == ZCMU_IO_WRITE)
+		scribble(io);
+	if (is_mode("hold") && holds(io))
+		return;
+	if (is_mode("pin"))
+		error = pin(io);
+	else if (is_mode("fork"))
+		move_in_child(io);
+	else if (is_mode("readonly-map"))
+		move_through_readonly_map(io);
+	else
+		move(io);
+	if (io->op == ZCMU_IO_WRITE)
+		stale = io->iov[0];
+	zcmu_io_done(io, error);
+}
+
+static void flush(struct zcmu_store *store, struct zcmu_io *io)
+{
+	(void)store;
+	zcmu_io_done(io, 0);
+}
+
+static int open_store(struct zcmu_store *store, const char *argument)
+{
+	(void)argument;
+	store->size = 64u << 20;
+	/* The child of mode "fork" writes to it, too. */
+	memory = mmap(NULL, store->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return memory == MAP_FAILED ? -ENOMEM : 0;
+}
+
+static const struct zcmu_store_ops ops = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(ops),
+	.name = "probe",
+	.open = open_store,
+	.read = request,
+	.write = request,
+	.flush = flush,
+};
+
+static void ready(void *argument)
+{
+	(void)argument;
+	say("ready");
+}
+
+static void end_handler(int number)
+{
+	(void)number;
+	zcmu_disk_stop(disk);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct zcmu_serve_options options = { .ready = ready };
+	struct zcmu_store *store;
+	sigset_t set;
+
+	if (argc < 3) {
+		fprintf(stderr, "handler: wrong arguments; the source's head has them\n");
+		return 2;
+	}
+	mode = argv[2];
+	mode_argument = argc > 3 ? argv[3] : NULL;
+	signal(SIGBUS, bus_handler);
+	signal(SIGUSR1, release_handler);
+	signal(SIGTERM, end_handler);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (is_mode("pin"))
+		pin_fd = open(mode_argument, O_RDWR | O_DIRECT);
+	if (is_mode("pin") && pin_fd < 0) {
+		perror(mode_argument);
+		return 1;
+	}
+	if (zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
+		return 1;
+	return zcmu_disk_serve(disk, store, &options) ? 1 : 0;
+}
