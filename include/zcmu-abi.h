@@ -55,8 +55,9 @@
  *   - is read-only if it is data to be written: a store into it is SIGBUS;
  *   - may be read and written by the process and by system calls that copy
  *     (read, write, send, recv). System calls that pin memory (O_DIRECT, vmsplice,
- *     MSG_ZEROCOPY, registered buffers) work too, as long as the pin is the first
- *     touch: the kernel then exchanges the payload for a private copy;
+ *     MSG_ZEROCOPY) work too, as long as the pin is the first touch: the kernel then
+ *     exchanges the payload for a private copy. Long-term pins (registered buffers)
+ *     take a device without a window, from Linux 6.5 on;
  *   - may change under the handler if the initiator changes it during the write;
  *     copy it first if it has to be looked at twice (a checksum and a send, say).
  *

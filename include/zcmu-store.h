@@ -33,9 +33,10 @@
  * .open and .read are required.
  *
  * Errors are negative errno values. -EIO becomes a medium error (read or write, as
- * the request was), -ENOSPC space allocation failed, -EROFS or -EPERM write
- * protected, -EAGAIN or -ENOMEM busy (the initiator tries again), -ENODEV not
- * ready. Everything else is a hardware error; nothing becomes success.
+ * the request was); -EAGAIN and -ENOMEM busy (the initiator tries again); -ENODEV,
+ * -ENOTCONN and -ESHUTDOWN not ready; -ECANCELED aborted. Of anything but a READ,
+ * -ENOSPC, -EDQUOT and -EFBIG become space allocation failed, -EROFS, -EPERM and
+ * -EACCES write protected. Everything else is a hardware error; nothing becomes success.
  */
 #ifndef ZCMU_STORE_H
 #define ZCMU_STORE_H
@@ -76,7 +77,8 @@ struct zcmu_io {
 
 /*
  * Answer a request; @io is not the store's any more. @error is 0 or a negative
- * errno. Any thread, never under a lock that a callback takes.
+ * errno. Any thread, but in a store with queues the one whose queue it was given to
+ * (the answer may lead to the next request). Never under a lock that a callback takes.
  */
 void zcmu_io_done(struct zcmu_io *io, int error);
 
@@ -127,7 +129,10 @@ struct zcmu_store_ops {
 	int (*open)(struct zcmu_store *store, const char *argument);
 	void (*close)(struct zcmu_store *store);
 
-	/* Optional, all or none but queue_submit: what a thread needs for itself. */
+	/*
+	 * Optional, all or none but queue_submit: what a thread needs for itself. Opened
+	 * and closed by the thread that calls zcmu_disk_serve().
+	 */
 	int (*queue_open)(struct zcmu_store *store, void **queue);
 	void (*queue_close)(struct zcmu_store *store, void *queue);
 	int (*queue_fd)(struct zcmu_store *store, void *queue);	/* poll()ed for reading */

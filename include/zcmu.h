@@ -15,8 +15,8 @@
  * Creating the backstore and exporting it is configuration (configfs, targetcli, or
  * the zcmu command), not the library's.
  *
- * Functions return 0 or a negative errno and leave errno alone. What went wrong is
- * told by zcmu_error(), where it happens.
+ * Functions return 0 or a negative errno; errno itself means nothing afterwards. What
+ * went wrong is told by zcmu_error(), where it happens.
  */
 #ifndef ZCMU_H
 #define ZCMU_H
@@ -58,7 +58,8 @@ struct zcmu_serve_options {
 	unsigned int threads;	/* that run the store's callbacks; default 1, or 4 if it blocks */
 	const char *serial;		/* VPD pages 80 and 83; default: the backstore's own */
 	const char *product;		/* INQUIRY; default: the store's name */
-	void (*ready)(void *argument);	/* called once the ring is being served */
+	/* Called when all is set up, just before the ring is read, in the leading thread. */
+	void (*ready)(void *argument);
 	void *argument;
 };
 
@@ -75,7 +76,8 @@ struct zcmu_statistics {
 };
 
 /*
- * Find the backstore called @name among the UIO devices, open and map it.
+ * Find the backstore called @name among the UIO devices, open and map it. Commands that
+ * an earlier process has left on its ring are answered BUSY: the initiator repeats them.
  * -ENOENT: there is none; -EBUSY: somebody else serves it.
  */
 int zcmu_disk_open(const char *name, struct zcmu_disk **ret);

@@ -149,7 +149,35 @@ static void read_configuration(struct zcmu_disk *disk, unsigned int hba)
 			 line + sizeof(serial_is) - 1);
 }
 
-static int open_uio(struct zcmu_disk *disk, const char *uio)
+/*
+ * Take over what an earlier handler has left on the ring. It may have answered in
+ * another order: then entries behind the tail are answered already, and entries of
+ * commands that are still out were overwritten. Nobody can tell. So the kernel is
+ * asked to answer all of them BUSY, which the initiator repeats, and to begin anew.
+ */
+static int reset_leftovers(struct zcmu_disk *disk, unsigned int hba)
+{
+	const struct zcmu_mailbox *mailbox = disk->ring.mailbox;
+	char path[512];
+	int fd, err = 0;
+
+	if (__atomic_load_n(&mailbox->cmd_head, __ATOMIC_ACQUIRE) == mailbox->cmd_tail)
+		return 0;
+	snprintf(path, sizeof(path), CORE "/user_%u/%s/action/reset_ring", hba, disk->name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		zcmu_error("%s: an earlier process has left commands on the ring, and %s can't be written: %s",
+			   disk->name, path, strerror(-err));
+	else
+		disk->ring.taken = mailbox->cmd_tail;
+	return err;
+}
+
+static int open_uio(struct zcmu_disk *disk, const char *uio, unsigned int hba)
 {
 	char path[320];
 	size_t size;
@@ -178,10 +206,16 @@ static int open_uio(struct zcmu_disk *disk, const char *uio)
 		goto close_fd;
 	}
 	err = zcmu_disk_init(disk, map, size);
+	if (err) {
+		zcmu_error("%s: the ring in %s is none this program knows (version %u)", disk->name,
+			   path, ((struct zcmu_mailbox *)map)->version);
+		goto unmap;
+	}
+	err = reset_leftovers(disk, hba);
 	if (!err)
 		return 0;
-	zcmu_error("%s: the ring in %s is none this program knows (version %u)", disk->name, path,
-		   ((struct zcmu_mailbox *)map)->version);
+	zcmu_disk_deinit(disk);
+unmap:
 	munmap(map, size);
 close_fd:
 	close(disk->uio_fd);
@@ -204,7 +238,7 @@ int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
 	if (!disk)
 		return -ENOMEM;
 	disk->name = strdup(name);
-	err = disk->name ? open_uio(disk, uio) : -ENOMEM;
+	err = disk->name ? open_uio(disk, uio, hba) : -ENOMEM;
 	if (err) {
 		free(disk->name);
 		free(disk);

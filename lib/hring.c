@@ -48,6 +48,9 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 	    !(mailbox->flags & ZCMU_CAP_OOOC) || !mailbox->cmdr_size ||
 	    (uint64_t)mailbox->cmdr_off + mailbox->cmdr_size > map_size)
 		return -EPROTO;
+	/* An earlier handler that ran wild may have left it anywhere. */
+	if (mailbox->cmd_tail >= mailbox->cmdr_size || mailbox->cmd_tail & ZCMU_OP_MASK)
+		return -EPROTO;
 	*ring = (struct zcmu_hring){
 		.map = map,
 		.map_size = map_size,
@@ -100,6 +103,35 @@ static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entr
 	return 0;
 }
 
+/* The tail passes what needs no answer, as far as that was taken. ring->lock is held. */
+static uint32_t skip_unanswerable(const struct zcmu_hring *ring, uint32_t tail)
+{
+	while (tail != ring->taken && op_of(entry_at(ring, tail)) != ZCMU_OP_CMD)
+		tail = advance(ring, tail, length_of(entry_at(ring, tail)));
+	return tail;
+}
+
+static void publish_tail(struct zcmu_hring *ring, uint32_t tail)
+{
+	/* An answer must be visible before the tail that covers it. */
+	__atomic_store_n(&ring->mailbox->cmd_tail, tail, __ATOMIC_RELEASE);
+}
+
+/* Take an entry that nobody will answer: so the tail may have to pass it now. */
+static void take_unanswerable(struct zcmu_hring *ring, uint32_t len)
+{
+	uint32_t tail;
+
+	pthread_mutex_lock(&ring->lock);
+	ring->taken = advance(ring, ring->taken, len);
+	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
+	if (tail != ring->mailbox->cmd_tail) {
+		publish_tail(ring, tail);
+		ring->room_made = true;
+	}
+	pthread_mutex_unlock(&ring->lock);
+}
+
 /*
  * Take the next request. Only one thread at a time may call it.
  *
@@ -117,7 +149,7 @@ int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 		int ret;
 
 		if (op_of(entry) != ZCMU_OP_CMD) {
-			ring->taken = advance(ring, ring->taken, len);
+			take_unanswerable(ring, len);
 			continue;
 		}
 		req->id = entry->hdr.cmd_id;
@@ -147,14 +179,13 @@ unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring)
 	return n;
 }
 
-/* The tail passes what needs no answer, as far as that was taken. ring->lock is held. */
-static uint32_t skip_unanswerable(const struct zcmu_hring *ring, uint32_t tail)
+/*
+ * Has the tail passed entries that nobody answers, with no answer since? Then no
+ * kick is due for them, and commands may wait for that room. Asking resets it.
+ */
+bool zcmu_hring_room_made(struct zcmu_hring *ring)
 {
-	uint32_t head = load_head(ring);
-
-	while (tail != head && op_of(entry_at(ring, tail)) != ZCMU_OP_CMD)
-		tail = advance(ring, tail, length_of(entry_at(ring, tail)));
-	return tail;
+	return ring->room_made && atomic_exchange(&ring->room_made, false);
 }
 
 /*
@@ -180,8 +211,7 @@ void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answe
 		memset(entry->rsp.sense, 0, sizeof(entry->rsp.sense));
 		memcpy(entry->rsp.sense, answer->sense, ZCMU_SENSE_LEN);
 	}
-	tail = skip_unanswerable(ring, advance(ring, tail, len));
-	/* The answer must be visible before the tail that covers it. */
-	__atomic_store_n(&ring->mailbox->cmd_tail, tail, __ATOMIC_RELEASE);
+	publish_tail(ring, skip_unanswerable(ring, advance(ring, tail, len)));
+	ring->room_made = false;
 	pthread_mutex_unlock(&ring->lock);
 }

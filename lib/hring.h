@@ -7,6 +7,7 @@
 #define ZCMU_HRING_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -21,7 +22,8 @@ struct zcmu_hring {
 	struct zcmu_mailbox *mailbox;
 	uint8_t *entries;
 	uint32_t size;
-	uint32_t taken;		/* entries before it were taken; one thread at a time */
+	_Atomic uint32_t taken;	/* entries before it were taken; one thread at a time */
+	_Atomic bool room_made;	/* without an answer: the kernel should look */
 	pthread_mutex_t lock;	/* cmd_tail, and the entry there */
 };
 
@@ -49,6 +51,7 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size);
 void zcmu_hring_deinit(struct zcmu_hring *ring);
 int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req);
 unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring);
+bool zcmu_hring_room_made(struct zcmu_hring *ring);
 void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer);
 
 #endif /* ZCMU_HRING_H */

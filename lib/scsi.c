@@ -109,6 +109,16 @@ static const struct command *find(uint8_t opcode, uint8_t action)
 	return NULL;
 }
 
+/* Any of the commands that an opcode has, whatever the service action; NULL: none */
+static const struct command *find_opcode(uint8_t opcode)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS && commands[i].opcode != opcode; i++)
+		;
+	return i < NR_COMMANDS ? &commands[i] : NULL;
+}
+
 /* Does the disk have the command, given what its store can do? */
 static bool is_supported(const struct zcmu_disk *disk, const struct command *command)
 {
@@ -132,14 +142,12 @@ bool zcmu_scsi_asks_store(const uint8_t *cdb)
 void zcmu_scsi_execute(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
-	const struct command *command = find(cdb[0], cdb[1] & 0x1f);
-	size_t i;
+	const struct command *command = find(cdb[0], cdb[1] & 0x1f), *other;
 
 	if (!command || !is_supported(cmd->disk, command)) {
-		for (i = 0; i < NR_COMMANDS && commands[i].opcode != cdb[0]; i++)
-			;
+		other = find_opcode(cdb[0]);
 		/* A known opcode with an unknown service action: the field is wrong. */
-		if (i < NR_COMMANDS && has_actions(&commands[i]))
+		if (other && has_actions(other))
 			zcmu_cmd_bad_field(cmd, 1);
 		else
 			zcmu_cmd_finish(cmd, ZCMU_INVALID_OPCODE);
@@ -227,7 +235,9 @@ void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd)
 	uint32_t allocation = zcmu_get32(cdb + 6);
 	uint16_t action = zcmu_get16(cdb + 4);
 	bool timeouts = cdb[2] & 0x80;
-	const struct command *command = find(cdb[3], (uint8_t)action);
+	const struct command *any = find_opcode(cdb[3]);
+	/* A service action has five bits: with more there is none. */
+	const struct command *command = action > 0x1f ? NULL : find(cdb[3], (uint8_t)action);
 
 	switch (cdb[2] & 0x07) {
 	case 0:
@@ -235,18 +245,17 @@ void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd)
 		return;
 	case 1:
 		/* An opcode that has service actions must be asked for with one. */
-		if (command && has_actions(command)) {
+		if (any && has_actions(any)) {
 			zcmu_cmd_bad_field(cmd, 2);
 			return;
 		}
+		command = any;
 		break;
 	case 2:
-		if (command && !has_actions(command)) {
+		if (any && !has_actions(any)) {
 			zcmu_cmd_bad_field(cmd, 2);
 			return;
 		}
-		if (action > 0x1f)
-			command = NULL;
 		break;
 	case 3:
 		if (command && !has_actions(command) && action)

@@ -83,10 +83,7 @@ static bool wants_fua(const uint8_t *cdb)
 	return zcmu_cdb_length(cdb) > 6 && cdb[1] & 0x08;
 }
 
-/*
- * Checks that READ and WRITE share. Return: false if the command was finished, with
- * an error or because there is nothing to do.
- */
+/* Checks that READ and WRITE share. Return: false if the command was finished. */
 static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
 {
 	const uint8_t *cdb = cmd->req.cdb;
@@ -102,10 +99,6 @@ static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *len
 	}
 	if (!zcmu_scsi_range(cmd, offset, length))
 		return false;
-	if (!*length) {
-		zcmu_cmd_finish(cmd, ZCMU_OK);
-		return false;
-	}
 	/* The initiator's buffer is smaller than what it asks for: nothing is done. */
 	if (cmd->req.bytes < *length) {
 		zcmu_cmd_bad_field(cmd, blocks_field(cdb));
@@ -120,6 +113,12 @@ void zcmu_scsi_read(struct zcmu_cmd *cmd)
 
 	if (!check_transfer(cmd, &offset, &length))
 		return;
+	if (!length) {
+		/* READ_LEN can't say "nothing": all of it is padding, then. */
+		zcmu_iov_zero(cmd->payload, cmd->req.iovcnt, 0, cmd->req.bytes);
+		zcmu_cmd_finish(cmd, ZCMU_OK);
+		return;
+	}
 	cmd->data_len = (uint32_t)length;
 	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_read, length, memory_order_relaxed);
 	/*
@@ -135,6 +134,10 @@ void zcmu_scsi_write(struct zcmu_cmd *cmd)
 
 	if (!check_transfer(cmd, &offset, &length))
 		return;
+	if (!length) {
+		zcmu_cmd_finish(cmd, ZCMU_OK);
+		return;
+	}
 	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_written, length,
 				  memory_order_relaxed);
 	zcmu_cmd_ask_store(cmd, ZCMU_IO_WRITE, offset, length, wants_fua(cmd->req.cdb));
@@ -195,6 +198,10 @@ void zcmu_scsi_verify(struct zcmu_cmd *cmd)
 	}
 	if (!zcmu_scsi_range(cmd, &cmd->begin, &cmd->left))
 		return;
+	if (!cmd->left) {
+		zcmu_cmd_finish(cmd, ZCMU_OK);
+		return;
+	}
 	cmd->offset = cmd->begin;
 	cmd->one_block = bytchk == 3;
 	needed = bytchk == 1 ? cmd->left : bytchk == 3 ? cmd->disk->store->block_size : 0;

@@ -66,7 +66,7 @@ static void kick(struct zcmu_disk *disk)
 
 static void kick_for(struct zcmu_thread *thread)
 {
-	if (!thread->unkicked)
+	if (!thread->unkicked && !zcmu_hring_room_made(&thread->disk->ring))
 		return;
 	thread->unkicked = 0;
 	thread->unkicked_bytes = 0;
@@ -285,8 +285,12 @@ static void work(struct zcmu_thread *thread)
 	struct zcmu_cmd *cmd;
 
 	do {
-		while ((cmd = find_work(thread)))
+		while ((cmd = find_work(thread))) {
 			run(thread, cmd);
+			/* The next callback may sleep: what is answered can't wait for it. */
+			if (store_blocks(thread->disk))
+				flush(thread);
+		}
 		flush(thread);
 	} while (wait_for_events(thread));
 }
@@ -422,6 +426,8 @@ static int start_threads(struct zcmu_disk *disk)
 			signal_fd(disk->end_fd);
 			while (--i)
 				pthread_join(disk->threads[i].handle, NULL);
+			zcmu_error("%s: can't start %u threads: %s", disk->name, disk->nr_threads,
+				   strerror(err));
 			return -err;
 		}
 	}

@@ -49,14 +49,17 @@ int zcmu_parse_size(const char *text, uint64_t *ret)
 	const char *unit;
 	char *end;
 	uint64_t number;
+	int err, saved_errno = errno;
 
 	/* strtoull() would take signs and blanks. */
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
 	number = strtoull(text, &end, 10);
-	if (errno)
-		return -ERANGE;
+	err = -errno;
+	errno = saved_errno;
+	if (err)
+		return err;
 	if (*end) {
 		unit = strchr(units, *end >= 'a' && *end <= 'z' ? *end - 'a' + 'A' : *end);
 		if (!unit || end[1])
