@@ -70,6 +70,7 @@ static void collect(struct zcmu_device *device, struct list_head *list,
 			cmd->se_cmd->priv = NULL;
 		cmd->state = state;
 		list_move_tail(&cmd->node, overdue);
+		device->counters.timeouts++;
 	}
 }
 
@@ -107,7 +108,6 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 
 	spin_lock(&device->lock);
 	cmd->se_cmd->priv = NULL;
-	device->counters.timeouts++;
 	spin_unlock(&device->lock);
 	zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
 

@@ -44,15 +44,17 @@
 
 #define ZCMU_CONFIG_LEN		256
 
-/* Defaults; all but the first three are stock's. doc/compatibility.md says why they differ. */
+/* Defaults that stock doesn't have, or not so; doc/compatibility.md says why. */
 #define ZCMU_COPY_AREA_MB	256
 #define ZCMU_MAX_IO_BYTES	(8u << 20)	/* hw_max_sectors: 8 MiB per command */
 #define ZCMU_WINDOW_MB		256
+#define ZCMU_LEND_MIN_BYTES	(32u << 10)
+
+/* Stock's defaults */
 #define ZCMU_RING_MB		8		/* the largest allowed, too */
 #define ZCMU_PAGES_PER_BLOCK	1
 #define ZCMU_QUEUE_DEPTH	128
 #define ZCMU_TIME_OUT_MS	(30 * 1000)
-#define ZCMU_LEND_MIN_BYTES	(32u << 10)
 
 /*
  * Who owns a command, and so may change it. Every transition is one function.
@@ -159,13 +161,13 @@ struct zcmu_copy_area {
 	X(bytes_edge)		/* copied in partial first and last pages */ \
 	X(bytes_swapped)	/* copied because of a pin or a revoke */ \
 	X(faults)		/* touches of the window that mapped */	\
-	X(faults_stray)		/* touches that got SIGBUS */		\
+	X(faults_stray)		/* touches where no payload is: SIGBUS */ \
 	X(ptes_mapped)							\
 	X(take_backs)		/* unmap calls */			\
 	X(commands_taken_back)	/* commands that those served */	\
 	X(pins)			/* payloads exchanged because of a pin */ \
 	X(revokes)		/* payloads exchanged to answer early */ \
-	X(timeouts)							\
+	X(timeouts)		/* on the ring, or waiting for room */	\
 	X(kicks)		/* writes to the uio device */		\
 	X(waits)		/* commands that found no room */
 
