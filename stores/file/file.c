@@ -37,10 +37,18 @@ static struct file *file_of(const struct zcmu_store *store)
  * Opening
  */
 
+/* A block device is opened exclusively: so it isn't mounted, nor part of anything. */
+static bool is_block_device(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode);
+}
+
 static int open_fd(struct zcmu_store *store, const char *path)
 {
 	int flags = O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR);
-	int fd = open(path, flags);
+	int fd = open(path, flags | (is_block_device(path) ? O_EXCL : 0));
 	int err;
 
 	if (fd >= 0 || errno != ENOENT)
@@ -67,7 +75,8 @@ out:
 	if (fd < 0) {
 		err = -errno;
 		zcmu_error("file:%s: can't open it for %s: %s", path,
-			   store->read_only ? "reading" : "reading and writing", strerror(-err));
+			   store->read_only ? "reading" : "reading and writing",
+			   err == -EBUSY ? "it is in use (mounted?)" : strerror(-err));
 		return err;
 	}
 	return fd;

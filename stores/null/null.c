@@ -19,8 +19,9 @@ static int null_open(struct zcmu_store *store, const char *argument)
 
 	if (len < sizeof(size))
 		memcpy(size, argument, len);
-	if (zcmu_parse_size(size, &store->size)) {
-		zcmu_error("null:%s: the size is missing or wrong; say null:1T, for example", argument);
+	if (zcmu_parse_size(size, &store->size) || store->create_size) {
+		zcmu_error("null:%s: the size is missing, wrong, or given twice; say null:1T, for example",
+			   argument);
 		return -EINVAL;
 	}
 	if (argument[len] && strcmp(argument + len, ",touch=0")) {

@@ -18,8 +18,10 @@ static int ram_open(struct zcmu_store *store, const char *argument)
 
 	/* "ram:" and --size is as good as "ram:1G". */
 	store->size = store->create_size;
-	if ((*argument && zcmu_parse_size(argument, &store->size)) || !store->size) {
-		zcmu_error("ram:%s: the size is missing or wrong; say ram:1G, for example", argument);
+	if ((*argument && (zcmu_parse_size(argument, &store->size) || store->create_size)) ||
+	    !store->size) {
+		zcmu_error("ram:%s: the size is missing, wrong, or given twice; say ram:1G, for example",
+			   argument);
 		return -EINVAL;
 	}
 	memory = mmap(NULL, store->size, PROT_READ | PROT_WRITE,
