@@ -197,20 +197,101 @@ int backstore_list(struct backstore **ret, size_t *count)
 	return 0;
 }
 
-/* Does some process have its UIO device open? Only one can. */
+/* Does this process have the device open? Seen from outside, so that nobody is disturbed. */
+static bool process_has_open(const char *pid, dev_t device)
+{
+	struct dirent *entry;
+	char path[300];
+	struct stat st;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.' && !fstatat(dirfd(dir), entry->d_name, &st, 0) &&
+			S_ISCHR(st.st_mode) && st.st_rdev == device;
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Does some process have its UIO device open? Only root can look at all of them. */
 bool backstore_is_served(const struct backstore *backstore)
 {
 	char path[32];
-	int fd;
+	struct dirent *entry;
+	struct stat st;
+	bool found = false;
+	DIR *dir;
 
-	if (backstore->uio < 0)
-		return false;
 	snprintf(path, sizeof(path), "/dev/uio%d", backstore->uio);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return errno == EBUSY;
-	close(fd);
-	return false;
+	if (backstore->uio < 0 || stat(path, &st))
+		return false;
+	dir = opendir("/proc");
+	while (dir && !found && (entry = readdir(dir)))
+		found = isdigit((unsigned char)entry->d_name[0]) &&
+			process_has_open(entry->d_name, st.st_rdev);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * Fabrics link to the backstores that they export. Look for a link to this one below
+ * @path, which is changed on the way and says where, if there is one.
+ */
+static bool has_link_to(const char *wanted, char *path, size_t size, int depth)
+{
+	char target[PATH_MAX];
+	size_t len = strlen(path);
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+	ssize_t n;
+
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_LNK))
+			continue;
+		snprintf(path + len, size - len, "/%s", entry->d_name);
+		if (entry->d_type == DT_DIR) {
+			found = depth && has_link_to(wanted, path, size, depth - 1);
+		} else {
+			n = readlink(path, target, sizeof(target) - 1);
+			target[n < 0 ? 0 : n] = '\0';
+			found = n >= (ssize_t)strlen(wanted) &&
+				!strcmp(target + n - strlen(wanted), wanted);
+		}
+		if (!found)
+			path[len] = '\0';
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Does a fabric other than loopback export it? Then @path says where. */
+bool backstore_is_exported_elsewhere(const struct backstore *backstore, char *path, size_t size)
+{
+	char wanted[NAME_MAX_LEN + 32];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(wanted, sizeof(wanted), "/core/user_%u/%s", backstore->hba, backstore->name);
+	dir = opendir(TARGET);
+	while (dir && !found && (entry = readdir(dir))) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    !strcmp(entry->d_name, "core") || !strcmp(entry->d_name, "loopback"))
+			continue;
+		snprintf(path, size, TARGET "/%s", entry->d_name);
+		/* fabric/wwn/tpg/lun/lun_N/link */
+		found = has_link_to(wanted, path, size, 4);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
 }
 
 /* Was it made by zcmu serve? */
@@ -255,9 +336,9 @@ static void make_config(const char *spec, char *config, size_t size)
 }
 
 static int configure(const struct backstore *backstore, const struct zcmu_store *store,
-		     const char *serial)
+		     const char *serial, unsigned int time_out)
 {
-	char path[PATH_MAX], control[512];
+	char path[PATH_MAX], control[512], seconds[16];
 	int err;
 
 	backstore_path(backstore, path, sizeof(path));
@@ -268,6 +349,9 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 	err = attribute_write(control, "%s/control", path);
 	if (!err)
 		err = attribute_write(serial, "%s/wwn/vpd_unit_serial", path);
+	snprintf(seconds, sizeof(seconds), "%u", time_out);
+	if (!err)
+		err = attribute_write(seconds, "%s/attrib/cmd_time_out", path);
 	if (!err)
 		err = attribute_write("1", "%s/enable", path);
 	return err;
@@ -275,7 +359,7 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 
 /* Make and enable a backstore; nothing is left if that fails. */
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
-		     const char *serial, struct backstore *ret)
+		     const char *serial, unsigned int time_out, struct backstore *ret)
 {
 	char path[PATH_MAX];
 	int err;
@@ -291,7 +375,7 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 		err = -errno;
 		zcmu_error("%s: can't make %s: %s", name, path, strerror(-err));
 	} else {
-		err = configure(ret, store, serial);
+		err = configure(ret, store, serial, time_out);
 	}
 	if (err) {
 		backstore_remove(ret);

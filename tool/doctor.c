@@ -222,6 +222,10 @@ int doctor_main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
+	if (optind != argc) {
+		usage_error("doctor", "\"%s\" is not wanted here", argv[optind]);
+		return EXIT_USAGE;
+	}
 	for (i = 0; i < NR_CHECKS; i++) {
 		checks[i](&findings[i]);
 		works &= findings[i].verdict != BAD;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -22,8 +23,10 @@ static void look(const struct backstore *backstore, struct row *row)
 	row->pid = backstore_is_ours(backstore) ? runfile_pid(backstore->name) : 0;
 	if (row->pid || backstore_is_served(backstore))
 		row->state = "served";
+	else if (backstore->uio < 0)
+		row->state = "disabled";
 	else
-		row->state = backstore->uio < 0 ? "disabled" : "not served";
+		row->state = backstore_is_ours(backstore) || !geteuid() ? "not served" : "unknown";
 	row->device[0] = '\0';
 	if (!loopback_find(backstore, &loopback))
 		memcpy(row->device, loopback.device, sizeof(row->device));

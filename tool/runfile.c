@@ -116,3 +116,17 @@ int runfile_wait_until_gone(const char *name, int seconds)
 	}
 	return 0;
 }
+
+void runfile_clean_up(const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), RUN_DIR "/%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		unlink(path);
+	close(fd);
+}

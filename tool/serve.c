@@ -22,12 +22,16 @@
 
 #include "tool.h"
 
+#define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
+#define MAX_TIME_OUT		(24 * 60 * 60)
+
 struct serve {
 	/* what was asked for */
 	char name[NAME_MAX_LEN + 1];
 	const char *spec;
 	struct zcmu_store_options store_options;
 	struct zcmu_serve_options options;
+	unsigned int time_out;		/* seconds */
 	bool daemon;
 	int ready_fd;
 
@@ -49,10 +53,12 @@ static void print_help(void)
 
 	printf("usage: zcmu serve [OPTION]... STORE\n\n"
 	       "Makes STORE a SCSI disk of this machine, prints its /dev/sdX, and serves it until\n"
-	       "SIGTERM, SIGINT (^C) or \"zcmu stop NAME\".\n\n"
+	       "SIGTERM, SIGINT (^C), SIGHUP or \"zcmu stop NAME\".\n\n"
 	       "  --name NAME      name of the disk; default: made from STORE\n"
-	       "  --size SIZE      create a file of that size (K, M, G, T); it must not exist\n"
+	       "  --size SIZE      create a file of that size (K, M, G, T, P); one that is there\n"
+	       "                   must have it already\n"
 	       "  --threads N      threads that run the store; default 1\n"
+	       "  --time-out SEC   fail commands that the store takes longer for; 0: never; default 30\n"
 	       "  --read-only      the disk can't be written to\n"
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
@@ -99,13 +105,14 @@ static bool parse_number(const char *text, unsigned int min, unsigned int max, u
 	return true;
 }
 
-enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
+enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
        OPT_READY_FD, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "threads", required_argument, NULL, OPT_THREADS },
+	{ "time-out", required_argument, NULL, OPT_TIME_OUT },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
@@ -138,6 +145,13 @@ static int take_option(struct serve *serve, int option)
 	case OPT_THREADS:
 		if (!parse_number(optarg, 1, 256, &serve->options.threads)) {
 			usage_error("serve", "--threads is 1..256, not \"%s\"", optarg);
+			return EXIT_USAGE;
+		}
+		return -1;
+	case OPT_TIME_OUT:
+		if (!parse_number(optarg, 0, MAX_TIME_OUT, &serve->time_out)) {
+			usage_error("serve", "--time-out is 0..%d seconds, not \"%s\"", MAX_TIME_OUT,
+				    optarg);
 			return EXIT_USAGE;
 		}
 		return -1;
@@ -284,7 +298,8 @@ static int set_up(struct serve *serve)
 	make_absolute(serve->spec, spec, sizeof(spec));
 	backstore_serial(serve->name, spec, serve->serial, sizeof(serve->serial));
 	serve->options.serial = serve->serial;
-	err = backstore_create(serve->name, serve->store, spec, serve->serial, &serve->backstore);
+	err = backstore_create(serve->name, serve->store, spec, serve->serial, serve->time_out,
+			       &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		return err;
@@ -437,7 +452,7 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 	return 0;
 }
 
-/* SIGTERM and SIGINT arrive at a descriptor, in every thread's place. */
+/* What ends a disk arrives at a descriptor, in every thread's place. */
 static int block_signals(void)
 {
 	sigset_t set;
@@ -445,6 +460,8 @@ static int block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	/* The terminal was closed. */
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC);
@@ -452,7 +469,12 @@ static int block_signals(void)
 
 int serve_main(int argc, char **argv)
 {
-	struct serve serve = { .ready_fd = -1, .runfile.fd = -1, .served_fd = -1 };
+	struct serve serve = {
+		.time_out = DEFAULT_TIME_OUT,
+		.ready_fd = -1,
+		.runfile.fd = -1,
+		.served_fd = -1,
+	};
 	int status, signal_fd, err, report_fd = -1;
 
 	status = parse(&serve, argc, argv);

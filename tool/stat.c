@@ -25,8 +25,12 @@ static void subtract(struct snapshot *now, const struct snapshot *before)
 {
 	size_t i;
 
-	for (i = 0; i < now->count; i++)
-		now->counters[i].value -= get(before, now->counters[i].name);
+	for (i = 0; i < now->count; i++) {
+		uint64_t past = get(before, now->counters[i].name);
+
+		/* Less than before: it is a new disk of the same name. */
+		now->counters[i].value -= past <= now->counters[i].value ? past : 0;
+	}
 }
 
 static double percent(uint64_t part, uint64_t whole)
@@ -172,7 +176,7 @@ int stat_main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1) {
-		usage_error("stat", "which disk?");
+		usage_error("stat", argc == optind ? "which disk?" : "only one disk at a time");
 		return EXIT_USAGE;
 	}
 	if (backstore_find(argv[optind], &backstore)) {

@@ -63,7 +63,7 @@ static int detach(const struct backstore *backstore)
 }
 
 /* Fail what is on the ring, then detach while somebody answers. */
-static int clean_up(const struct backstore *backstore)
+static int detach_served(const struct backstore *backstore)
 {
 	struct zcmu_store_options options = { .size = backstore->size ? backstore->size : 512 };
 	struct wake wake = { 0 };
@@ -86,7 +86,19 @@ static int clean_up(const struct backstore *backstore)
 	}
 	zcmu_store_close(wake.store);
 	zcmu_disk_close(wake.disk);
-	return err ? err : backstore_remove(backstore);
+	return err;
+}
+
+static int clean_up(const struct backstore *backstore)
+{
+	/* Without a UIO device it was never enabled, and nothing can ask it anything. */
+	int err = backstore->uio < 0 ? detach(backstore) : detach_served(backstore);
+
+	if (!err)
+		err = backstore_remove(backstore);
+	if (!err)
+		runfile_clean_up(backstore->name);
+	return err;
 }
 
 static int stop_dead(const char *name)
@@ -116,9 +128,16 @@ static bool is_in_use(const char *name)
 {
 	struct backstore backstore;
 	struct loopback loopback;
+	char path[PATH_MAX];
 
-	if (backstore_find(name, &backstore) || loopback_find(&backstore, &loopback) ||
-	    !loopback_is_in_use(&loopback))
+	if (backstore_find(name, &backstore))
+		return false;
+	if (backstore_is_exported_elsewhere(&backstore, path, sizeof(path))) {
+		zcmu_error("%s: it is exported by %s as well; take it out there, or stop it with --force and leave its initiators hanging",
+			   name, path);
+		return true;
+	}
+	if (loopback_find(&backstore, &loopback) || !loopback_is_in_use(&loopback))
 		return false;
 	zcmu_error("%s: %s is in use (mounted?); unmount it, or stop it with --force and lose what was not written",
 		   name, loopback.device);
@@ -174,7 +193,7 @@ int stop_main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1) {
-		usage_error("stop", "which disk?");
+		usage_error("stop", argc == optind ? "which disk?" : "only one disk at a time");
 		return EXIT_USAGE;
 	}
 	name = argv[optind];

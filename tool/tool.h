@@ -62,10 +62,11 @@ struct backstore {
 bool backstore_name_is_valid(const char *name);
 int backstore_find(const char *name, struct backstore *ret);	/* quiet; -ENOENT */
 int backstore_list(struct backstore **ret, size_t *count);
-bool backstore_is_served(const struct backstore *backstore);
+bool backstore_is_served(const struct backstore *backstore);	/* root knows for sure */
+bool backstore_is_exported_elsewhere(const struct backstore *backstore, char *path, size_t size);
 bool backstore_is_ours(const struct backstore *backstore);
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
-		     const char *serial, struct backstore *ret);
+		     const char *serial, unsigned int time_out, struct backstore *ret);
 int backstore_remove(const struct backstore *backstore);
 void backstore_serial(const char *name, const char *spec, char *serial, size_t size);
 void backstore_path(const struct backstore *backstore, char *path, size_t size);
@@ -91,6 +92,7 @@ int runfile_create(const char *name, struct runfile *ret);
 void runfile_remove(struct runfile *runfile);
 pid_t runfile_pid(const char *name);	/* quiet; 0: nobody */
 int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */
+void runfile_clean_up(const char *name);	/* quiet; of a process that died */
 
 /* module.c: the kernel's side of it all */
 enum module_kind {
