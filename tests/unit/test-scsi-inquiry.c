@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+/*
+ * INQUIRY: standard data and each vital product data page, bit by bit, and how they
+ * depend on what the store can do.
+ */
+#include "initiator.h"
+
+#include <stdio.h>
+
+#include "zcmu.h"
+
+#define EVPD	1
+
+/* INQUIRY with an allocation length and a payload of 255 bytes. */
+static const struct fake_answer *inquire(struct initiator *t, uint8_t evpd, uint8_t page)
+{
+	return send_in(t, CDB(0x12, evpd, page, 0, 255), 255);
+}
+
+/* A page that has to be there; its header is checked. Return: what is behind it. */
+static const uint8_t *page(struct initiator *t, uint8_t code, uint16_t length)
+{
+	const struct fake_answer *a = inquire(t, EVPD, code);
+
+	expect_short(a, 4u + length);
+	expect_payload(a, 0, code, BE16(length));
+	return a->payload + 4;
+}
+
+static void identify(struct initiator *t, const char *serial, const char *product)
+{
+	struct zcmu_serve_options options = { .serial = serial, .product = product };
+
+	zcmu_disk_identify(t->disk, &options);
+}
+
+static void standard_data_are_those_of_a_disk_by_spc_4(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a = inquire(t, 0, 0);
+
+	expect_short(a, 96);
+	/* disk, not removable, SPC-4, HISUP and format 2, 91 more bytes, ..., CMDQUE */
+	expect_payload(a, 0x00, 0x00, 0x06, 0x12, 91, 0, 0, 0x02);
+	assert_memory_equal(a->payload + 8, "ZCMU    disk            ", 24);
+	assert_memory_equal(a->payload + 32, zcmu_version(), 4);
+	/* SAM-5, SPC-4, SBC-3 */
+	assert_memory_equal(a->payload + 58, "\x00\xa0\x04\x60\x04\xc0", 6);
+}
+
+static void a_long_product_name_is_cut_off(void **state)
+{
+	struct initiator *t = *state;
+
+	identify(t, NULL, "seventeen letters!");
+	assert_memory_equal(inquire(t, 0, 0)->payload + 16, "seventeen letter", 16);
+}
+
+static void the_product_is_by_default_the_store_s_name(void **state)
+{
+	struct initiator *t = *state;
+
+	identify(t, NULL, NULL);
+	assert_memory_equal(inquire(t, 0, 0)->payload + 16, "scripted        ", 16);
+}
+
+static void data_are_cut_off_at_the_allocation_length(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+
+	a = send_in(t, CDB(0x12, 0, 0, 0, 5), 64);
+	expect_short(a, 5);
+	/* The length in the data is that of the whole (SPC-4 4.2.5.6). */
+	expect_payload(a, 0x00, 0x00, 0x06, 0x12, 91, FAKE_STALE, FAKE_STALE);
+	a = send_in(t, CDB(0x12, EVPD, 0x00, 0, 4), 64);
+	expect_short(a, 4);
+	expect_payload(a, 0, 0, 0, 6, FAKE_STALE);
+}
+
+static void the_allocation_length_has_two_bytes(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_short(send_in(t, CDB(0x12, 0, 0, 1, 0), 256), 96);
+}
+
+static void data_are_cut_off_at_the_payload_s_end(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a = send_in(t, CDB(0x12, 0, 0, 0, 255), 36);
+
+	expect_good(a);
+	assert_memory_equal(a->payload + 8, "ZCMU    disk            ", 24);
+}
+
+static void an_allocation_length_of_zero_is_no_error(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_good(send_none(t, CDB(0x12)));
+	expect_good(send_none(t, CDB(0x12, EVPD, 0x80)));
+}
+
+static void a_page_code_without_evpd_is_refused(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_sense(inquire(t, 0, 0x80), SENSE_INVALID_FIELD_IN_CDB, 2);
+}
+
+static void a_page_that_isn_t_there_is_refused(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_sense(inquire(t, EVPD, 0x81), SENSE_INVALID_FIELD_IN_CDB, 2);
+	expect_sense(inquire(t, EVPD, 0xff), SENSE_INVALID_FIELD_IN_CDB, 2);
+}
+
+static void a_thin_disk_has_six_pages(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_memory_equal(page(t, 0x00, 6), "\x00\x80\x83\xb0\xb1\xb2", 6);
+	t->script.ops.zero = NULL;
+	page(t, 0x00, 6);
+	t->script.ops.zero = t->script.ops.trim;
+	t->script.ops.trim = NULL;
+	page(t, 0x00, 6);
+}
+
+static void a_disk_that_isn_t_thin_has_five(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.ops.trim = NULL;
+	t->script.store.cannot_zero = true;
+	assert_memory_equal(page(t, 0x00, 5), "\x00\x80\x83\xb0\xb1", 5);
+	expect_sense(inquire(t, EVPD, 0xb2), SENSE_INVALID_FIELD_IN_CDB, 2);
+}
+
+static void every_page_of_the_list_can_be_had(void **state)
+{
+	struct initiator *t = *state;
+	const uint8_t *codes = page(t, 0x00, 6);
+	const struct fake_answer *a;
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		a = inquire(t, EVPD, codes[i]);
+		expect_short(a, 4u + zcmu_get16(a->payload + 2));
+		assert_int_equal(a->payload[1], codes[i]);
+	}
+}
+
+static void page_80_is_the_serial_number(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_memory_equal(page(t, 0x80, 8), "serial-1", 8);
+}
+
+static void the_serial_number_is_by_default_the_backstore_s(void **state)
+{
+	struct initiator *t = *state;
+
+	snprintf(t->disk->serial, sizeof(t->disk->serial), "by-the-kernel");
+	identify(t, NULL, NULL);
+	assert_memory_equal(page(t, 0x80, 13), "by-the-kernel", 13);
+}
+
+static void a_disk_without_a_serial_number_has_its_name_for_it(void **state)
+{
+	struct initiator *t = *state;
+
+	t->disk->serial[0] = '\0';
+	identify(t, NULL, NULL);
+	assert_memory_equal(page(t, 0x80, 4), "disk", 4);
+}
+
+static void page_83_has_the_vendor_and_the_serial_number(void **state)
+{
+	struct initiator *t = *state;
+	const uint8_t *p = page(t, 0x83, 4 + 16 + 12);
+
+	/* ASCII; of the logical unit, by T10 vendor ID; 16 bytes */
+	assert_memory_equal(p, "\x02\x01\x00\x10ZCMU    serial-1", 20);
+}
+
+static void page_83_has_a_locally_assigned_naa(void **state)
+{
+	struct initiator *t = *state;
+	const uint8_t *p = page(t, 0x83, 4 + 16 + 12) + 20;
+
+	/* binary; of the logical unit, NAA; 8 bytes, the first four bits 3 */
+	assert_memory_equal(p, "\x01\x03\x00\x08", 4);
+	assert_int_equal(p[4] >> 4, 3);
+}
+
+static void the_naa_follows_from_the_serial_number(void **state)
+{
+	struct initiator *t = *state;
+	uint8_t first[8];
+
+	memcpy(first, page(t, 0x83, 32) + 24, 8);
+	identify(t, "serial-2", NULL);
+	assert_memory_not_equal(page(t, 0x83, 32) + 24, first, 8);
+	identify(t, "serial-1", NULL);
+	assert_memory_equal(page(t, 0x83, 32) + 24, first, 8);
+}
+
+static void the_longest_serial_number_fits_into_its_pages(void **state)
+{
+	static const char longest[] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde";
+	struct initiator *t = *state;
+
+	identify(t, longest, NULL);
+	assert_memory_equal(page(t, 0x80, 63), longest, 63);
+	assert_memory_equal(page(t, 0x83, 4 + 8 + 63 + 12) + 12, longest, 63);
+}
+
+static void page_b0_has_the_limits(void **state)
+{
+	struct initiator *t = *state;
+	const uint8_t *p;
+
+	t->disk->max_blocks = 0x10203;
+	t->script.store.optimal_io_size = 0x10000;
+	t->script.store.trim_granularity = 8192;
+	p = page(t, 0xb0, 0x3c);
+	assert_int_equal(p[0], 0);			/* WSNZ: 0 blocks are to the end */
+	assert_int_equal(zcmu_get16(p + 2), 8);		/* 4096 bytes by 512 */
+	assert_int_equal(zcmu_get32(p + 4), 0x10203);
+	assert_int_equal(zcmu_get32(p + 8), 0x80);
+	assert_int_equal(zcmu_get32(p + 16), UINT32_MAX);
+	assert_int_equal(zcmu_get32(p + 20), ZCMU_MAX_UNMAP_DESCRIPTORS);
+	assert_int_equal(zcmu_get32(p + 24), 16);
+	assert_int_equal(zcmu_get64(p + 32), 0);	/* WRITE SAME: no limit */
+}
+
+static void page_b0_counts_in_blocks(void **state)
+{
+	struct initiator *t = *state;
+	const uint8_t *p;
+
+	t->script.store.block_size = 4096;
+	t->script.store.optimal_io_size = 0x10000;
+	t->script.store.trim_granularity = 8192;
+	p = page(t, 0xb0, 0x3c);
+	assert_int_equal(zcmu_get16(p + 2), 1);
+	assert_int_equal(zcmu_get32(p + 8), 0x10);
+	assert_int_equal(zcmu_get32(p + 24), 2);
+}
+
+static void a_granularity_that_isn_t_told_is_one_block(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.store.trim_granularity = 0;
+	assert_int_equal(zcmu_get32(page(t, 0xb0, 0x3c) + 24), 1);
+}
+
+static void page_b0_of_a_disk_without_trim_has_no_unmap(void **state)
+{
+	struct initiator *t = *state;
+	static const uint8_t none[12];
+
+	t->script.ops.trim = NULL;
+	assert_memory_equal(page(t, 0xb0, 0x3c) + 16, none, 12);
+}
+
+static void page_b1_says_whether_the_disk_turns(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_int_equal(zcmu_get16(page(t, 0xb1, 0x3c)), 1);
+	t->script.store.rotational = true;
+	assert_int_equal(zcmu_get16(page(t, 0xb1, 0x3c)), 0);
+}
+
+/* LBPU 80, LBPWS 40, LBPWS10 20, LBPRZ 04; 2 is "thin" */
+static void page_b2_says_what_gives_space_back(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_memory_equal(page(t, 0xb2, 4), "\x00\xe0\x02\x00", 4);
+	t->script.ops.flags |= ZCMU_STORE_TRIM_ZEROES;
+	assert_memory_equal(page(t, 0xb2, 4), "\x00\xe4\x02\x00", 4);
+	t->script.store.cannot_trim = true;
+	assert_memory_equal(page(t, 0xb2, 4), "\x00\x64\x02\x00", 4);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		SCSI_TEST(standard_data_are_those_of_a_disk_by_spc_4),
+		SCSI_TEST(a_long_product_name_is_cut_off),
+		SCSI_TEST(the_product_is_by_default_the_store_s_name),
+		SCSI_TEST(data_are_cut_off_at_the_allocation_length),
+		SCSI_TEST(the_allocation_length_has_two_bytes),
+		SCSI_TEST(data_are_cut_off_at_the_payload_s_end),
+		SCSI_TEST(an_allocation_length_of_zero_is_no_error),
+		SCSI_TEST(a_page_code_without_evpd_is_refused),
+		SCSI_TEST(a_page_that_isn_t_there_is_refused),
+		SCSI_TEST(a_thin_disk_has_six_pages),
+		SCSI_TEST(a_disk_that_isn_t_thin_has_five),
+		SCSI_TEST(every_page_of_the_list_can_be_had),
+		SCSI_TEST(page_80_is_the_serial_number),
+		SCSI_TEST(the_serial_number_is_by_default_the_backstore_s),
+		SCSI_TEST(a_disk_without_a_serial_number_has_its_name_for_it),
+		SCSI_TEST(page_83_has_the_vendor_and_the_serial_number),
+		SCSI_TEST(page_83_has_a_locally_assigned_naa),
+		SCSI_TEST(the_naa_follows_from_the_serial_number),
+		SCSI_TEST(the_longest_serial_number_fits_into_its_pages),
+		SCSI_TEST(page_b0_has_the_limits),
+		SCSI_TEST(page_b0_counts_in_blocks),
+		SCSI_TEST(a_granularity_that_isn_t_told_is_one_block),
+		SCSI_TEST(page_b0_of_a_disk_without_trim_has_no_unmap),
+		SCSI_TEST(page_b1_says_whether_the_disk_turns),
+		SCSI_TEST(page_b2_says_what_gives_space_back),
+	};
+
+	return cmocka_run_group_tests_name("scsi-inquiry", tests, NULL, NULL);
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+/*
+ * READ and WRITE: payloads in pieces, too long or too short; FUA; limits; errors of
+ * the store; what is counted. Which bytes of the disk are meant is
+ * test-scsi-read-write.c's.
+ */
+#include "initiator.h"
+
+#include <stdlib.h>
+
+static uint8_t data[128 * 512];
+
+/* READ or WRITE (10) of @blocks from block 8 on, with a payload in pieces. */
+static const struct fake_answer *send_pieces(struct initiator *t, uint8_t opcode, uint32_t blocks,
+					     const size_t *pieces, unsigned int nr)
+{
+	struct fake_request request = {
+		.cdb = block_cdb(t, opcode, 0, 8, blocks), .pieces = pieces, .nr_pieces = nr,
+		.data = opcode == 0x2a ? data : NULL,
+	};
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		request.size += pieces[i];
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 11 + i / 512);
+	return send_request(t, &request);
+}
+
+static void a_read_fills_pieces_of_any_length_in_order(void **state)
+{
+	static const size_t pieces[] = { 100, 412, 1, 1023, 512 };
+	struct initiator *t = *state;
+	const struct fake_answer *a = send_pieces(t, 0x28, 4, pieces, 5);
+
+	expect_good(a);
+	assert_memory_equal(a->payload, t->script.contents + 8 * 512, 4 * 512);
+}
+
+static void a_write_takes_pieces_of_any_length_in_order(void **state)
+{
+	static const size_t pieces[] = { 100, 412, 1, 1023, 512 };
+	struct initiator *t = *state;
+
+	expect_good(send_pieces(t, 0x2a, 4, pieces, 5));
+	assert_memory_equal(t->script.contents + 8 * 512, data, 4 * 512);
+}
+
+static void a_payload_may_have_a_hundred_pieces(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+	size_t pieces[100];
+	unsigned int i;
+
+	for (i = 0; i < 100; i++)
+		pieces[i] = 512;
+	a = send_pieces(t, 0x28, 100, pieces, 100);
+	expect_good(a);
+	assert_memory_equal(a->payload, t->script.contents + 8 * 512, 100 * 512);
+	expect_good(send_pieces(t, 0x2a, 100, pieces, 100));
+	assert_memory_equal(t->script.contents + 8 * 512, data, 100 * 512);
+}
+
+static void a_read_into_too_long_a_payload_tells_how_much_it_is(void **state)
+{
+	static const size_t pieces[] = { 700, 700, 648 };
+	struct initiator *t = *state;
+	const struct fake_answer *a = send_pieces(t, 0x28, 2, pieces, 3);
+	unsigned int i;
+
+	expect_short(a, 1024);
+	assert_memory_equal(a->payload, t->script.contents + 8 * 512, 1024);
+	for (i = 1024; i < 2048; i++)
+		assert_int_equal(a->payload[i], FAKE_STALE);
+}
+
+static void a_write_of_too_long_a_payload_takes_its_beginning(void **state)
+{
+	static const size_t pieces[] = { 700, 700, 648 };
+	struct initiator *t = *state;
+
+	expect_good(send_pieces(t, 0x2a, 2, pieces, 3));
+	expect_request(t, 0, ZCMU_IO_WRITE, 8 * 512, 1024);
+	assert_memory_equal(t->script.contents + 8 * 512, data, 1024);
+	assert_int_equal(t->script.contents[10 * 512], scripted_pattern(10 * 512));
+}
+
+static void a_payload_that_is_too_short_is_refused_before_anything_is_done(void **state)
+{
+	static const struct {
+		uint8_t read, write, field;
+	} forms[] = { { 0x08, 0x0a, 4 }, { 0x28, 0x2a, 7 }, { 0xa8, 0xaa, 6 }, { 0x88, 0x8a, 10 } };
+	struct initiator *t = *state;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		expect_sense(send_in(t, block_cdb(t, forms[i].read, 0, 0, 2), 1023),
+			     SENSE_INVALID_FIELD_IN_CDB, forms[i].field);
+		expect_sense(send_out(t, block_cdb(t, forms[i].write, 0, 0, 2), data, 1023),
+			     SENSE_INVALID_FIELD_IN_CDB, forms[i].field);
+	}
+	assert_int_equal(t->script.nr, 0);
+}
+
+static void a_command_of_more_blocks_than_the_limit_is_refused(void **state)
+{
+	struct initiator *t = *state;
+
+	t->disk->max_blocks = 8;
+	expect_sense(send_in(t, block_cdb(t, 0x28, 0, 0, 9), 9 * 512),
+		     SENSE_INVALID_FIELD_IN_CDB, 7);
+	expect_sense(send_in(t, block_cdb(t, 0xa8, 0, 0, 9), 9 * 512),
+		     SENSE_INVALID_FIELD_IN_CDB, 6);
+	expect_sense(send_out(t, block_cdb(t, 0x8a, 0, 0, 9), data, 9 * 512),
+		     SENSE_INVALID_FIELD_IN_CDB, 10);
+	expect_sense(send_in(t, block_cdb(t, 0x08, 0, 0, 0), 256 * 512),
+		     SENSE_INVALID_FIELD_IN_CDB, 4);
+	assert_int_equal(t->script.nr, 0);
+}
+
+static void a_command_of_exactly_the_limit_is_done(void **state)
+{
+	struct initiator *t = *state;
+
+	t->disk->max_blocks = 8;
+	expect_good(send_in(t, block_cdb(t, 0x28, 0, 0, 8), 8 * 512));
+	expect_good(send_out(t, block_cdb(t, 0x0a, 0, 0, 8), data, 8 * 512));
+}
+
+/* I6: to say nothing of the payload is to say that all of it was read. */
+static void a_read_of_no_blocks_leaves_nothing_stale_in_its_payload(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a = send_in(t, block_cdb(t, 0x28, 0, 0, 0), 8);
+
+	expect_good(a);
+	expect_payload(a, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+/*
+ * FUA
+ */
+
+static void fua_is_the_store_s_if_it_knows_it(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.ops.flags |= ZCMU_STORE_FUA;
+	expect_good(send_out(t, block_cdb(t, 0x2a, 0x08, 0, 1), data, 512));
+	assert_true(t->script.requests[0].fua);
+	assert_int_equal(t->script.nr, 1);
+}
+
+static void a_write_without_fua_asks_for_none(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.ops.flags |= ZCMU_STORE_FUA;
+	expect_good(send_out(t, block_cdb(t, 0x2a, 0x10, 0, 1), data, 512));	/* DPO alone */
+	assert_false(t->script.requests[0].fua);
+}
+
+static void fua_is_a_flush_after_the_write_if_the_store_has_only_that(void **state)
+{
+	static const uint8_t opcodes[] = { 0x2a, 0xaa, 0x8a };
+	struct initiator *t = *state;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		expect_good(send_out(t, block_cdb(t, opcodes[i], 0x08, 4, 1), data, 512));
+		expect_request(t, 2 * i, ZCMU_IO_WRITE, 4 * 512, 512);
+		expect_request(t, 2 * i + 1, ZCMU_IO_FLUSH, 0, 0);
+	}
+	assert_int_equal(t->script.nr, 6);
+}
+
+static void a_write_with_fua_is_answered_after_its_flush(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+
+	t->script.hold = true;
+	a = send_out(t, block_cdb(t, 0x2a, 0x08, 0, 1), data, 512);
+	assert_int_equal(t->script.nr, 1);
+	scripted_answer(&t->script, 0, 0);
+	assert_int_equal(t->script.nr, 2);
+	assert_false(a->arrived);
+	scripted_answer(&t->script, 1, 0);
+	expect_good(a);
+}
+
+static void fua_without_a_cache_is_a_write_and_nothing_else(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.ops.flush = NULL;
+	expect_good(send_out(t, block_cdb(t, 0x2a, 0x08, 0, 1), data, 512));
+	assert_int_equal(t->script.nr, 1);
+}
+
+static void a_write_without_fua_is_not_flushed(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_good(send_out(t, block_cdb(t, 0x2a, 0, 0, 1), data, 512));
+	/* In six bytes that bit is one of the LBA's. */
+	t->script.store.size = 512ull << 21;
+	expect_good(send_out(t, block_cdb(t, 0x0a, 0, 0x080000, 1), data, 512));
+	assert_int_equal(scripted_count(&t->script, ZCMU_IO_FLUSH), 0);
+}
+
+static void a_read_with_fua_is_a_read(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_good(send_in(t, block_cdb(t, 0x28, 0x18, 0, 1), 512));
+	assert_int_equal(t->script.nr, 1);
+	assert_false(t->script.requests[0].fua);
+}
+
+static void a_failed_flush_fails_the_write_with_fua(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.fail_at = 1;
+	t->script.error = -EIO;
+	expect_sense(send_out(t, block_cdb(t, 0x2a, 0x08, 0, 1), data, 512), SENSE_WRITE_ERROR,
+		     NO_FIELD);
+}
+
+static void a_failed_write_with_fua_is_not_flushed(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.fail_at = 0;
+	t->script.error = -ENOSPC;
+	expect_sense(send_out(t, block_cdb(t, 0x2a, 0x08, 0, 1), data, 512), SENSE_NO_SPACE,
+		     NO_FIELD);
+	assert_int_equal(t->script.nr, 1);
+}
+
+/*
+ * Errors
+ */
+
+static const struct fake_answer *failed(struct initiator *t, uint8_t opcode, int error)
+{
+	t->script.fail_at = (int)t->script.nr;
+	t->script.error = error;
+	return opcode == 0x28 ? send_in(t, block_cdb(t, opcode, 0, 0, 1), 512) :
+				send_out(t, block_cdb(t, opcode, 0, 0, 1), data, 512);
+}
+
+static void errors_of_reads_say_that_reading_failed(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_sense(failed(t, 0x28, -EIO), SENSE_READ_ERROR, NO_FIELD);
+	expect_sense(failed(t, 0x28, -ENODEV), SENSE_NOT_READY, NO_FIELD);
+	expect_sense(failed(t, 0x28, -EINVAL), SENSE_HARDWARE_ERROR, NO_FIELD);
+}
+
+static void errors_of_writes_say_that_writing_failed(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_sense(failed(t, 0x2a, -EIO), SENSE_WRITE_ERROR, NO_FIELD);
+	expect_sense(failed(t, 0x2a, -ENOSPC), SENSE_NO_SPACE, NO_FIELD);
+	expect_sense(failed(t, 0x2a, -EROFS), SENSE_WRITE_PROTECTED, NO_FIELD);
+	expect_sense(failed(t, 0x2a, -EINVAL), SENSE_HARDWARE_ERROR, NO_FIELD);
+}
+
+static void a_store_that_wants_another_try_makes_the_disk_busy(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_int_equal(failed(t, 0x28, -EAGAIN)->status, 0x08);
+	assert_int_equal(failed(t, 0x2a, -ENOMEM)->status, 0x08);
+}
+
+static void a_failed_read_limits_no_payload(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+
+	t->script.fail_at = 0;
+	t->script.error = -EIO;
+	a = send_in(t, block_cdb(t, 0x28, 0, 0, 1), 2048);
+	expect_sense(a, SENSE_READ_ERROR, NO_FIELD);
+	assert_int_equal(a->uflags, 0);
+}
+
+static void commands_may_be_answered_in_any_order(void **state)
+{
+	struct initiator *t = *state;
+	const struct fake_answer *answers[3];
+	unsigned int i;
+
+	t->script.hold = true;
+	for (i = 0; i < 3; i++)
+		answers[i] = send_in(t, block_cdb(t, 0x28, 0, i, 1), 512);
+	scripted_answer(&t->script, 1, 0);
+	scripted_answer(&t->script, 2, -EIO);
+	assert_false(answers[0]->arrived);
+	scripted_answer(&t->script, 0, 0);
+	expect_good(answers[0]);
+	expect_good(answers[1]);
+	expect_sense(answers[2], SENSE_READ_ERROR, NO_FIELD);
+	assert_memory_equal(answers[0]->payload, t->script.contents, 512);
+	assert_memory_equal(answers[1]->payload, t->script.contents + 512, 512);
+}
+
+static void commands_and_their_bytes_are_counted(void **state)
+{
+	struct initiator *t = *state;
+	struct fake_request lent = { .size = 4096, .lent = true };
+	struct zcmu_statistics n;
+
+	lent.cdb = block_cdb(t, 0x28, 0, 0, 8);
+	expect_good(send_request(t, &lent));
+	expect_good(send_out(t, block_cdb(t, 0x2a, 0, 0, 1), data, 512));
+	expect_sense(send_none(t, CDB(0xff)), SENSE_INVALID_OPCODE, NO_FIELD);
+	zcmu_disk_statistics(t->disk, &n);
+	assert_int_equal(n.commands, 3);
+	assert_int_equal(n.errors, 1);
+	assert_int_equal(n.bytes_read, 4096);
+	assert_int_equal(n.bytes_written, 512);
+	assert_int_equal(n.bytes_in_place, 4096);
+	assert_int_equal(n.bytes_copied, 512);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		SCSI_TEST(a_read_fills_pieces_of_any_length_in_order),
+		SCSI_TEST(a_write_takes_pieces_of_any_length_in_order),
+		SCSI_TEST(a_payload_may_have_a_hundred_pieces),
+		SCSI_TEST(a_read_into_too_long_a_payload_tells_how_much_it_is),
+		SCSI_TEST(a_write_of_too_long_a_payload_takes_its_beginning),
+		SCSI_TEST(a_payload_that_is_too_short_is_refused_before_anything_is_done),
+		SCSI_TEST(a_command_of_more_blocks_than_the_limit_is_refused),
+		SCSI_TEST(a_command_of_exactly_the_limit_is_done),
+		SCSI_TEST(a_read_of_no_blocks_leaves_nothing_stale_in_its_payload),
+		SCSI_TEST(fua_is_the_store_s_if_it_knows_it),
+		SCSI_TEST(a_write_without_fua_asks_for_none),
+		SCSI_TEST(fua_is_a_flush_after_the_write_if_the_store_has_only_that),
+		SCSI_TEST(a_write_with_fua_is_answered_after_its_flush),
+		SCSI_TEST(fua_without_a_cache_is_a_write_and_nothing_else),
+		SCSI_TEST(a_write_without_fua_is_not_flushed),
+		SCSI_TEST(a_read_with_fua_is_a_read),
+		SCSI_TEST(a_failed_flush_fails_the_write_with_fua),
+		SCSI_TEST(a_failed_write_with_fua_is_not_flushed),
+		SCSI_TEST(errors_of_reads_say_that_reading_failed),
+		SCSI_TEST(errors_of_writes_say_that_writing_failed),
+		SCSI_TEST(a_store_that_wants_another_try_makes_the_disk_busy),
+		SCSI_TEST(a_failed_read_limits_no_payload),
+		SCSI_TEST(commands_may_be_answered_in_any_order),
+		SCSI_TEST(commands_and_their_bytes_are_counted),
+	};
+
+	return cmocka_run_group_tests_name("scsi-transfer", tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The file store (stores/file), while it is opened: files that are created, taken as
+ * they are, refused, and locked. No request is made here, so it takes no io_uring.
+ */
+#include "store-driver.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MIB	(1u << 20)
+
+/* As zcmu_store_open(), without a queue. */
+static int open_file(struct driver *d, uint64_t size, bool read_only)
+{
+	struct zcmu_store_options options = { .size = size, .read_only = read_only };
+
+	return zcmu_store_open(d->spec, &options, &d->store);
+}
+
+static off_t size_of(struct driver *d)
+{
+	struct stat st;
+
+	return stat(d->path, &st) ? -1 : st.st_size;
+}
+
+static void a_missing_file_is_created_sparse(void **state)
+{
+	struct driver *d = *state;
+	struct stat st;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, 64 * MIB, false), 0);
+	assert_int_equal(d->store->size, 64 * MIB);
+	assert_int_equal(stat(d->path, &st), 0);
+	assert_int_equal(st.st_size, 64 * MIB);
+	assert_true(st.st_blocks * 512 < MIB);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void a_file_of_half_a_block_is_not_created(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, MIB + 256, false), -EINVAL);
+	assert_int_equal(size_of(d), -1);
+	expect_logged(d, d->path, "512");
+	expect_logged(d, "1048832", "nothing was created");
+}
+
+static void a_missing_file_is_not_created_without_a_size(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, 0, false), -ENOENT);
+	assert_int_equal(size_of(d), -1);
+	expect_logged(d, d->path, "--size");
+}
+
+static void a_missing_file_is_not_created_to_be_read(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, MIB, true), -ENOENT);
+	assert_int_equal(size_of(d), -1);
+}
+
+static void a_file_in_a_missing_directory_is_refused(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "missing/disk.img");
+	assert_int_equal(open_file(d, MIB, false), -ENOENT);
+	expect_logged(d, d->path, "No such file or directory");
+}
+
+static void a_file_that_is_there_is_served_as_it_is(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 8192, 'x');
+	assert_int_equal(open_file(d, 0, false), 0);
+	assert_int_equal(d->store->size, 8192);
+	assert_int_equal(d->store->block_size, 512);
+	assert_int_equal(d->store->physical_block_size, 4096);
+	assert_true(d->store->trim_granularity >= 512);
+}
+
+static void a_file_that_has_the_size_already_is_taken(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 8192, 'x');
+	assert_int_equal(open_file(d, 8192, false), 0);
+}
+
+static void a_file_of_another_size_is_refused_and_left_alone(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 8192, 'x');
+	assert_int_equal(open_file(d, 16384, false), -EEXIST);
+	expect_logged(d, d->path, "8192");
+	expect_logged(d, d->path, "16384");
+	assert_int_equal(open_file(d, 4096, false), -EEXIST);
+	assert_int_equal(size_of(d), 8192);
+}
+
+static void a_file_of_half_a_block_is_refused(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 1000, 'x');
+	assert_int_equal(open_file(d, 0, false), -EINVAL);
+	expect_logged(d, d->path, "1000");
+}
+
+static void an_empty_file_is_refused(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 0, 'x');
+	assert_int_equal(open_file(d, 0, false), -EINVAL);
+	expect_logged(d, d->path, "size");
+}
+
+static void a_directory_is_refused(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "");
+	assert_int_equal(open_file(d, 0, false), -EISDIR);
+	expect_logged(d, d->directory, "directory");
+	assert_int_equal(open_file(d, 0, true), -EINVAL);
+	expect_logged(d, d->directory, "neither a regular file nor a block device");
+}
+
+static void a_character_device_is_refused(void **state)
+{
+	struct driver *d = *state;
+
+	assert_int_equal(zcmu_store_open("file:/dev/null", NULL, &d->store), -EINVAL);
+	expect_logged(d, "/dev/null", "neither a regular file nor a block device");
+}
+
+static void no_path_is_refused(void **state)
+{
+	struct driver *d = *state;
+
+	assert_int_equal(zcmu_store_open("file:", NULL, &d->store), -EINVAL);
+	expect_logged(d, "file:", "which file?");
+	assert_int_equal(zcmu_store_open("file", NULL, &d->store), -EINVAL);
+}
+
+static void a_path_may_have_colons(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "a:b:c");
+	assert_int_equal(open_file(d, MIB, false), 0);
+	assert_int_equal(size_of(d), MIB);
+}
+
+static void a_file_that_may_not_be_written_is_refused_or_only_read(void **state)
+{
+	struct driver *d = *state;
+
+	if (!geteuid()) {
+		print_message("skipped: root may write to every file\n");
+		skip();
+	}
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 8192, 'x');
+	assert_int_equal(chmod(d->path, 0400), 0);
+	assert_int_equal(open_file(d, 0, false), -EACCES);
+	expect_logged(d, d->path, "for reading and writing: Permission denied");
+	assert_int_equal(open_file(d, 0, true), 0);
+}
+
+static void a_disk_that_is_only_read_can_t_be_changed(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 8192, 'x');
+	assert_int_equal(open_file(d, 0, true), 0);
+	assert_false(zcmu_store_can(d->store, ZCMU_IO_WRITE));
+	assert_false(zcmu_store_can(d->store, ZCMU_IO_TRIM));
+	assert_false(zcmu_store_can(d->store, ZCMU_IO_ZERO));
+}
+
+/*
+ * Locks
+ */
+
+/* Try to open the same file once more. */
+static int open_again(struct driver *d, bool read_only)
+{
+	struct zcmu_store_options options = { .read_only = read_only };
+	struct zcmu_store *other = NULL;
+	int err = zcmu_store_open(d->spec, &options, &other);
+
+	zcmu_store_close(other);
+	return err;
+}
+
+static void a_file_is_served_for_writing_once(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, MIB, false), 0);
+	assert_int_equal(open_again(d, false), -EBUSY);
+	expect_logged(d, d->path, "another process has it in use");
+	assert_int_equal(open_again(d, true), -EBUSY);
+}
+
+static void a_file_may_be_served_for_reading_often(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 8192, 'x');
+	assert_int_equal(open_file(d, 0, true), 0);
+	assert_int_equal(open_again(d, true), 0);
+	assert_int_equal(open_again(d, false), -EBUSY);
+}
+
+static void a_closed_file_is_free_again(void **state)
+{
+	struct driver *d = *state;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, MIB, false), 0);
+	driver_close(d);
+	assert_int_equal(open_again(d, false), 0);
+}
+
+/*
+ * Nothing may be left behind
+ */
+
+static unsigned int open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void a_refused_file_is_not_kept_open(void **state)
+{
+	struct driver *d = *state;
+	unsigned int before;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 1000, 'x');
+	before = open_descriptors();
+	assert_int_equal(open_file(d, 0, false), -EINVAL);
+	assert_int_equal(open_file(d, 4096, false), -EEXIST);
+	assert_int_equal(zcmu_store_open("file:/dev/null", NULL, &d->store), -EINVAL);
+	assert_int_equal(zcmu_store_open("file:/", NULL, &d->store), -EISDIR);
+	assert_int_equal(open_descriptors(), before);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		STORE_TEST(a_missing_file_is_created_sparse),
+		STORE_TEST(a_file_of_half_a_block_is_not_created),
+		STORE_TEST(a_missing_file_is_not_created_without_a_size),
+		STORE_TEST(a_missing_file_is_not_created_to_be_read),
+		STORE_TEST(a_file_in_a_missing_directory_is_refused),
+		STORE_TEST(a_file_that_is_there_is_served_as_it_is),
+		STORE_TEST(a_file_that_has_the_size_already_is_taken),
+		STORE_TEST(a_file_of_another_size_is_refused_and_left_alone),
+		STORE_TEST(a_file_of_half_a_block_is_refused),
+		STORE_TEST(an_empty_file_is_refused),
+		STORE_TEST(a_directory_is_refused),
+		STORE_TEST(a_character_device_is_refused),
+		STORE_TEST(no_path_is_refused),
+		STORE_TEST(a_path_may_have_colons),
+		STORE_TEST(a_file_that_may_not_be_written_is_refused_or_only_read),
+		STORE_TEST(a_disk_that_is_only_read_can_t_be_changed),
+		STORE_TEST(a_file_is_served_for_writing_once),
+		STORE_TEST(a_file_may_be_served_for_reading_often),
+		STORE_TEST(a_closed_file_is_free_again),
+		STORE_TEST(a_refused_file_is_not_kept_open),
+	};
+
+	return cmocka_run_group_tests_name("store-file-open", tests, NULL, NULL);
+}
