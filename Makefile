@@ -11,7 +11,7 @@ help:
 	@echo 'make demo          serve a disk, use it, check it, compare with the stock module (in a guest)'
 	@echo 'make demo ON=host  the same on this machine, whose kernel must load the module'
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
-	@echo 'make check-unit    the unit tests alone'
+	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
 	@echo 'make user          library, stores and the zcmu command, in build/user'
@@ -27,6 +27,7 @@ user: build/user/build.ninja
 	@ninja -C build/user $(if $(V),-v) | { grep -v -e '^ninja: ' -e '^\[' || true; }
 
 build/user/build.ninja: meson.build | deps
+	@mkdir -p build
 	@meson setup build/user > build/meson.log 2>&1 || { cat build/meson.log; exit 1; }
 
 module:
@@ -35,10 +36,13 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
-check: deps check-unit check-vm
+check: deps style check-unit check-docs check-vm
 
 check-unit: user
 	@./tests/unit/run
+
+check-docs: user
+	@./tests/docs
 
 check-vm: user
 	@./tests/run $(if $(K),-k "$(K)") $(CASES)
@@ -57,4 +61,4 @@ clean:
 	rm -rf build/user build/asan build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules check check-unit check-vm demo style install clean
+.PHONY: help deps user module modules check check-docs check-unit check-vm demo style install clean
