@@ -169,7 +169,8 @@ find_disk() {
 	local address block
 	address=$(cat $loopback/naa.5001405000000001/tpgt_1/address)
 	for block in "/sys/bus/scsi/devices/$address:0/block"/*; do
-		[ -e "$block" ] && disk=/dev/${block##*/} && [ -b "$disk" ]
+		# The node comes early; only when it opens has the disk its size and its queue.
+		[ -e "$block" ] && disk=/dev/${block##*/} && { : < "$disk"; } 2> /dev/null
 		return
 	done
 }

@@ -103,6 +103,17 @@ static int find_device(struct loopback *loopback)
 	return err;
 }
 
+/* The node comes early; only when it opens has the disk its size and its queue. */
+static int check_opens(const struct loopback *loopback)
+{
+	int fd = open(loopback->device, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 /* The SCSI layer looks at a new disk in its own time. */
 static int wait_for_device(struct loopback *loopback)
 {
@@ -114,6 +125,8 @@ static int wait_for_device(struct loopback *loopback)
 	deadline = now.tv_sec + ATTACH_SECONDS;
 	do {
 		err = find_device(loopback);
+		if (!err)
+			err = check_opens(loopback);
 		if (!err)
 			return 0;
 		nanosleep(&pause, NULL);

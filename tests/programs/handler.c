@@ -5,6 +5,8 @@
  *
  *	handler NAME MODE [ARGUMENT]
  *
+ * If HANDLER_MEMORY names a file, that is the memory, and outlives the handler.
+ *
  *	plain		nothing but a disk in memory
  *	stale		touches the payload of each WRITE once more after its answer
  *	neighbours	looks at the bytes around each payload, in its pages, and overwrites
@@ -318,10 +320,18 @@ static void flush(struct zcmu_store *store, struct zcmu_io *io)
 
 static int open_store(struct zcmu_store *store, const char *argument)
 {
+	const char *path = getenv("HANDLER_MEMORY");
+	int fd;
+
 	(void)argument;
 	store->size = 64u << 20;
+	fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) :
+		    memfd_create("disk", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)store->size))
+		return -errno;
 	/* The child of mode "fork" writes to it, too. */
-	memory = mmap(NULL, store->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, store->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
 	return memory == MAP_FAILED ? -ENOMEM : 0;
 }
 
