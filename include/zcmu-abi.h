@@ -149,7 +149,20 @@ struct zcmu_cmd_entry {
 	};
 };
 
-/* A task management function was received; needs no answer but cmd_tail. */
+/*
+ * A task management function was received, and attrib/tmr_notification is 1. Needs no
+ * answer: cmd_tail passes it. Not sent for commands the handler has never seen.
+ */
+#define ZCMU_TMR_UNKNOWN		0
+#define ZCMU_TMR_ABORT_TASK		1
+#define ZCMU_TMR_ABORT_TASK_SET		2
+#define ZCMU_TMR_CLEAR_ACA		3
+#define ZCMU_TMR_CLEAR_TASK_SET		4
+#define ZCMU_TMR_LUN_RESET		5
+#define ZCMU_TMR_TARGET_WARM_RESET	6
+#define ZCMU_TMR_TARGET_COLD_RESET	7
+#define ZCMU_TMR_LUN_RESET_PRO		128	/* a PREEMPT AND ABORT */
+
 struct zcmu_tmr_entry {
 	struct zcmu_entry_hdr hdr;
 	__u8 tmr_type;
@@ -159,6 +172,41 @@ struct zcmu_tmr_entry {
 	__u64 pad3;
 	__u64 pad4;
 	__u16 cmd_ids[];	/* commands of the ring that it aborts */
+};
+
+/*
+ * Events, by generic netlink. zcmu's own library doesn't need them; daemons that look
+ * after many devices do. An event has DEVICE, MINOR and DEVICE_ID, and a RECONFIG one
+ * of DEV_CFG, DEV_SIZE and WRITECACHE. Whoever has said SUPP_KERN_CMD_REPLY answers
+ * with the DONE command, DEVICE_ID and CMD_STATUS: the kernel waits for it.
+ */
+#define ZCMU_GENL_FAMILY	"TCM-USER"
+#define ZCMU_GENL_VERSION	2
+#define ZCMU_GENL_GROUP		"config"
+
+enum zcmu_genl_cmd {
+	ZCMU_GENL_UNSPEC,
+	ZCMU_GENL_ADDED_DEVICE,
+	ZCMU_GENL_REMOVED_DEVICE,
+	ZCMU_GENL_RECONFIG_DEVICE,
+	ZCMU_GENL_ADDED_DEVICE_DONE,
+	ZCMU_GENL_REMOVED_DEVICE_DONE,
+	ZCMU_GENL_RECONFIG_DEVICE_DONE,
+	ZCMU_GENL_SET_FEATURES,
+};
+
+enum zcmu_genl_attr {
+	ZCMU_GENL_ATTR_UNSPEC,
+	ZCMU_GENL_ATTR_DEVICE,		/* string: the UIO device's name */
+	ZCMU_GENL_ATTR_MINOR,		/* u32: N of /dev/uioN */
+	ZCMU_GENL_ATTR_PAD,
+	ZCMU_GENL_ATTR_DEV_CFG,		/* string */
+	ZCMU_GENL_ATTR_DEV_SIZE,	/* u64, bytes */
+	ZCMU_GENL_ATTR_WRITECACHE,	/* u8 */
+	ZCMU_GENL_ATTR_CMD_STATUS,	/* s32: 0 or a negative errno */
+	ZCMU_GENL_ATTR_DEVICE_ID,	/* u32 */
+	ZCMU_GENL_ATTR_SUPP_KERN_CMD_REPLY,	/* u8 */
+	ZCMU_GENL_ATTR_COUNT,
 };
 
 #endif /* ZCMU_ABI_H */

@@ -29,7 +29,8 @@ static bool is_answerable(const struct zcmu_cmd *cmd)
 
 /*
  * RING -> ANSWERED, EXPIRED -> ANSWERED (onto the batch), or REVOKING -> RETURNED.
- * device->lock is held. Return: 0, or -EPROTO if no command has that id.
+ * One that is to be kept has its id on. device->lock is held.
+ * Return: 0, or -EPROTO if no command has that id.
  */
 static int take_answer(struct zcmu_device *device, const struct zcmu_answer *answer,
 		       struct list_head *batch)
@@ -40,7 +41,9 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 		return -EPROTO;
 
 	zcmu_ring_swap_spans(answer->span, &cmd->span);
-	xa_erase(&device->commands, cmd->id);
+	cmd->uflags = answer->uflags;
+	if (!zcmu_is_to_be_kept(cmd))
+		xa_erase(&device->commands, cmd->id);
 	if (cmd->state == ZCMU_CMD_REVOKING) {
 		cmd->state = ZCMU_CMD_RETURNED;
 		return 0;
@@ -48,7 +51,6 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	if (cmd->se_cmd)
 		cmd->se_cmd->priv = NULL;
 	cmd->state = ZCMU_CMD_ANSWERED;
-	cmd->uflags = answer->uflags;
 	cmd->scsi_status = answer->scsi_status;
 	cmd->read_len = answer->read_len;
 	if (cmd->scsi_status == SAM_STAT_CHECK_CONDITION)
@@ -168,10 +170,29 @@ static void pass_on(struct zcmu_cmd *cmd)
 	target_complete_cmd_with_length(se_cmd, cmd->scsi_status, bytes);
 }
 
+/* Those of @batch that the handler keeps the payload of. */
+static void finish_kept(struct list_head *batch)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		if (!zcmu_is_to_be_kept(cmd))
+			continue;
+		list_del_init(&cmd->node);
+		if (cmd->se_cmd) {
+			if (cmd->lent)
+				zcmu_lend_part(cmd);
+			pass_on(cmd);
+		}
+		zcmu_keep(cmd);
+	}
+}
+
 static void finish_batch(struct zcmu_device *device, struct list_head *batch)
 {
 	struct zcmu_cmd *cmd, *next;
 
+	finish_kept(batch);
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
@@ -199,7 +220,9 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 	}
 	while ((ret = zcmu_ring_next_answer(&device->ring, &bytes, &answer)) > 0) {
 		n++;
-		if (answer.span->is_cmd && take_answer(device, &answer, batch)) {
+		if (!answer.span->is_cmd) {
+			zcmu_tmr_free(answer.span);
+		} else if (take_answer(device, &answer, batch)) {
 			mark_broken(device, "no command has id", answer.cmd_id);
 			return n;
 		}
@@ -224,6 +247,8 @@ void zcmu_complete_answers(struct zcmu_device *device)
 	device->counters.kicks++;
 	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags))
 		taken = take_answers(device, &batch);
+	if (taken)
+		zcmu_tmr_publish_waiting(device);
 	spin_unlock(&device->lock);
 
 	finish_batch(device, &batch);

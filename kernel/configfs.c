@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is read and written below /sys/kernel/config/target/core/user_N/NAME:
- * control and info, our part of attrib/, and action/. The other attributes there
- * are the target core's.
+ * control, info, and action/. attrib/ is attrib.c's.
  */
 #include <linux/configfs.h>
 #include <linux/parser.h>
@@ -13,28 +12,18 @@
 
 /* Upper bounds that only keep arithmetic and vmalloc sane. */
 #define MAX_COPY_AREA_MB	(64u << 10)
-#define MAX_WINDOW_MB		(64u << 10)
 #define MAX_PAGES_PER_BLOCK	256u
-#define MAX_TIME_OUT_S		(24u * 60 * 60)
 
-static struct zcmu_device *from_attrib(struct config_item *item)
-{
-	struct se_dev_attrib *attrib = container_of(to_config_group(item),
-						    struct se_dev_attrib, da_group);
-
-	return zcmu_device(attrib->da_dev);
-}
-
-static bool is_configured(const struct zcmu_device *device)
+bool zcmu_is_configured(const struct zcmu_device *device)
 {
 	return target_dev_configured((struct se_device *)&device->se_dev);
 }
 
 /* Set something whose size is fixed at "enable". */
-static int set_before_enable(struct zcmu_device *device, u32 *where, u32 value, u32 min, u32 max,
-			     const char *what)
+int zcmu_set_before_enable(struct zcmu_device *device, u32 *where, u32 value, u32 min, u32 max,
+			   const char *what)
 {
-	if (is_configured(device)) {
+	if (zcmu_is_configured(device)) {
 		pr_err("%s: %s can't be changed once the device is enabled\n", device->name, what);
 		return -EINVAL;
 	}
@@ -52,7 +41,7 @@ static int set_before_enable(struct zcmu_device *device, u32 *where, u32 value, 
 
 enum {
 	OPT_DEV_CONFIG, OPT_DEV_SIZE, OPT_HW_BLOCK_SIZE, OPT_HW_MAX_SECTORS, OPT_COPY_MB,
-	OPT_PAGES_PER_BLOCK, OPT_RING_MB, OPT_WINDOW_MB, OPT_UNKNOWN,
+	OPT_PAGES_PER_BLOCK, OPT_RING_MB, OPT_WINDOW_MB, OPT_NL_REPLY, OPT_UNKNOWN,
 };
 
 static const match_table_t control_options = {
@@ -64,8 +53,20 @@ static const match_table_t control_options = {
 	{ OPT_PAGES_PER_BLOCK, "data_pages_per_blk=%u" },
 	{ OPT_RING_MB, "cmd_ring_size_mb=%u" },
 	{ OPT_WINDOW_MB, "window_mb=%u" },
+	{ OPT_NL_REPLY, "nl_reply_supported=%s" },
 	{ OPT_UNKNOWN, NULL }
 };
+
+static int set_nl_reply(struct zcmu_device *device, substring_t *arg)
+{
+	char buffer[8];
+	int ret, value;
+
+	if (match_strlcpy(buffer, arg, sizeof(buffer)) >= sizeof(buffer))
+		return -EINVAL;
+	ret = kstrtoint(buffer, 0, &value);
+	return ret ?: zcmu_set_nl_reply(device, value);
+}
 
 static int match_number(substring_t *arg, u64 *value)
 {
@@ -86,6 +87,20 @@ static int set_nonzero(struct zcmu_device *device, u32 *where, u64 value, const 
 	return 0;
 }
 
+/* Stock clamps to what all devices together may have, so do we. */
+static int set_copy_mb(struct zcmu_device *device, u32 mb)
+{
+	u32 max = zcmu_reclaim_max_mb();
+
+	if (mb > max) {
+		pr_warn("%s: max_data_area_mb is limited to %u by global_max_data_area_mb\n",
+			device->name, max);
+		mb = max;
+	}
+	return zcmu_set_before_enable(device, &device->copy_mb, mb, 1, MAX_COPY_AREA_MB,
+				      "max_data_area_mb");
+}
+
 static int set_option(struct zcmu_device *device, int option, u64 value)
 {
 	struct se_dev_attrib *attrib = &device->se_dev.dev_attrib;
@@ -100,18 +115,18 @@ static int set_option(struct zcmu_device *device, int option, u64 value)
 	case OPT_HW_MAX_SECTORS:
 		return set_nonzero(device, &attrib->hw_max_sectors, value, "hw_max_sectors");
 	case OPT_COPY_MB:
-		return set_before_enable(device, &device->copy_mb, number, 1, MAX_COPY_AREA_MB,
-					 "max_data_area_mb");
+		return set_copy_mb(device, number);
 	case OPT_PAGES_PER_BLOCK:
-		return set_before_enable(device, &device->copy.pages_per_block, number, 1,
-					 MAX_PAGES_PER_BLOCK, "data_pages_per_blk");
+		return zcmu_set_before_enable(device, &device->copy.pages_per_block, number, 1,
+					      MAX_PAGES_PER_BLOCK, "data_pages_per_blk");
 	case OPT_RING_MB:
 		/* Stock clamps here, so do we. */
-		return set_before_enable(device, &device->ring_mb, min_t(u32, number, ZCMU_RING_MB),
-					 1, ZCMU_RING_MB, "cmd_ring_size_mb");
+		return zcmu_set_before_enable(device, &device->ring_mb,
+					      min_t(u32, number, ZCMU_RING_MB), 1, ZCMU_RING_MB,
+					      "cmd_ring_size_mb");
 	case OPT_WINDOW_MB:
-		return set_before_enable(device, &device->window_mb, number, 0, MAX_WINDOW_MB,
-					 "window_mb");
+		return zcmu_set_before_enable(device, &device->window_mb, number, 0,
+					      ZCMU_MAX_WINDOW_MB, "window_mb");
 	default:
 		return -EINVAL;
 	}
@@ -128,6 +143,8 @@ static int control_option(struct zcmu_device *device, char *text)
 		pr_err("%s: there is no control option \"%s\"\n", device->name, text);
 		return -EINVAL;
 	}
+	if (option == OPT_NL_REPLY)
+		return set_nl_reply(device, args);
 	if (option == OPT_DEV_CONFIG) {
 		if (match_strlcpy(device->dev_config, args, ZCMU_CONFIG_LEN) < ZCMU_CONFIG_LEN)
 			return 0;
@@ -164,243 +181,16 @@ ssize_t zcmu_control_store(struct se_device *se_dev, const char *page, ssize_t c
 ssize_t zcmu_info_show(struct se_device *se_dev, char *page)
 {
 	struct zcmu_device *device = zcmu_device(se_dev);
+	ssize_t len;
 
+	mutex_lock(&device->config_lock);
 	/* @page is not the page's start: the core has written its own line there. */
-	return scnprintf(page, ZCMU_CONFIG_LEN + 256,
-			 "Config: %s Size: %llu MaxDataAreaMB: %u DataPagesPerBlk: %u CmdRingSizeMB: %u\n",
-			 device->dev_config[0] ? device->dev_config : "NULL", device->dev_size,
-			 device->copy_mb, device->copy.pages_per_block, device->ring_mb);
-}
-
-/*
- * attrib/
- */
-
-static ssize_t zcmu_cmd_time_out_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_attrib(item)->cmd_time_out / (u32)MSEC_PER_SEC);
-}
-
-static ssize_t zcmu_cmd_time_out_store(struct config_item *item, const char *page, size_t count)
-{
-	struct zcmu_device *device = from_attrib(item);
-	u32 seconds;
-	int ret = kstrtou32(page, 0, &seconds);
-
-	if (ret)
-		return ret;
-	if (device->se_dev.export_count) {
-		pr_err("%s: cmd_time_out can't be changed while the device is exported\n",
-		       device->name);
-		return -EINVAL;
-	}
-	if (seconds > MAX_TIME_OUT_S)
-		return -EINVAL;
-	device->cmd_time_out = seconds * MSEC_PER_SEC;
-	return count;
-}
-CONFIGFS_ATTR(zcmu_, cmd_time_out);
-
-static ssize_t zcmu_qfull_time_out_show(struct config_item *item, char *page)
-{
-	int ms = from_attrib(item)->qfull_time_out;
-
-	return sysfs_emit(page, "%d\n", ms > 0 ? ms / (int)MSEC_PER_SEC : ms);
-}
-
-static ssize_t zcmu_qfull_time_out_store(struct config_item *item, const char *page, size_t count)
-{
-	struct zcmu_device *device = from_attrib(item);
-	s32 seconds;
-	int ret = kstrtos32(page, 0, &seconds);
-
-	if (ret)
-		return ret;
-	if (seconds < -1 || seconds > (s32)MAX_TIME_OUT_S) {
-		pr_err("%s: qfull_time_out is seconds, 0 to fail at once, or -1 for the default, not %d\n",
-		       device->name, seconds);
-		return -EINVAL;
-	}
-	device->qfull_time_out = seconds > 0 ? seconds * (int)MSEC_PER_SEC : seconds;
-	return count;
-}
-CONFIGFS_ATTR(zcmu_, qfull_time_out);
-
-static ssize_t zcmu_max_data_area_mb_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_attrib(item)->copy_mb);
-}
-CONFIGFS_ATTR_RO(zcmu_, max_data_area_mb);
-
-static ssize_t zcmu_data_pages_per_blk_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_attrib(item)->copy.pages_per_block);
-}
-CONFIGFS_ATTR_RO(zcmu_, data_pages_per_blk);
-
-static ssize_t zcmu_cmd_ring_size_mb_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_attrib(item)->ring_mb);
-}
-CONFIGFS_ATTR_RO(zcmu_, cmd_ring_size_mb);
-
-static ssize_t zcmu_dev_config_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%s\n", from_attrib(item)->dev_config);
-}
-CONFIGFS_ATTR_RO(zcmu_, dev_config);
-
-static ssize_t zcmu_dev_size_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%llu\n", from_attrib(item)->dev_size);
-}
-CONFIGFS_ATTR_RO(zcmu_, dev_size);
-
-static ssize_t zcmu_emulate_write_cache_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%d\n",
-			  from_attrib(item)->se_dev.dev_attrib.emulate_write_cache);
-}
-
-static ssize_t zcmu_emulate_write_cache_store(struct config_item *item, const char *page,
-					      size_t count)
-{
-	bool on;
-	int ret = kstrtobool(page, &on);
-
-	if (ret)
-		return ret;
-	from_attrib(item)->se_dev.dev_attrib.emulate_write_cache = on;
-	return count;
-}
-CONFIGFS_ATTR(zcmu_, emulate_write_cache);
-
-static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%d\n", from_attrib(item)->lend.enabled);
-}
-
-/* At any time: commands that are out stay as they are. */
-static ssize_t zcmu_zero_copy_store(struct config_item *item, const char *page, size_t count)
-{
-	bool on;
-	int ret = kstrtobool(page, &on);
-
-	if (ret)
-		return ret;
-	WRITE_ONCE(from_attrib(item)->lend.enabled, on);
-	return count;
-}
-CONFIGFS_ATTR(zcmu_, zero_copy);
-
-static ssize_t zcmu_zero_copy_min_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_attrib(item)->lend.min_bytes);
-}
-
-static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *page, size_t count)
-{
-	u32 bytes;
-	int ret = kstrtou32(page, 0, &bytes);
-
-	if (ret)
-		return ret;
-	WRITE_ONCE(from_attrib(item)->lend.min_bytes, bytes);
-	return count;
-}
-CONFIGFS_ATTR(zcmu_, zero_copy_min);
-
-static ssize_t zcmu_window_mb_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_attrib(item)->window_mb);
-}
-
-static ssize_t zcmu_window_mb_store(struct config_item *item, const char *page, size_t count)
-{
-	struct zcmu_device *device = from_attrib(item);
-	u32 mb;
-	int ret = kstrtou32(page, 0, &mb);
-
-	if (!ret)
-		ret = set_before_enable(device, &device->window_mb, mb, 0, MAX_WINDOW_MB,
-					"window_mb");
-	return ret ?: count;
-}
-CONFIGFS_ATTR(zcmu_, window_mb);
-
-static const struct {
-	const char *name;
-	size_t offset;
-} counter_names[] = {
-#define ZCMU_COUNTER(name) { #name, offsetof(struct zcmu_counters, name) },
-	ZCMU_COUNTERS(ZCMU_COUNTER)
-#undef ZCMU_COUNTER
-};
-
-/* One line a counter: they are of one moment, which separate files would not be. */
-static ssize_t zcmu_counters_show(struct config_item *item, char *page)
-{
-	struct zcmu_device *device = from_attrib(item);
-	struct zcmu_counters counters;
-	ssize_t len = 0;
-	size_t i;
-
-	spin_lock(&device->lock);
-	counters = device->counters;
-	spin_unlock(&device->lock);
-	for (i = 0; i < ARRAY_SIZE(counter_names); i++) {
-		u64 value = *(u64 *)((void *)&counters + counter_names[i].offset);
-
-		len += sysfs_emit_at(page, len, "%s %llu\n", counter_names[i].name, value);
-	}
-	len += sysfs_emit_at(page, len, "wake_ups %lld\n",
-			     (long long)atomic64_read(&device->wake_ups));
+	len = scnprintf(page, ZCMU_CONFIG_LEN + 256,
+			"Config: %s Size: %llu MaxDataAreaMB: %u DataPagesPerBlk: %u CmdRingSizeMB: %u\n",
+			device->dev_config[0] ? device->dev_config : "NULL", device->dev_size,
+			device->copy_mb, device->copy.pages_per_block, device->ring_mb);
+	mutex_unlock(&device->config_lock);
 	return len;
-}
-CONFIGFS_ATTR_RO(zcmu_, counters);
-
-static struct configfs_attribute *own_attribs[] = {
-	&zcmu_attr_cmd_time_out,
-	&zcmu_attr_qfull_time_out,
-	&zcmu_attr_max_data_area_mb,
-	&zcmu_attr_data_pages_per_blk,
-	&zcmu_attr_cmd_ring_size_mb,
-	&zcmu_attr_dev_config,
-	&zcmu_attr_dev_size,
-	&zcmu_attr_emulate_write_cache,
-	&zcmu_attr_zero_copy,
-	&zcmu_attr_zero_copy_min,
-	&zcmu_attr_window_mb,
-	&zcmu_attr_counters,
-	NULL,
-};
-
-static size_t append(struct configfs_attribute **to, size_t n, struct configfs_attribute **from)
-{
-	for (; *from; from++, n++) {
-		if (to)
-			to[n] = *from;
-	}
-	return n;
-}
-
-static size_t gather_attribs(struct configfs_attribute **to)
-{
-	size_t n = append(to, 0, passthrough_attrib_attrs);
-
-	n = append(to, n, passthrough_pr_attrib_attrs);
-	return append(to, n, own_attribs);
-}
-
-/* The core's attributes for a passthrough backstore, and ours. To be kfree()d. */
-struct configfs_attribute **zcmu_attrib_attrs_create(void)
-{
-	struct configfs_attribute **all = kcalloc(gather_attribs(NULL) + 1, sizeof(*all),
-						  GFP_KERNEL);
-
-	if (all)
-		gather_attribs(all);
-	return all;
 }
 
 /*
@@ -413,6 +203,14 @@ static struct zcmu_device *from_action(struct config_item *item)
 						dev_action_group);
 
 	return zcmu_device(se_dev);
+}
+
+static int check_configured(const struct zcmu_device *device)
+{
+	if (zcmu_is_configured(device))
+		return 0;
+	pr_err("%s: the device is not enabled\n", device->name);
+	return -EINVAL;
 }
 
 static ssize_t zcmu_block_dev_show(struct config_item *item, char *page)
@@ -433,8 +231,9 @@ static ssize_t zcmu_block_dev_store(struct config_item *item, const char *page, 
 		pr_err("%s: block_dev is 0 or 1, not %u\n", device->name, value);
 		return -EINVAL;
 	}
-	if (!is_configured(device))
-		return -ENODEV;
+	ret = check_configured(device);
+	if (ret)
+		return ret;
 	if (value)
 		zcmu_block(device);
 	else
@@ -456,15 +255,35 @@ static ssize_t zcmu_reset_ring_store(struct config_item *item, const char *page,
 		       value);
 		return -EINVAL;
 	}
-	if (!is_configured(device))
-		return -ENODEV;
+	ret = check_configured(device);
+	if (ret)
+		return ret;
 	zcmu_reset_ring(device, value == 1 ? SAM_STAT_BUSY : SAM_STAT_CHECK_CONDITION);
 	return count;
 }
 CONFIGFS_ATTR_WO(zcmu_, reset_ring);
 
+static ssize_t zcmu_free_kept_buf_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_action(item);
+	u16 id;
+	int ret = kstrtou16(page, 0, &id);
+
+	if (!ret)
+		ret = check_configured(device);
+	if (ret)
+		return ret;
+	ret = zcmu_keep_free(device, id);
+	if (ret)
+		pr_err("%s: free_kept_buf: no payload of a command %u is kept\n", device->name,
+		       id);
+	return ret ?: count;
+}
+CONFIGFS_ATTR_WO(zcmu_, free_kept_buf);
+
 struct configfs_attribute *zcmu_action_attrs[] = {
 	&zcmu_attr_block_dev,
 	&zcmu_attr_reset_ring,
+	&zcmu_attr_free_kept_buf,
 	NULL,
 };

@@ -38,6 +38,9 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	device->lend.min_bytes = ZCMU_LEND_MIN_BYTES;
 	spin_lock_init(&device->lock);
 	mutex_init(&device->recover_lock);
+	mutex_init(&device->config_lock);
+	xa_init(&device->attended);
+	INIT_LIST_HEAD(&device->tmrs);
 	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&device->inflight);
 	INIT_LIST_HEAD(&device->waiting);
@@ -74,6 +77,7 @@ static void device_release(struct kref *kref)
 
 	release_areas(device);
 	xa_destroy(&device->commands);
+	xa_destroy(&device->attended);
 	call_rcu(&device->se_dev.rcu_head, free_after_rcu);
 }
 
@@ -117,7 +121,8 @@ static int set_up_areas(struct zcmu_device *device)
 	device->map_pages = ring_pages + copy_pages + window_pages;
 	zcmu_ring_init(&device->ring, device->map,
 		       (ring_pages << PAGE_SHIFT) - sizeof(struct zcmu_mailbox));
-	device->ring.mailbox->flags = ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_LEND;
+	device->ring.mailbox->flags = ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR |
+				      ZCMU_CAP_KEEP_BUF | ZCMU_CAP_LEND;
 	return 0;
 
 release:
@@ -156,7 +161,16 @@ int zcmu_device_configure(struct se_device *se_dev)
 
 	/* The UIO device's reference: a handler may close it before or after us. */
 	zcmu_device_get(device);
-	return 0;
+	zcmu_reclaim_add(device);
+	zcmu_netlink_configure(device);
+	ret = zcmu_netlink_added(device);
+	if (!ret)
+		return 0;
+	pr_err("%s: the daemon can't have the device: error %d\n", device->name, ret);
+	zcmu_reclaim_remove(device);
+	zcmu_uio_unregister(device);
+	zcmu_device_put(device);
+	return ret;
 
 release:
 	release_areas(device);
@@ -168,6 +182,8 @@ void zcmu_device_destroy(struct se_device *se_dev)
 {
 	struct zcmu_device *device = zcmu_device(se_dev);
 
+	zcmu_netlink_removed(device);
+	zcmu_reclaim_remove(device);
 	zcmu_uio_unregister(device);
 	zcmu_device_put(device);
 }

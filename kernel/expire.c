@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands that are answered without the handler: time-outs, aborts, a blocked
- * device, a ring that is reset, a device that goes. Ordinary answers are
+ * Commands that are answered without the handler: time-outs, a blocked device, a
+ * ring that is reset, a device that goes. Aborts are tmr.c's, ordinary answers
  * complete.c's.
  *
  * recover_lock admits one of these at a time. A command whose entry the handler
@@ -75,7 +75,7 @@ static void collect(struct zcmu_device *device, struct list_head *list,
 }
 
 /* WAITING -> answered: the handler has never seen these. */
-static void answer_waiting(struct list_head *list, u8 scsi_status)
+void zcmu_answer_waiting(struct list_head *list, u8 scsi_status)
 {
 	struct zcmu_cmd *cmd, *next;
 
@@ -86,13 +86,20 @@ static void answer_waiting(struct list_head *list, u8 scsi_status)
 	}
 }
 
-static void end_loan(struct zcmu_cmd *cmd)
+/* RETURNED -> KEPT or freed: the handler has given it back while it was revoked. */
+static void end_returned(struct zcmu_device *device, struct zcmu_cmd *cmd)
 {
 	LIST_HEAD(one);
 
+	if (zcmu_is_to_be_kept(cmd)) {
+		zcmu_keep(cmd);
+		return;
+	}
 	list_add(&cmd->node, &one);
-	zcmu_lend_take_back(cmd->device, &one);
+	zcmu_lend_take_back(device, &one);
 	list_del_init(&cmd->node);
+	zcmu_cmd_free(cmd);
+	zcmu_retry_waiting(device);
 }
 
 /* REVOKING -> EXPIRED, or gone if the handler has returned it meanwhile. */
@@ -116,11 +123,8 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 	if (!returned)
 		cmd->state = ZCMU_CMD_EXPIRED;
 	spin_unlock(&device->lock);
-	if (returned) {
-		end_loan(cmd);
-		zcmu_cmd_free(cmd);
-		zcmu_retry_waiting(device);
-	}
+	if (returned)
+		end_returned(device, cmd);
 }
 
 /* Work: some deadline has come. */
@@ -138,40 +142,10 @@ void zcmu_expire(struct work_struct *work)
 	collect(device, &device->inflight, ZCMU_CMD_REVOKING, &ring);
 	spin_unlock(&device->lock);
 
-	answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);
+	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);
 	list_for_each_entry_safe(cmd, next, &ring, node)
 		expire_cmd(device, cmd);
 	mutex_unlock(&device->recover_lock);
-}
-
-/**
- * zcmu_abort_notify - the initiator has aborted commands
- * @se_dev: the device
- * @tmf: by which function
- * @aborted: the commands, linked by state_list; the core holds them
- *
- * Those that wait for room are answered at once. Those on the ring are the
- * handler's: the core waits until it answers, or until they time out.
- */
-void zcmu_abort_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
-		       struct list_head *aborted)
-{
-	struct zcmu_device *device = zcmu_device(se_dev);
-	struct se_cmd *se_cmd;
-	LIST_HEAD(waiting);
-
-	spin_lock(&device->lock);
-	list_for_each_entry(se_cmd, aborted, state_list) {
-		struct zcmu_cmd *cmd = se_cmd->priv;
-
-		if (!cmd || cmd->state != ZCMU_CMD_WAITING)
-			continue;
-		se_cmd->priv = NULL;
-		cmd->state = ZCMU_CMD_NEW;
-		list_move_tail(&cmd->node, &waiting);
-	}
-	spin_unlock(&device->lock);
-	answer_waiting(&waiting, SAM_STAT_TASK_ABORTED);
 }
 
 static void fail_waiting(struct zcmu_device *device, u8 scsi_status)
@@ -186,7 +160,7 @@ static void fail_waiting(struct zcmu_device *device, u8 scsi_status)
 	}
 	list_splice_init(&device->waiting, &waiting);
 	spin_unlock(&device->lock);
-	answer_waiting(&waiting, scsi_status);
+	zcmu_answer_waiting(&waiting, scsi_status);
 }
 
 /* action/block_dev: new commands are refused with BUSY until zcmu_unblock(). */
@@ -204,13 +178,14 @@ void zcmu_unblock(struct zcmu_device *device)
 	clear_bit(ZCMU_DEV_BLOCKED, &device->flags);
 }
 
-/* Is it on the ring, or would be but for its time-out? recover_lock is held. */
-static bool has_entry(const struct zcmu_cmd *cmd)
+/* Has the handler an entry of it, or a payload that it keeps? recover_lock is held. */
+static bool is_handlers(const struct zcmu_cmd *cmd)
 {
-	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_EXPIRED;
+	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_EXPIRED ||
+	       cmd->state == ZCMU_CMD_KEPT;
 }
 
-/* Take every command off the ring. device->lock and recover_lock are held. */
+/* Take everything away from the handler. device->lock and recover_lock are held. */
 static void take_all(struct zcmu_device *device, struct list_head *batch)
 {
 	struct zcmu_cmd *cmd;
@@ -218,7 +193,7 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 
 	xa_for_each(&device->commands, id, cmd) {
 		/* A NEW one has its id, but is not published yet. */
-		if (!has_entry(cmd))
+		if (!is_handlers(cmd))
 			continue;
 		xa_erase(&device->commands, id);
 		if (cmd->se_cmd)
@@ -226,6 +201,7 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 		cmd->state = ZCMU_CMD_ANSWERED;
 		list_move_tail(&cmd->node, batch);
 	}
+	zcmu_tmr_forget(device);
 	zcmu_ring_reset(&device->ring);
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 }
@@ -274,7 +250,7 @@ void zcmu_stop_work(struct zcmu_device *device)
 /*
  * The device goes: its UIO device is unregistered, its work is stopped. The target
  * core has waited for every command; what is left are expired ones that the handler
- * kept.
+ * never gave back, and kept ones.
  */
 void zcmu_forget_commands(struct zcmu_device *device)
 {

@@ -120,19 +120,15 @@ bool zcmu_lend_begin(struct zcmu_cmd *cmd)
 /* Unmap pages [first, first + nr) of the window from every mapping there is. */
 void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands)
 {
-	struct inode *inode;
+	struct inode *inode = zcmu_uio_inode(device);
 
-	spin_lock(&device->lock);
-	inode = device->inode;
 	/* Nobody has the device open: then nobody has it mapped. */
-	if (inode) {
-		ihold(inode);
-		device->counters.take_backs++;
-		device->counters.commands_taken_back += commands;
-	}
-	spin_unlock(&device->lock);
 	if (!inode)
 		return;
+	spin_lock(&device->lock);
+	device->counters.take_backs++;
+	device->counters.commands_taken_back += commands;
+	spin_unlock(&device->lock);
 	trace_zcmu_take_back(device, first, nr, commands);
 	unmap_mapping_pages(inode->i_mapping, device->window_pgoff + first, nr, false);
 	iput(inode);
@@ -325,6 +321,43 @@ void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
 	}
 }
 
+/* No touch finds the payload any more. */
+static void close_and_unmap(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_loan *loan = &cmd->loan;
+	bool mapped;
+
+	spin_lock(&device->lock);
+	mapped = close_loan(cmd);
+	spin_unlock(&device->lock);
+	if (mapped)
+		zcmu_lend_unmap(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
+}
+
+/*
+ * Exchange unless that was done already. If there is no memory for it, the addresses
+ * are dead. @scratch: as for make_private().
+ */
+static int part(struct zcmu_cmd *cmd, struct page *scratch)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_loan *loan = &cmd->loan;
+	int ret = 0;
+
+	spin_lock(&device->lock);
+	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	/* PRIVATE already, because of a pin: nothing of the initiator's is left there. */
+	if (loan->state == ZCMU_LOAN_LENT)
+		ret = zcmu_lend_exchange(cmd, scratch);
+	device->counters.revokes++;
+	spin_unlock(&device->lock);
+	if (ret)
+		close_and_unmap(cmd);
+	return ret;
+}
+
 /**
  * zcmu_lend_revoke - make the initiator's pages independent of the handler
  * @cmd: a command in state REVOKING, not answered yet
@@ -336,33 +369,30 @@ void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
  */
 int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 {
-	struct zcmu_device *device = cmd->device;
-	struct zcmu_loan *loan = &cmd->loan;
 	struct page *scratch = NULL;
-	bool unmap = false;
-	int ret = 0;
+	int ret = -ENOMEM;
 
-	if (!zcmu_is_write(cmd->se_cmd)) {
+	if (!zcmu_is_write(cmd->se_cmd))
 		scratch = alloc_page(GFP_EXCHANGE | __GFP_ZERO);
-		if (!scratch)
-			ret = -ENOMEM;
-	}
-
-	spin_lock(&device->lock);
-	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
-		       spin_unlock(&device->lock), spin_lock(&device->lock));
-	/* PRIVATE already, because of a pin: nothing of the initiator's is left there. */
-	if (!ret && loan->state == ZCMU_LOAN_LENT)
-		ret = zcmu_lend_exchange(cmd, scratch);
-	if (ret)
-		unmap = close_loan(cmd);
-	device->counters.revokes++;
-	spin_unlock(&device->lock);
-
-	if (unmap)
-		zcmu_lend_unmap(device, loan->slot * ZCMU_SLOT_PAGES, loan->nr_pages, 0);
+	if (scratch || zcmu_is_write(cmd->se_cmd))
+		ret = part(cmd, scratch);
+	else
+		close_and_unmap(cmd);
 	if (scratch)
 		put_page(scratch);
-	trace_zcmu_revoke(device, cmd->id, ret);
+	trace_zcmu_revoke(cmd->device, cmd->id, ret);
 	return ret;
+}
+
+/**
+ * zcmu_lend_part - give the handler a copy of its own, to keep after the answer
+ * @cmd: a command in state ANSWERED, its initiator not told yet
+ *
+ * What the handler has read into a READ's payload is in the copy, too. Sleeps.
+ *
+ * Return: as zcmu_lend_revoke()
+ */
+int zcmu_lend_part(struct zcmu_cmd *cmd)
+{
+	return part(cmd, NULL);
 }

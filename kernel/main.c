@@ -46,7 +46,7 @@ static struct target_backend_ops backend = {
 	.set_configfs_dev_params = zcmu_control_store,
 	.show_configfs_dev_params = zcmu_info_show,
 	.parse_cdb = zcmu_parse_cdb,
-	.tmr_notify = zcmu_abort_notify,
+	.tmr_notify = zcmu_tmr_notify,
 	.get_device_type = sbc_get_device_type,
 	.get_blocks = zcmu_device_blocks,
 	.tb_dev_action_attrs = zcmu_action_attrs,
@@ -77,11 +77,17 @@ static int __init zcmu_init(void)
 		goto unregister_root;
 	}
 
-	ret = transport_backend_register(&backend);
+	ret = zcmu_netlink_register();
 	if (ret)
 		goto free_attribs;
+
+	ret = transport_backend_register(&backend);
+	if (ret)
+		goto unregister_netlink;
 	return 0;
 
+unregister_netlink:
+	zcmu_netlink_unregister();
 free_attribs:
 	kfree(backend.tb_dev_attrib_attrs);
 unregister_root:
@@ -96,10 +102,12 @@ destroy_wq:
 static void __exit zcmu_exit(void)
 {
 	target_backend_unregister(&backend);
+	zcmu_netlink_unregister();
 	kfree(backend.tb_dev_attrib_attrs);
 	root_device_unregister(zcmu_root_device);
 	/* Devices are freed after a grace period, by a function of ours. */
 	rcu_barrier();
+	zcmu_reclaim_stop();
 	kmem_cache_destroy(zcmu_cmd_cache);
 	destroy_workqueue(zcmu_wq);
 }

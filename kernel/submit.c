@@ -301,9 +301,14 @@ void zcmu_retry_waiting(struct zcmu_device *device)
 static sense_reason_t execute(struct se_cmd *se_cmd)
 {
 	struct zcmu_device *device = zcmu_device(se_cmd->se_dev);
-	struct zcmu_cmd *cmd = cmd_alloc(se_cmd);
+	struct zcmu_cmd *cmd;
 	int ret;
 
+	if (zcmu_attention_due(device, se_cmd)) {
+		zcmu_attention_answer(se_cmd);
+		return TCM_NO_SENSE;
+	}
+	cmd = cmd_alloc(se_cmd);
 	if (!cmd)
 		return TCM_OUT_OF_RESOURCES;
 	trace_zcmu_submit(device, se_cmd);

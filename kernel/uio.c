@@ -119,6 +119,19 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 	return 0;
 }
 
+/* The inode that every mapping of the device hangs on, to be iput(); NULL: there is none. */
+struct inode *zcmu_uio_inode(struct zcmu_device *device)
+{
+	struct inode *inode;
+
+	spin_lock(&device->lock);
+	inode = device->inode;
+	if (inode)
+		ihold(inode);
+	spin_unlock(&device->lock);
+	return inode;
+}
+
 static void forget_inode(struct zcmu_device *device)
 {
 	struct inode *inode;
@@ -137,23 +150,48 @@ static int uio_release(struct uio_info *info, struct inode *inode)
 
 	forget_inode(device);
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
+	zcmu_keep_free_all(device);
 	return 0;
 }
 
-/* (Re)make the name by which handlers find their devices. */
-int zcmu_uio_name(struct zcmu_device *device)
+static char *make_name(const struct zcmu_device *device, const char *config)
 {
 	u32 host_id = ((struct zcmu_hba *)device->hba->hba_ptr)->host_id;
-	char *name;
 
-	name = device->dev_config[0] ?
-		kasprintf(GFP_KERNEL, "tcm-user/%u/%s/%s", host_id, device->name,
-			  device->dev_config) :
+	return config[0] ?
+		kasprintf(GFP_KERNEL, "tcm-user/%u/%s/%s", host_id, device->name, config) :
 		kasprintf(GFP_KERNEL, "tcm-user/%u/%s", host_id, device->name);
+}
+
+/* Make the name by which handlers find their devices. */
+int zcmu_uio_name(struct zcmu_device *device)
+{
+	char *name = make_name(device, device->dev_config);
+
 	if (!name)
 		return -ENOMEM;
 	kfree(device->uio.name);
 	device->uio.name = name;
+	return 0;
+}
+
+/* Set dev_config, and the name with it. Who reads the name holds uio's lock. */
+int zcmu_uio_rename(struct zcmu_device *device, const char *config)
+{
+	struct uio_device *uio_dev = device->uio.uio_dev;
+	char *name = make_name(device, config);
+
+	if (!name)
+		return -ENOMEM;
+	mutex_lock(&device->config_lock);
+	strscpy(device->dev_config, config, sizeof(device->dev_config));
+	if (uio_dev)
+		mutex_lock(&uio_dev->info_lock);
+	swap(device->uio.name, *(const char **)&name);
+	if (uio_dev)
+		mutex_unlock(&uio_dev->info_lock);
+	mutex_unlock(&device->config_lock);
+	kfree(name);
 	return 0;
 }
 

@@ -10,6 +10,8 @@
  * Locks, outermost first
  * ----------------------
  *	configfs' own
+ *	reclaim.c's list	mutex: a device on it stays
+ *	device->config_lock	mutex: uio's info_lock is inside, to rename the device
  *	device->recover_lock	mutex: time-outs, aborts, ring reset, removal; one at a time
  *	mmap_lock		held by mm around faults and mmap
  *	uio's info_lock		mutex: held by uio around open, release, mmap, irqcontrol;
@@ -50,6 +52,8 @@
 #define ZCMU_WINDOW_MB		256
 #define ZCMU_LEND_MIN_BYTES	(32u << 10)
 
+#define ZCMU_MAX_WINDOW_MB	(64u << 10)
+
 /* Stock's defaults */
 #define ZCMU_RING_MB		8		/* the largest allowed, too */
 #define ZCMU_PAGES_PER_BLOCK	1
@@ -65,8 +69,10 @@
  *	RING -> REVOKING -> EXPIRED	expire.c: answered without the handler, who still
  *					has the entry and now sees private pages
  *	REVOKING -> RETURNED		complete.c: the handler answered meanwhile
- *	EXPIRED -> freed		complete.c: its late answer; or reset, or removal
+ *	EXPIRED -> ANSWERED		complete.c: its late answer; or reset, or removal
  *	ANSWERED, RETURNED -> freed	by the function that made them so
+ *	ANSWERED, RETURNED -> KEPT	keep.c: the handler keeps the payload; still has its id
+ *	KEPT -> freed			keep.c: free_kept_buf, close; or reset, or removal
  */
 enum zcmu_cmd_state {
 	ZCMU_CMD_NEW,		/* the submitting thread's */
@@ -76,6 +82,7 @@ enum zcmu_cmd_state {
 	ZCMU_CMD_REVOKING,	/* the holder of recover_lock's */
 	ZCMU_CMD_RETURNED,	/* the same, and the handler has given it back */
 	ZCMU_CMD_EXPIRED,	/* nobody's but the handler's entry; se_cmd is NULL */
+	ZCMU_CMD_KEPT,		/* nobody's but the handler's payload; se_cmd is NULL */
 };
 
 /*
@@ -166,7 +173,7 @@ struct zcmu_copy_area {
 	X(take_backs)		/* unmap calls */			\
 	X(commands_taken_back)	/* commands that those served */	\
 	X(pins)			/* payloads exchanged because of a pin */ \
-	X(revokes)		/* payloads exchanged to answer early */ \
+	X(revokes)		/* payloads exchanged to answer early, or to be kept */ \
 	X(timeouts)		/* on the ring, or waiting for room */	\
 	X(kicks)		/* writes to the uio device */		\
 	X(waits)		/* commands that found no room */
@@ -195,8 +202,12 @@ struct zcmu_device {
 	struct kref kref;		/* the backstore, its UIO device, and every mapping */
 	struct se_hba *hba;
 	char *name;
+	struct mutex config_lock;	/* dev_config, and the UIO device's name made of it */
 	char dev_config[ZCMU_CONFIG_LEN];
 	u64 dev_size;			/* bytes */
+	s8 nl_reply_supported;		/* see zcmu_set_nl_reply() */
+	bool has_attention;		/* the size has changed, and who hasn't been told is */
+	struct xarray attended;		/* who was told; attention.c */
 
 	/* set before enable, constant then */
 	u32 ring_mb;
@@ -224,12 +235,16 @@ struct zcmu_device {
 	struct list_head inflight;	/* RING, oldest deadline first */
 	struct list_head waiting;	/* WAITING, oldest first */
 	bool retrying;			/* waiting_work has taken a command off it */
+	bool tmr_notification;
+	struct list_head tmrs;		/* notifications without room, oldest first */
+	u32 nr_tmrs;
 	struct work_struct waiting_work;
 	struct delayed_work expire_work;
 	unsigned long next_look;	/* jiffies: when expire_work is due, if it is pending */
 	wait_queue_head_t loan_wait;	/* a loan is out of SWAPPING, or a fault out of a loan */
 	unsigned int cmd_time_out;	/* ms, 0 is none */
 	int qfull_time_out;		/* ms, 0 fails at once, -1 is the default */
+	struct list_head reclaim_node;
 	struct zcmu_counters counters;
 	atomic64_t wake_ups;		/* uio events: counted without the lock */
 };
@@ -263,13 +278,36 @@ sector_t zcmu_device_blocks(struct se_device *se_dev);
 int zcmu_uio_register(struct zcmu_device *device);
 void zcmu_uio_unregister(struct zcmu_device *device);
 int zcmu_uio_name(struct zcmu_device *device);
+int zcmu_uio_rename(struct zcmu_device *device, const char *config);
+struct inode *zcmu_uio_inode(struct zcmu_device *device);
 void zcmu_uio_wake(struct zcmu_device *device);
 
 /* configfs.c */
 extern struct configfs_attribute *zcmu_action_attrs[];
-struct configfs_attribute **zcmu_attrib_attrs_create(void);
+bool zcmu_is_configured(const struct zcmu_device *device);
+int zcmu_set_before_enable(struct zcmu_device *device, u32 *where, u32 value, u32 min, u32 max,
+			   const char *what);
 ssize_t zcmu_control_store(struct se_device *se_dev, const char *page, ssize_t count);
 ssize_t zcmu_info_show(struct se_device *se_dev, char *page);
+
+/* attrib.c */
+struct configfs_attribute **zcmu_attrib_attrs_create(void);
+int zcmu_set_nl_reply(struct zcmu_device *device, int value);
+
+/* netlink.c */
+int zcmu_netlink_register(void);
+void zcmu_netlink_unregister(void);
+void zcmu_netlink_configure(struct zcmu_device *device);
+int zcmu_netlink_added(const struct zcmu_device *device);
+void zcmu_netlink_removed(const struct zcmu_device *device);
+int zcmu_netlink_reconfig_size(const struct zcmu_device *device, u64 bytes);
+int zcmu_netlink_reconfig_config(const struct zcmu_device *device, const char *config);
+int zcmu_netlink_reconfig_cache(const struct zcmu_device *device, bool on);
+
+/* attention.c */
+void zcmu_attention_raise(struct zcmu_device *device);
+bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd);
+void zcmu_attention_answer(struct se_cmd *se_cmd);
 
 /* submit.c */
 sense_reason_t zcmu_parse_cdb(struct se_cmd *se_cmd);
@@ -293,13 +331,25 @@ void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason);
 void zcmu_expire(struct work_struct *work);
 void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms);
 void zcmu_expire_rearm(struct zcmu_device *device, const struct zcmu_cmd *cmd);
-void zcmu_abort_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
-		       struct list_head *aborted);
+void zcmu_answer_waiting(struct list_head *list, u8 scsi_status);
 void zcmu_block(struct zcmu_device *device);
 void zcmu_unblock(struct zcmu_device *device);
 void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status);
 void zcmu_stop_work(struct zcmu_device *device);
 void zcmu_forget_commands(struct zcmu_device *device);
+
+/* keep.c */
+bool zcmu_is_to_be_kept(const struct zcmu_cmd *cmd);
+void zcmu_keep(struct zcmu_cmd *cmd);
+int zcmu_keep_free(struct zcmu_device *device, u16 id);
+void zcmu_keep_free_all(struct zcmu_device *device);
+
+/* tmr.c */
+void zcmu_tmr_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
+		     struct list_head *aborted);
+void zcmu_tmr_publish_waiting(struct zcmu_device *device);
+void zcmu_tmr_free(struct zcmu_span *span);
+void zcmu_tmr_forget(struct zcmu_device *device);
 
 /* payload.c */
 struct zcmu_page_iter {
@@ -326,6 +376,7 @@ bool zcmu_lend_begin(struct zcmu_cmd *cmd);
 void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch);
 void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
 int zcmu_lend_revoke(struct zcmu_cmd *cmd);
+int zcmu_lend_part(struct zcmu_cmd *cmd);
 void zcmu_lend_free(struct zcmu_cmd *cmd);
 int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch);
 void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands);
@@ -346,8 +397,16 @@ void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *
 void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
 		      struct scatterlist *sgl, u32 nents, u32 bytes);
 void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents);
+bool zcmu_copy_reclaim(struct zcmu_device *device);
 vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf);
 
-/* netlink.c and transfer.c are to come: events, and payloads that the kernel moves itself */
+/* reclaim.c */
+void zcmu_reclaim_count(long pages);
+void zcmu_reclaim_add(struct zcmu_device *device);
+void zcmu_reclaim_remove(struct zcmu_device *device);
+void zcmu_reclaim_stop(void);
+u32 zcmu_reclaim_max_mb(void);
+
+/* transfer.c is to come: payloads that the kernel moves itself */
 
 #endif /* ZCMU_KERNEL_H */

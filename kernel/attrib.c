@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Our part of attrib/ below /sys/kernel/config/target/core/user_N/NAME: what may be
+ * asked of a device, and set. The other attributes there are the target core's.
+ */
+#include <linux/configfs.h>
+#include <linux/slab.h>
+
+#include "zcmu_kernel.h"
+
+#define MAX_TIME_OUT_S		(24u * 60 * 60)
+
+static struct zcmu_device *from_attrib(struct config_item *item)
+{
+	struct se_dev_attrib *attrib = container_of(to_config_group(item),
+						    struct se_dev_attrib, da_group);
+
+	return zcmu_device(attrib->da_dev);
+}
+
+static ssize_t zcmu_cmd_time_out_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", from_attrib(item)->cmd_time_out / (u32)MSEC_PER_SEC);
+}
+
+static ssize_t zcmu_cmd_time_out_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	u32 seconds;
+	int ret = kstrtou32(page, 0, &seconds);
+
+	if (ret)
+		return ret;
+	if (device->se_dev.export_count) {
+		pr_err("%s: cmd_time_out can't be changed while the device is exported\n",
+		       device->name);
+		return -EINVAL;
+	}
+	if (seconds > MAX_TIME_OUT_S)
+		return -EINVAL;
+	device->cmd_time_out = seconds * MSEC_PER_SEC;
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, cmd_time_out);
+
+static ssize_t zcmu_qfull_time_out_show(struct config_item *item, char *page)
+{
+	int ms = from_attrib(item)->qfull_time_out;
+
+	return sysfs_emit(page, "%d\n", ms > 0 ? ms / (int)MSEC_PER_SEC : ms);
+}
+
+static ssize_t zcmu_qfull_time_out_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	s32 seconds;
+	int ret = kstrtos32(page, 0, &seconds);
+
+	if (ret)
+		return ret;
+	if (seconds < -1 || seconds > (s32)MAX_TIME_OUT_S) {
+		pr_err("%s: qfull_time_out is seconds, 0 to fail at once, or -1 for the default, not %d\n",
+		       device->name, seconds);
+		return -EINVAL;
+	}
+	device->qfull_time_out = seconds > 0 ? seconds * (int)MSEC_PER_SEC : seconds;
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, qfull_time_out);
+
+static ssize_t zcmu_max_data_area_mb_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", from_attrib(item)->copy_mb);
+}
+CONFIGFS_ATTR_RO(zcmu_, max_data_area_mb);
+
+static ssize_t zcmu_data_pages_per_blk_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", from_attrib(item)->copy.pages_per_block);
+}
+CONFIGFS_ATTR_RO(zcmu_, data_pages_per_blk);
+
+static ssize_t zcmu_cmd_ring_size_mb_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", from_attrib(item)->ring_mb);
+}
+CONFIGFS_ATTR_RO(zcmu_, cmd_ring_size_mb);
+
+static ssize_t zcmu_dev_config_show(struct config_item *item, char *page)
+{
+	struct zcmu_device *device = from_attrib(item);
+	ssize_t len;
+
+	mutex_lock(&device->config_lock);
+	len = sysfs_emit(page, "%s\n", device->dev_config);
+	mutex_unlock(&device->config_lock);
+	return len;
+}
+
+/*
+ * What follows may be changed while the device is served. Then a daemon is asked
+ * first (netlink.c), and the change is made if it has nothing against it.
+ */
+
+static ssize_t zcmu_dev_config_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	size_t len = count && page[count - 1] == '\n' ? count - 1 : count;
+	char config[ZCMU_CONFIG_LEN] = "";
+	int ret = 0;
+
+	if (!len || len >= sizeof(config)) {
+		pr_err("%s: dev_config must have 1..%zu characters\n", device->name,
+		       sizeof(config) - 1);
+		return -EINVAL;
+	}
+	memcpy(config, page, len);
+	if (zcmu_is_configured(device))
+		ret = zcmu_netlink_reconfig_config(device, config);
+	if (!ret)
+		ret = zcmu_uio_rename(device, config);
+	return ret ?: count;
+}
+CONFIGFS_ATTR(zcmu_, dev_config);
+
+static ssize_t zcmu_dev_size_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%llu\n", READ_ONCE(from_attrib(item)->dev_size));
+}
+
+/* Is it a size that a disk can have? */
+static bool is_whole_blocks(const struct zcmu_device *device, u64 bytes)
+{
+	return bytes && !(bytes % device->se_dev.dev_attrib.block_size);
+}
+
+static ssize_t zcmu_dev_size_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	u64 bytes;
+	int ret = kstrtou64(page, 0, &bytes);
+
+	if (ret)
+		return ret;
+	if (zcmu_is_configured(device)) {
+		if (!is_whole_blocks(device, bytes)) {
+			pr_err("%s: dev_size must be a multiple of the block size, %u, not %llu\n",
+			       device->name, device->se_dev.dev_attrib.block_size, bytes);
+			return -EINVAL;
+		}
+		ret = zcmu_netlink_reconfig_size(device, bytes);
+		if (ret)
+			return ret;
+	}
+	if (device->dev_size != bytes) {
+		WRITE_ONCE(device->dev_size, bytes);
+		if (zcmu_is_configured(device))
+			zcmu_attention_raise(device);
+	}
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, dev_size);
+
+static ssize_t zcmu_emulate_write_cache_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n",
+			  from_attrib(item)->se_dev.dev_attrib.emulate_write_cache);
+}
+
+static ssize_t zcmu_emulate_write_cache_store(struct config_item *item, const char *page,
+					      size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	bool on;
+	int ret = kstrtobool(page, &on);
+
+	if (!ret && zcmu_is_configured(device))
+		ret = zcmu_netlink_reconfig_cache(device, on);
+	if (ret)
+		return ret;
+	device->se_dev.dev_attrib.emulate_write_cache = on;
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, emulate_write_cache);
+
+static ssize_t zcmu_tmr_notification_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", from_attrib(item)->tmr_notification);
+}
+
+static ssize_t zcmu_tmr_notification_store(struct config_item *item, const char *page,
+					   size_t count)
+{
+	u8 value;
+	int ret = kstrtou8(page, 0, &value);
+
+	if (ret)
+		return ret;
+	if (value > 1)
+		return -EINVAL;
+	WRITE_ONCE(from_attrib(item)->tmr_notification, value);
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, tmr_notification);
+
+/* -1: a daemon's reply is never awaited; 1: if it said it replies; 0: as it said at "enable" */
+int zcmu_set_nl_reply(struct zcmu_device *device, int value)
+{
+	if (value < -1 || value > 1) {
+		pr_err("%s: nl_reply_supported is -1, 0 or 1, not %d\n", device->name, value);
+		return -EINVAL;
+	}
+	WRITE_ONCE(device->nl_reply_supported, value);
+	return 0;
+}
+
+static ssize_t zcmu_nl_reply_supported_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", from_attrib(item)->nl_reply_supported);
+}
+
+static ssize_t zcmu_nl_reply_supported_store(struct config_item *item, const char *page,
+					     size_t count)
+{
+	s8 value;
+	int ret = kstrtos8(page, 0, &value);
+
+	if (!ret)
+		ret = zcmu_set_nl_reply(from_attrib(item), value);
+	return ret ?: count;
+}
+CONFIGFS_ATTR(zcmu_, nl_reply_supported);
+
+static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", from_attrib(item)->lend.enabled);
+}
+
+/* At any time: commands that are out stay as they are. */
+static ssize_t zcmu_zero_copy_store(struct config_item *item, const char *page, size_t count)
+{
+	bool on;
+	int ret = kstrtobool(page, &on);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(from_attrib(item)->lend.enabled, on);
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, zero_copy);
+
+static ssize_t zcmu_zero_copy_min_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", from_attrib(item)->lend.min_bytes);
+}
+
+static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *page, size_t count)
+{
+	u32 bytes;
+	int ret = kstrtou32(page, 0, &bytes);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(from_attrib(item)->lend.min_bytes, bytes);
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, zero_copy_min);
+
+static ssize_t zcmu_window_mb_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", from_attrib(item)->window_mb);
+}
+
+static ssize_t zcmu_window_mb_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	u32 mb;
+	int ret = kstrtou32(page, 0, &mb);
+
+	if (!ret)
+		ret = zcmu_set_before_enable(device, &device->window_mb, mb, 0, ZCMU_MAX_WINDOW_MB,
+					     "window_mb");
+	return ret ?: count;
+}
+CONFIGFS_ATTR(zcmu_, window_mb);
+
+static const struct {
+	const char *name;
+	size_t offset;
+} counter_names[] = {
+#define ZCMU_COUNTER(name) { #name, offsetof(struct zcmu_counters, name) },
+	ZCMU_COUNTERS(ZCMU_COUNTER)
+#undef ZCMU_COUNTER
+};
+
+/* One line a counter: they are of one moment, which separate files would not be. */
+static ssize_t zcmu_counters_show(struct config_item *item, char *page)
+{
+	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_counters counters;
+	ssize_t len = 0;
+	size_t i;
+
+	spin_lock(&device->lock);
+	counters = device->counters;
+	spin_unlock(&device->lock);
+	for (i = 0; i < ARRAY_SIZE(counter_names); i++) {
+		u64 value = *(u64 *)((void *)&counters + counter_names[i].offset);
+
+		len += sysfs_emit_at(page, len, "%s %llu\n", counter_names[i].name, value);
+	}
+	len += sysfs_emit_at(page, len, "wake_ups %lld\n",
+			     (long long)atomic64_read(&device->wake_ups));
+	return len;
+}
+CONFIGFS_ATTR_RO(zcmu_, counters);
+
+static struct configfs_attribute *own_attribs[] = {
+	&zcmu_attr_cmd_time_out,
+	&zcmu_attr_qfull_time_out,
+	&zcmu_attr_max_data_area_mb,
+	&zcmu_attr_data_pages_per_blk,
+	&zcmu_attr_cmd_ring_size_mb,
+	&zcmu_attr_dev_config,
+	&zcmu_attr_dev_size,
+	&zcmu_attr_emulate_write_cache,
+	&zcmu_attr_tmr_notification,
+	&zcmu_attr_nl_reply_supported,
+	&zcmu_attr_zero_copy,
+	&zcmu_attr_zero_copy_min,
+	&zcmu_attr_window_mb,
+	&zcmu_attr_counters,
+	NULL,
+};
+
+static size_t append(struct configfs_attribute **to, size_t n, struct configfs_attribute **from)
+{
+	for (; *from; from++, n++) {
+		if (to)
+			to[n] = *from;
+	}
+	return n;
+}
+
+static size_t gather_attribs(struct configfs_attribute **to)
+{
+	size_t n = append(to, 0, passthrough_attrib_attrs);
+
+	n = append(to, n, passthrough_pr_attrib_attrs);
+	return append(to, n, own_attribs);
+}
+
+/* The core's attributes for a passthrough backstore, and ours. To be kfree()d. */
+struct configfs_attribute **zcmu_attrib_attrs_create(void)
+{
+	struct configfs_attribute **all = kcalloc(gather_attribs(NULL) + 1, sizeof(*all),
+						  GFP_KERNEL);
+
+	if (all)
+		gather_attribs(all);
+	return all;
+}

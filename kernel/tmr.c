@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Aborts: the initiator takes commands back. Those that wait for room are answered
+ * here; those on the ring are the handler's, which is told of it by a notification
+ * if attrib/tmr_notification asks for that. The core waits until they are answered,
+ * or time out.
+ */
+#include <linux/slab.h>
+#include <scsi/scsi_proto.h>
+
+#include "zcmu_kernel.h"
+
+/* A handler that doesn't look gets no more than that kept for it. */
+#define MAX_WAITING	256
+
+/* A notification, until the handler's tail has passed it. */
+struct zcmu_tmr {
+	struct list_head node;		/* device->tmrs: no room on the ring yet */
+	struct zcmu_span span;
+	u8 type;
+	u32 nr_ids;
+	u16 ids[];
+};
+
+static u8 type_of(enum tcm_tmreq_table tmf)
+{
+	switch (tmf) {
+	case TMR_ABORT_TASK:
+		return ZCMU_TMR_ABORT_TASK;
+	case TMR_ABORT_TASK_SET:
+		return ZCMU_TMR_ABORT_TASK_SET;
+	case TMR_CLEAR_ACA:
+		return ZCMU_TMR_CLEAR_ACA;
+	case TMR_CLEAR_TASK_SET:
+		return ZCMU_TMR_CLEAR_TASK_SET;
+	case TMR_LUN_RESET:
+		return ZCMU_TMR_LUN_RESET;
+	case TMR_TARGET_WARM_RESET:
+		return ZCMU_TMR_TARGET_WARM_RESET;
+	case TMR_TARGET_COLD_RESET:
+		return ZCMU_TMR_TARGET_COLD_RESET;
+	case TMR_LUN_RESET_PRO:
+		return ZCMU_TMR_LUN_RESET_PRO;
+	default:
+		return ZCMU_TMR_UNKNOWN;
+	}
+}
+
+static u32 entry_length(const struct zcmu_tmr *tmr)
+{
+	return round_up(sizeof(struct zcmu_tmr_entry) + tmr->nr_ids * sizeof(u16),
+			ZCMU_ENTRY_ALIGN);
+}
+
+/* Put a notification on the ring. device->lock is held. Return: false if there is no room. */
+static bool publish(struct zcmu_device *device, struct zcmu_tmr *tmr)
+{
+	u32 offset, len = entry_length(tmr);
+	struct zcmu_tmr_entry *entry;
+
+	if (!zcmu_ring_has_room(&device->ring, len))
+		return false;
+	entry = zcmu_ring_begin(&device->ring, &tmr->span, len, &offset);
+	entry->hdr.len_op = len | ZCMU_OP_TMR;
+	entry->tmr_type = tmr->type;
+	entry->cmd_cnt = tmr->nr_ids;
+	memcpy((void *)entry + offsetof(struct zcmu_tmr_entry, cmd_ids), tmr->ids,
+	       tmr->nr_ids * sizeof(u16));
+	zcmu_ring_publish(&device->ring, &tmr->span);
+	zcmu_uio_wake(device);
+	return true;
+}
+
+/* There may be room now: send what waits, in order. device->lock is held. */
+void zcmu_tmr_publish_waiting(struct zcmu_device *device)
+{
+	struct zcmu_tmr *tmr, *next;
+
+	list_for_each_entry_safe(tmr, next, &device->tmrs, node) {
+		if (!publish(device, tmr))
+			return;
+		list_del_init(&tmr->node);
+		device->nr_tmrs--;
+	}
+}
+
+/* The tail has passed it. device->lock is held. */
+void zcmu_tmr_free(struct zcmu_span *span)
+{
+	kfree(container_of(span, struct zcmu_tmr, span));
+}
+
+/* The ring is about to be reset: forget all that is on it or waits. device->lock is held. */
+void zcmu_tmr_forget(struct zcmu_device *device)
+{
+	struct zcmu_span *span, *next_span;
+	struct zcmu_tmr *tmr, *next;
+
+	list_for_each_entry_safe(span, next_span, &device->ring.spans, node) {
+		if (span->is_cmd)
+			continue;
+		list_del(&span->node);
+		zcmu_tmr_free(span);
+	}
+	list_for_each_entry_safe(tmr, next, &device->tmrs, node) {
+		list_del(&tmr->node);
+		kfree(tmr);
+	}
+	device->nr_tmrs = 0;
+}
+
+/* Does the handler have the command? device->lock is held. */
+static bool is_on_ring(const struct se_cmd *se_cmd)
+{
+	const struct zcmu_cmd *cmd = se_cmd->priv;
+
+	return cmd && (cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING);
+}
+
+static u32 count_on_ring(struct zcmu_device *device, struct list_head *aborted)
+{
+	struct se_cmd *se_cmd;
+	u32 n = 0;
+
+	spin_lock(&device->lock);
+	list_for_each_entry(se_cmd, aborted, state_list)
+		n += is_on_ring(se_cmd);
+	spin_unlock(&device->lock);
+	return n;
+}
+
+static void notify(struct zcmu_device *device, enum tcm_tmreq_table tmf,
+		   struct list_head *aborted)
+{
+	/* Commands only leave the ring meanwhile: the core holds what it aborts. */
+	u32 max_ids = min_t(u32, count_on_ring(device, aborted), U16_MAX);
+	struct zcmu_tmr *tmr = kzalloc(struct_size(tmr, ids, max_ids), GFP_NOIO);
+	struct se_cmd *se_cmd;
+
+	if (!tmr)
+		return;
+	tmr->type = type_of(tmf);
+	spin_lock(&device->lock);
+	list_for_each_entry(se_cmd, aborted, state_list) {
+		if (is_on_ring(se_cmd) && tmr->nr_ids < max_ids)
+			tmr->ids[tmr->nr_ids++] = ((struct zcmu_cmd *)se_cmd->priv)->id;
+	}
+	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags) && device->nr_tmrs < MAX_WAITING) {
+		list_add_tail(&tmr->node, &device->tmrs);
+		device->nr_tmrs++;
+		tmr = NULL;
+		zcmu_tmr_publish_waiting(device);
+	}
+	spin_unlock(&device->lock);
+	kfree(tmr);
+}
+
+/**
+ * zcmu_tmr_notify - the initiator has aborted commands
+ * @se_dev: the device
+ * @tmf: by which function
+ * @aborted: the commands, linked by state_list; the core holds them
+ */
+void zcmu_tmr_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
+		     struct list_head *aborted)
+{
+	struct zcmu_device *device = zcmu_device(se_dev);
+	struct se_cmd *se_cmd;
+	LIST_HEAD(waiting);
+
+	spin_lock(&device->lock);
+	list_for_each_entry(se_cmd, aborted, state_list) {
+		struct zcmu_cmd *cmd = se_cmd->priv;
+
+		if (!cmd || cmd->state != ZCMU_CMD_WAITING)
+			continue;
+		se_cmd->priv = NULL;
+		cmd->state = ZCMU_CMD_NEW;
+		list_move_tail(&cmd->node, &waiting);
+	}
+	spin_unlock(&device->lock);
+
+	/* First the ids: what is answered below may be gone from the core's list. */
+	if (READ_ONCE(device->tmr_notification))
+		notify(device, tmf, aborted);
+	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_ABORTED);
+}
