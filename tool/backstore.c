@@ -343,7 +343,8 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 
 	backstore_path(backstore, path, sizeof(path));
 	snprintf(control, sizeof(control),
-		 "dev_config=%s,dev_size=%" PRIu64 ",hw_block_size=%" PRIu32 ",hw_max_sectors=%" PRIu32,
+		 "nl_reply_supported=-1,dev_config=%s,dev_size=%" PRIu64
+		 ",hw_block_size=%" PRIu32 ",hw_max_sectors=%" PRIu32,
 		 backstore->config, store->size, store->block_size,
 		 MAX_IO_BYTES / store->block_size);
 	err = attribute_write(control, "%s/control", path);

@@ -152,6 +152,48 @@ static void a_notification_is_the_same(void **state)
 	assert_int_equal(sizeof(struct zcmu_tmr_entry), sizeof(struct tcmu_tmr_entry));
 }
 
+static void the_functions_notified_of_are_the_same(void **state)
+{
+	(void)state;
+	assert_int_equal(ZCMU_TMR_UNKNOWN, TCMU_TMR_UNKNOWN);
+	assert_int_equal(ZCMU_TMR_ABORT_TASK, TCMU_TMR_ABORT_TASK);
+	assert_int_equal(ZCMU_TMR_ABORT_TASK_SET, TCMU_TMR_ABORT_TASK_SET);
+	assert_int_equal(ZCMU_TMR_CLEAR_ACA, TCMU_TMR_CLEAR_ACA);
+	assert_int_equal(ZCMU_TMR_CLEAR_TASK_SET, TCMU_TMR_CLEAR_TASK_SET);
+	assert_int_equal(ZCMU_TMR_LUN_RESET, TCMU_TMR_LUN_RESET);
+	assert_int_equal(ZCMU_TMR_TARGET_WARM_RESET, TCMU_TMR_TARGET_WARM_RESET);
+	assert_int_equal(ZCMU_TMR_TARGET_COLD_RESET, TCMU_TMR_TARGET_COLD_RESET);
+	assert_int_equal(ZCMU_TMR_LUN_RESET_PRO, TCMU_TMR_LUN_RESET_PRO);
+}
+
+static void the_netlink_commands_are_the_same(void **state)
+{
+	(void)state;
+	assert_int_equal(ZCMU_GENL_UNSPEC, TCMU_CMD_UNSPEC);
+	assert_int_equal(ZCMU_GENL_ADDED_DEVICE, TCMU_CMD_ADDED_DEVICE);
+	assert_int_equal(ZCMU_GENL_REMOVED_DEVICE, TCMU_CMD_REMOVED_DEVICE);
+	assert_int_equal(ZCMU_GENL_RECONFIG_DEVICE, TCMU_CMD_RECONFIG_DEVICE);
+	assert_int_equal(ZCMU_GENL_ADDED_DEVICE_DONE, TCMU_CMD_ADDED_DEVICE_DONE);
+	assert_int_equal(ZCMU_GENL_REMOVED_DEVICE_DONE, TCMU_CMD_REMOVED_DEVICE_DONE);
+	assert_int_equal(ZCMU_GENL_RECONFIG_DEVICE_DONE, TCMU_CMD_RECONFIG_DEVICE_DONE);
+	assert_int_equal(ZCMU_GENL_SET_FEATURES, TCMU_CMD_SET_FEATURES);
+}
+
+static void the_netlink_attributes_are_the_same(void **state)
+{
+	(void)state;
+	assert_int_equal(ZCMU_GENL_ATTR_DEVICE, TCMU_ATTR_DEVICE);
+	assert_int_equal(ZCMU_GENL_ATTR_MINOR, TCMU_ATTR_MINOR);
+	assert_int_equal(ZCMU_GENL_ATTR_PAD, TCMU_ATTR_PAD);
+	assert_int_equal(ZCMU_GENL_ATTR_DEV_CFG, TCMU_ATTR_DEV_CFG);
+	assert_int_equal(ZCMU_GENL_ATTR_DEV_SIZE, TCMU_ATTR_DEV_SIZE);
+	assert_int_equal(ZCMU_GENL_ATTR_WRITECACHE, TCMU_ATTR_WRITECACHE);
+	assert_int_equal(ZCMU_GENL_ATTR_CMD_STATUS, TCMU_ATTR_CMD_STATUS);
+	assert_int_equal(ZCMU_GENL_ATTR_DEVICE_ID, TCMU_ATTR_DEVICE_ID);
+	assert_int_equal(ZCMU_GENL_ATTR_SUPP_KERN_CMD_REPLY, TCMU_ATTR_SUPP_KERN_CMD_REPLY);
+	assert_int_equal(ZCMU_GENL_ATTR_COUNT - 1, TCMU_ATTR_MAX);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -168,6 +210,9 @@ int main(void)
 		cmocka_unit_test(the_answer_is_the_same),
 		cmocka_unit_test(the_shortest_command_entry_has_the_same_length),
 		cmocka_unit_test(a_notification_is_the_same),
+		cmocka_unit_test(the_functions_notified_of_are_the_same),
+		cmocka_unit_test(the_netlink_commands_are_the_same),
+		cmocka_unit_test(the_netlink_attributes_are_the_same),
 	};
 
 	return cmocka_run_group_tests_name("abi", tests, NULL, NULL);
