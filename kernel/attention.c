@@ -44,7 +44,7 @@ static bool ignores_attention(const struct se_cmd *se_cmd)
 bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd)
 {
 	if (likely(!READ_ONCE(device->has_attention)) || !nexus_of(se_cmd) ||
-	    ignores_attention(se_cmd))
+	    ignores_attention(se_cmd) || xa_load(&device->attended, nexus_of(se_cmd)))
 		return false;
 	return !xa_insert(&device->attended, nexus_of(se_cmd), xa_mk_value(1), GFP_NOIO);
 }

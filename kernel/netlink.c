@@ -157,7 +157,18 @@ void zcmu_netlink_configure(struct zcmu_device *device)
 		device->nl_reply_supported = READ_ONCE(daemon_replies);
 }
 
-static struct sk_buff *make_event(const struct zcmu_device *device, enum zcmu_genl_cmd cmd,
+/* The name changes with dev_config. */
+static int put_name(struct sk_buff *skb, struct zcmu_device *device)
+{
+	int ret;
+
+	mutex_lock(&device->config_lock);
+	ret = nla_put_string(skb, ZCMU_GENL_ATTR_DEVICE, device->uio.name);
+	mutex_unlock(&device->config_lock);
+	return ret;
+}
+
+static struct sk_buff *make_event(struct zcmu_device *device, enum zcmu_genl_cmd cmd,
 				  void **header)
 {
 	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
@@ -166,7 +177,7 @@ static struct sk_buff *make_event(const struct zcmu_device *device, enum zcmu_ge
 		return NULL;
 	*header = genlmsg_put(skb, 0, 0, &family, 0, cmd);
 	if (*header &&
-	    !nla_put_string(skb, ZCMU_GENL_ATTR_DEVICE, device->uio.name) &&
+	    !put_name(skb, device) &&
 	    !nla_put_u32(skb, ZCMU_GENL_ATTR_MINOR, device->minor) &&
 	    !nla_put_u32(skb, ZCMU_GENL_ATTR_DEVICE_ID, device->se_dev.dev_index))
 		return skb;
@@ -246,7 +257,7 @@ static int send_event(const struct zcmu_device *device, enum zcmu_genl_cmd cmd,
 	return ret;
 }
 
-static int send_plain(const struct zcmu_device *device, enum zcmu_genl_cmd cmd)
+static int send_plain(struct zcmu_device *device, enum zcmu_genl_cmd cmd)
 {
 	void *header;
 	struct sk_buff *skb = make_event(device, cmd, &header);
@@ -254,13 +265,13 @@ static int send_plain(const struct zcmu_device *device, enum zcmu_genl_cmd cmd)
 	return skb ? send_event(device, cmd, skb, header) : -ENOMEM;
 }
 
-int zcmu_netlink_added(const struct zcmu_device *device)
+int zcmu_netlink_added(struct zcmu_device *device)
 {
 	return send_plain(device, ZCMU_GENL_ADDED_DEVICE);
 }
 
 /* It goes, whatever the daemon says. */
-void zcmu_netlink_removed(const struct zcmu_device *device)
+void zcmu_netlink_removed(struct zcmu_device *device)
 {
 	send_plain(device, ZCMU_GENL_REMOVED_DEVICE);
 }
@@ -278,7 +289,7 @@ static int send_reconfig(const struct zcmu_device *device, struct sk_buff *skb, 
 	return send_event(device, ZCMU_GENL_RECONFIG_DEVICE, skb, header);
 }
 
-int zcmu_netlink_reconfig_size(const struct zcmu_device *device, u64 bytes)
+int zcmu_netlink_reconfig_size(struct zcmu_device *device, u64 bytes)
 {
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);
@@ -288,7 +299,7 @@ int zcmu_netlink_reconfig_size(const struct zcmu_device *device, u64 bytes)
 						     ZCMU_GENL_ATTR_PAD) : 0);
 }
 
-int zcmu_netlink_reconfig_config(const struct zcmu_device *device, const char *config)
+int zcmu_netlink_reconfig_config(struct zcmu_device *device, const char *config)
 {
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);
@@ -297,7 +308,7 @@ int zcmu_netlink_reconfig_config(const struct zcmu_device *device, const char *c
 			     skb ? nla_put_string(skb, ZCMU_GENL_ATTR_DEV_CFG, config) : 0);
 }
 
-int zcmu_netlink_reconfig_cache(const struct zcmu_device *device, bool on)
+int zcmu_netlink_reconfig_cache(struct zcmu_device *device, bool on)
 {
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);

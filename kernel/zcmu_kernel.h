@@ -298,11 +298,11 @@ int zcmu_set_nl_reply(struct zcmu_device *device, int value);
 int zcmu_netlink_register(void);
 void zcmu_netlink_unregister(void);
 void zcmu_netlink_configure(struct zcmu_device *device);
-int zcmu_netlink_added(const struct zcmu_device *device);
-void zcmu_netlink_removed(const struct zcmu_device *device);
-int zcmu_netlink_reconfig_size(const struct zcmu_device *device, u64 bytes);
-int zcmu_netlink_reconfig_config(const struct zcmu_device *device, const char *config);
-int zcmu_netlink_reconfig_cache(const struct zcmu_device *device, bool on);
+int zcmu_netlink_added(struct zcmu_device *device);
+void zcmu_netlink_removed(struct zcmu_device *device);
+int zcmu_netlink_reconfig_size(struct zcmu_device *device, u64 bytes);
+int zcmu_netlink_reconfig_config(struct zcmu_device *device, const char *config);
+int zcmu_netlink_reconfig_cache(struct zcmu_device *device, bool on);
 
 /* attention.c */
 void zcmu_attention_raise(struct zcmu_device *device);
