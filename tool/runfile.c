@@ -15,8 +15,6 @@
 
 #include "tool.h"
 
-#define RUN_DIR	"/run/zcmu"
-
 /* Did its owner remove the file between our open() and our lock? Once more, then. */
 static bool was_removed(int fd)
 {

@@ -331,8 +331,12 @@ static int tear_down(struct serve *serve)
 {
 	int err = 0;
 
+	/* What zcmu attach has made of it goes with the disk, while it is still served. */
+	if (serve->backstore.name[0])
+		err = iscsi_detach(&serve->backstore, NULL);
 	if (serve->loopback.wwn[0]) {
-		err = loopback_detach(&serve->loopback);
+		if (loopback_detach(&serve->loopback))
+			err = -EBUSY;
 		say_farewell(serve);
 	}
 	if (serve->served_fd >= 0) {

@@ -58,8 +58,11 @@ static void *answer(void *argument)
 static int detach(const struct backstore *backstore)
 {
 	struct loopback loopback;
+	int err = iscsi_detach(backstore, NULL);
 
-	return loopback_find(backstore, &loopback) ? 0 : loopback_detach(&loopback);
+	if (!err && !loopback_find(backstore, &loopback))
+		err = loopback_detach(&loopback);
+	return err;
 }
 
 /* Fail what is on the ring, then detach while somebody answers. */
@@ -124,19 +127,39 @@ static int stop_dead(const char *name)
 	return EXIT_OK;
 }
 
+/* Is it what zcmu serve makes: the only LUN of a loopback target? */
+static bool is_local_disk(const struct export *export)
+{
+	return !strcmp(export->fabric, "loopback") && export->tpg == 1 && !export->lun;
+}
+
 static bool is_in_use(const char *name)
 {
+	char initiator[NAME_MAX + 1], text[512];
+	const struct export *export = NULL;
 	struct backstore backstore;
 	struct loopback loopback;
-	char path[PATH_MAX];
+	struct exports exports;
+	bool is_ours = false;
+	size_t i;
 
-	if (backstore_find(name, &backstore))
+	if (backstore_find(name, &backstore) || exports_find(&backstore, &exports))
 		return false;
-	if (backstore_is_exported_elsewhere(&backstore, path, sizeof(path))) {
-		zcmu_error("%s: it is exported by %s as well; take it out there, or stop it with --force and leave its initiators hanging",
-			   name, path);
-		return true;
+	for (i = 0; i < exports.count && !export; i++) {
+		is_ours = iscsi_export_is_ours(&exports.entries[i]);
+		if (is_ours ? iscsi_find_session(&exports.entries[i], initiator, sizeof(initiator)) :
+			      !is_local_disk(&exports.entries[i]))
+			export = &exports.entries[i];
 	}
+	if (export && is_ours)
+		zcmu_error("%s: %s is logged in to %s; log it out there, or stop the disk with --force and let it see I/O errors",
+			   name, initiator, export->target);
+	else if (export)
+		zcmu_error("%s: it is exported by %s as well; take it out there, or stop it with --force and leave its initiators hanging",
+			   name, export_text(export, text, sizeof(text)));
+	exports_free(&exports);
+	if (export)
+		return true;
 	if (loopback_find(&backstore, &loopback) || !loopback_is_in_use(&loopback))
 		return false;
 	zcmu_error("%s: %s is in use (mounted?); unmount it, or stop it with --force and lose what was not written",
