@@ -237,6 +237,18 @@ bool backstore_is_served(const struct backstore *backstore)
 	return found;
 }
 
+/* For people: "served", "not served", "disabled", or "unknown" if only root could tell. */
+const char *backstore_state(const struct backstore *backstore)
+{
+	bool is_ours = backstore_is_ours(backstore);
+
+	if (backstore->uio < 0)
+		return "disabled";
+	if ((is_ours && runfile_pid(backstore->name)) || backstore_is_served(backstore))
+		return "served";
+	return is_ours || !geteuid() ? "not served" : "unknown";
+}
+
 /* Was it made by zcmu serve? */
 bool backstore_is_ours(const struct backstore *backstore)
 {

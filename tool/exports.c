@@ -156,6 +156,18 @@ void exports_free(struct exports *exports)
 	*exports = (struct exports){ NULL, 0 };
 }
 
+/* The disk of this machine that it is, by the loopback fabric */
+const char *exports_device(const struct exports *exports)
+{
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		if (exports->entries[i].device[0])
+			return exports->entries[i].device;
+	}
+	return NULL;
+}
+
 /* "iscsi:iqn.2026-11.org.example:disk LUN 0"; a second TPG is worth mentioning. */
 const char *export_text(const struct export *export, char *text, size_t size)
 {

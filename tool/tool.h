@@ -71,6 +71,7 @@ bool backstore_name_is_valid(const char *name);
 int backstore_find(const char *name, struct backstore *ret);	/* quiet; -ENOENT */
 int backstore_list(struct backstore **ret, size_t *count);
 bool backstore_is_served(const struct backstore *backstore);	/* root knows for sure */
+const char *backstore_state(const struct backstore *backstore);
 bool backstore_is_ours(const struct backstore *backstore);
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret);
@@ -106,6 +107,7 @@ struct exports {
 };
 
 int exports_find(const struct backstore *backstore, struct exports *ret);
+const char *exports_device(const struct exports *exports);	/* NULL: no local disk */
 void exports_free(struct exports *exports);
 const char *export_text(const struct export *export, char *text, size_t size);
 struct json_object *exports_to_json(const struct exports *exports);
@@ -181,7 +183,8 @@ struct counter {
 
 #define COUNTERS_MAX	48
 
-int counters_read(const struct backstore *backstore, struct counter *counters, size_t *count);
+int counters_read(const struct backstore *backstore, struct counter *counters,
+		  size_t *count);	/* -EOPNOTSUPP, quiet: the stock module has none */
 uint64_t counters_get(const struct counter *counters, size_t count, const char *name);
 
 /* format.c */
