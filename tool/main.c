@@ -12,6 +12,7 @@ const struct subcommand subcommands[] = {
 	{ "serve", "[OPTION]... STORE", "serve STORE as a local disk", serve_main },
 	{ "attach", "NAME iscsi:IQN [OPTION]...", "export a disk over iSCSI", attach_main },
 	{ "detach", "[--force] NAME [iscsi:IQN]", "end that", detach_main },
+	{ "resize", "[--shrink] NAME SIZE", "give a disk another size", resize_main },
 	{ "list", "[--json]", "list the disks", list_main },
 	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },

@@ -100,7 +100,7 @@ static int clean_up(const struct backstore *backstore)
 	if (!err)
 		err = backstore_remove(backstore);
 	if (!err)
-		runfile_clean_up(backstore->name);
+		runfile_clean_up(backstore->name);	/* and with it the control socket */
 	return err;
 }
 

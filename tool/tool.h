@@ -44,6 +44,7 @@ void usage_error(const char *subcommand, const char *format, ...)
 int serve_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
+int resize_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
@@ -162,6 +163,29 @@ void runfile_remove(struct runfile *runfile);
 pid_t runfile_pid(const char *name);	/* quiet; 0: nobody */
 int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */
 void runfile_clean_up(const char *name);	/* quiet; of a process that died */
+
+/* control.c: asking the process that serves a disk */
+#define CONTROL_MAX	4096		/* bytes of a request, and of an answer */
+#define CONTROL_WORDS	8
+
+struct control {
+	int fd;				/* poll()ed for reading */
+	char path[128];
+};
+
+/* Carries out a request; what it says goes back to who has asked. 0: it is done. */
+typedef int (*control_function)(char **words, size_t count, void *argument);
+
+int control_open(const char *name, struct control *ret);
+void control_close(struct control *control);
+void control_handle(struct control *control, control_function function, void *argument);
+bool control_takes(const char *message);	/* is it for who has asked? */
+int control_ask(const char *name, const char *request);
+void control_clean_up(const char *name);	/* quiet */
+
+/* resize.c */
+int resize_serve(struct zcmu_disk *disk, const struct zcmu_store *store,
+		 const struct backstore *backstore, const char *device, char **words, size_t count);
 
 /* module.c: the kernel's side of it all */
 enum module_kind {
