@@ -41,6 +41,7 @@ log_out() { iscsiadm -m node -T $target_iqn -p $portal --logout > /dev/null || f
 find_remote() { # [LUN]
 	local block
 	for block in /sys/class/iscsi_session/session*/device/target*/*:"${1:-0}"/block/*; do
+		# shellcheck disable=SC2034 # the case's
 		[ -b "/dev/${block##*/}" ] && remote=/dev/${block##*/} && return
 	done
 	return 1

@@ -114,8 +114,8 @@ static bool is_plain(const char *text)
 	return *text && strncmp(text, "NULL", 4);
 }
 
-enum { OPT_PORTAL = 1, OPT_INITIATOR, OPT_OPEN_TO_ALL, OPT_CHAP_USER, OPT_CHAP_PASSWORD_FILE, OPT_JSON,
-       OPT_HELP };
+enum { OPT_PORTAL = 1, OPT_INITIATOR, OPT_OPEN_TO_ALL, OPT_CHAP_USER, OPT_CHAP_PASSWORD_FILE,
+       OPT_JSON, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "portal", required_argument, NULL, OPT_PORTAL },

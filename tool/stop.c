@@ -133,32 +133,47 @@ static bool is_local_disk(const struct export *export)
 	return !strcmp(export->fabric, "loopback") && export->tpg == 1 && !export->lun;
 }
 
+/* The first export that is in the way; @initiator: who is logged in, or empty */
+static const struct export *find_in_the_way(const struct exports *exports, char *initiator,
+					    size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		const struct export *export = &exports->entries[i];
+
+		initiator[0] = '\0';
+		if (iscsi_export_is_ours(export)) {
+			if (iscsi_find_session(export, initiator, size))
+				return export;
+		} else if (!is_local_disk(export)) {
+			return export;
+		}
+	}
+	return NULL;
+}
+
 static bool is_in_use(const char *name)
 {
 	char initiator[NAME_MAX + 1], text[512];
-	const struct export *export = NULL;
+	const struct export *export;
 	struct backstore backstore;
 	struct loopback loopback;
 	struct exports exports;
-	bool is_ours = false;
-	size_t i;
+	bool in_the_way;
 
 	if (backstore_find(name, &backstore) || exports_find(&backstore, &exports))
 		return false;
-	for (i = 0; i < exports.count && !export; i++) {
-		is_ours = iscsi_export_is_ours(&exports.entries[i]);
-		if (is_ours ? iscsi_find_session(&exports.entries[i], initiator, sizeof(initiator)) :
-			      !is_local_disk(&exports.entries[i]))
-			export = &exports.entries[i];
-	}
-	if (export && is_ours)
+	export = find_in_the_way(&exports, initiator, sizeof(initiator));
+	in_the_way = export;
+	if (export && initiator[0])
 		zcmu_error("%s: %s is logged in to %s; log it out there, or stop the disk with --force and let it see I/O errors",
 			   name, initiator, export->target);
 	else if (export)
 		zcmu_error("%s: it is exported by %s as well; take it out there, or stop it with --force and leave its initiators hanging",
 			   name, export_text(export, text, sizeof(text)));
 	exports_free(&exports);
-	if (export)
+	if (in_the_way)
 		return true;
 	if (loopback_find(&backstore, &loopback) || !loopback_is_in_use(&loopback))
 		return false;
