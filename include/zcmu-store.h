@@ -104,7 +104,7 @@ struct zcmu_store {
 	uint64_t create_size;	/* bytes to create the disk with, or 0 */
 
 	void *data;		/* the store's own */
-	uint64_t size;		/* bytes, a multiple of block_size */
+	uint64_t size;		/* bytes, a multiple of block_size; the library changes it */
 	uint32_t block_size;	/* bytes: 512 (the default) .. 4096, a power of two */
 	uint32_t physical_block_size;	/* bytes; 0: as block_size */
 	uint32_t optimal_io_size;	/* bytes; 0: nothing to tell */
@@ -144,6 +144,14 @@ struct zcmu_store_ops {
 	void (*flush)(struct zcmu_store *store, struct zcmu_io *io);
 	void (*trim)(struct zcmu_store *store, struct zcmu_io *io);
 	void (*zero)(struct zcmu_store *store, struct zcmu_io *io);
+
+	/*
+	 * Optional: change the size. It grows before the library asks for the new range,
+	 * and has shrunk (store->size is the new one already) after the last request for
+	 * the old one was answered. Other requests are under way all the time. Report what
+	 * is wrong with zcmu_error(); the size is as before then.
+	 */
+	int (*resize)(struct zcmu_store *store, uint64_t size);
 };
 
 /* Messages, for open(): one line each, without a newline. errno is kept. */

@@ -93,6 +93,16 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 /* End zcmu_disk_serve(). May be called from any thread and from a signal handler. */
 void zcmu_disk_stop(struct zcmu_disk *disk);
 
+/*
+ * Give the disk another size, a multiple of its block size, while it is served. Any
+ * thread may call it. A disk that grows has its new space in the store first. One that
+ * shrinks loses it there last: commands that reach behind the new end are refused at
+ * once, and those under way are waited for, up to a minute. Telling the initiators is
+ * the caller's: write the size to the backstore's attrib/dev_size afterwards.
+ * -EOPNOTSUPP: the store can't; -ENOTCONN: nobody serves it.
+ */
+int zcmu_disk_resize(struct zcmu_disk *disk, uint64_t size);
+
 /* A snapshot, for any thread. */
 void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret);
 

@@ -96,7 +96,9 @@ struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *threa
 			to_pool(disk, cmd);
 			return NULL;
 		}
-		atomic_fetch_add(&disk->inflight, 1);
+		cmd->epoch = zcmu_epoch_enter(disk);
+		/* Once: it may change, and all checks of a command must be of the same. */
+		cmd->capacity = __atomic_load_n(&disk->store->size, __ATOMIC_SEQ_CST);
 		if (ret > 0)
 			return cmd;
 		zcmu_cmd_finish(cmd, ZCMU_HARDWARE_ERROR);
@@ -133,6 +135,7 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	uint8_t sense[ZCMU_SENSE_LEN];
 	struct zcmu_hanswer answer = { .id = cmd->req.id };
 	uint64_t bytes = cmd->req.bytes;
+	unsigned int epoch = cmd->epoch;
 
 	answer.scsi_status = zcmu_status_to_scsi(status, cmd->field, cmd->information, sense);
 	if (answer.scsi_status == SAM_CHECK_CONDITION)
@@ -141,7 +144,7 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 		answer.read_len = cmd->data_len;
 	count(cmd, answer.scsi_status);
 	zcmu_cmd_free(cmd);
-	zcmu_serve_put_answer(disk, &answer, bytes);
+	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
 }
 
 /* ILLEGAL REQUEST, with a pointer to the byte of the CDB that is wrong. */

@@ -35,6 +35,8 @@ struct zcmu_cmd {
 	struct zcmu_thread *thread;	/* that took it */
 	struct zcmu_cmd *next;		/* free list, backlog */
 	struct zcmu_hreq req;
+	uint64_t capacity;		/* bytes the disk had when it was taken */
+	unsigned int epoch;		/* index of disk->inflight */
 	struct iovec *payload;		/* req.iov, as the kernel gave it */
 	struct iovec inline_payload[ZCMU_INLINE_IOVECS];
 	struct iovec *scratch;		/* io.iov: the store may change it */
@@ -103,7 +105,13 @@ struct zcmu_disk {
 	atomic_bool stopping;		/* no more requests are taken */
 	bool gone;			/* the backstore was removed; the leader's */
 	uint32_t ring_events;		/* the leader's */
-	atomic_int inflight;		/* commands taken and not answered */
+	/*
+	 * Commands taken and not answered. When the disk shrinks, the epoch changes, and
+	 * those of the other epoch, which may know the old size, are waited for.
+	 */
+	atomic_int inflight[2];
+	atomic_uint epoch;		/* which of them new commands count in: its last bit */
+	pthread_mutex_t resize_lock;	/* store, against its leaving; one change at a time */
 	atomic_int kicking;		/* 0: nobody does, 1: somebody, 2: and must once more */
 
 	pthread_mutex_t work_lock;	/* backlog, idle */
@@ -127,7 +135,12 @@ void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options 
 
 /* serve.c */
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
-			   uint64_t bytes);
+			   uint64_t bytes, unsigned int epoch);
+
+/* resize.c */
+unsigned int zcmu_epoch_enter(struct zcmu_disk *disk);
+bool zcmu_epoch_leave(struct zcmu_disk *disk, unsigned int epoch);
+bool zcmu_disk_is_idle(const struct zcmu_disk *disk);
 
 /* command.c */
 struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread);

@@ -58,7 +58,7 @@ static uint32_t blocks_field(const uint8_t *cdb)
 bool zcmu_scsi_range(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
 {
 	const struct zcmu_store *store = cmd->disk->store;
-	uint64_t capacity = store->size / store->block_size;
+	uint64_t capacity = cmd->capacity / store->block_size;
 	uint64_t lba = lba_of(cmd->req.cdb);
 	uint64_t blocks = blocks_of(cmd->req.cdb);
 
@@ -274,7 +274,7 @@ void zcmu_scsi_request_sense(struct zcmu_cmd *cmd)
 void zcmu_scsi_read_capacity10(struct zcmu_cmd *cmd)
 {
 	const struct zcmu_store *store = cmd->disk->store;
-	uint64_t last = store->size / store->block_size - 1;
+	uint64_t last = cmd->capacity / store->block_size - 1;
 	uint8_t data[8];
 
 	/* An LBA without PMI is wrong, and both are obsolete. */
@@ -307,7 +307,7 @@ void zcmu_scsi_read_capacity16(struct zcmu_cmd *cmd)
 	const struct zcmu_store *store = cmd->disk->store;
 	uint8_t data[32] = { 0 };
 
-	zcmu_put64(data, store->size / store->block_size - 1);
+	zcmu_put64(data, cmd->capacity / store->block_size - 1);
 	zcmu_put32(data + 8, store->block_size);
 	data[13] = physical_exponent(store);
 	if (zcmu_store_can(store, ZCMU_IO_TRIM) || zcmu_store_can(store, ZCMU_IO_ZERO)) {

@@ -89,9 +89,10 @@ static uint8_t device_specific(const struct zcmu_disk *disk)
 }
 
 /* Short LBA block descriptor, SBC-3 6.5.2.2 */
-static uint32_t put_short_descriptor(const struct zcmu_store *store, uint8_t *p)
+static uint32_t put_short_descriptor(const struct zcmu_cmd *cmd, uint8_t *p)
 {
-	uint64_t blocks = store->size / store->block_size;
+	const struct zcmu_store *store = cmd->disk->store;
+	uint64_t blocks = cmd->capacity / store->block_size;
 
 	zcmu_put32(p, blocks > UINT32_MAX ? UINT32_MAX : (uint32_t)blocks);
 	zcmu_put32(p + 4, store->block_size);	/* byte 4 is reserved: a block is < 16 MiB */
@@ -99,9 +100,11 @@ static uint32_t put_short_descriptor(const struct zcmu_store *store, uint8_t *p)
 }
 
 /* Long LBA block descriptor, SBC-3 6.5.2.3 */
-static uint32_t put_long_descriptor(const struct zcmu_store *store, uint8_t *p)
+static uint32_t put_long_descriptor(const struct zcmu_cmd *cmd, uint8_t *p)
 {
-	zcmu_put64(p, store->size / store->block_size);
+	const struct zcmu_store *store = cmd->disk->store;
+
+	zcmu_put64(p, cmd->capacity / store->block_size);
 	zcmu_put32(p + 8, 0);
 	zcmu_put32(p + 12, store->block_size);
 	return 16;
@@ -133,7 +136,7 @@ void zcmu_scsi_mode_sense6(struct zcmu_cmd *cmd)
 		return;
 	data[2] = device_specific(cmd->disk);
 	if (!(cdb[1] & 0x08)) {			/* DBD */
-		data[3] = (uint8_t)put_short_descriptor(cmd->disk->store, data + len);
+		data[3] = (uint8_t)put_short_descriptor(cmd, data + len);
 		len += data[3];
 	}
 	pages_len = put_pages(cmd, data + len);
@@ -157,8 +160,8 @@ void zcmu_scsi_mode_sense10(struct zcmu_cmd *cmd)
 		return;
 	data[3] = device_specific(cmd->disk);
 	if (!(cdb[1] & 0x08)) {			/* DBD */
-		uint32_t n = long_lba ? put_long_descriptor(cmd->disk->store, data + len) :
-					put_short_descriptor(cmd->disk->store, data + len);
+		uint32_t n = long_lba ? put_long_descriptor(cmd, data + len) :
+					put_short_descriptor(cmd, data + len);
 
 		data[4] = long_lba;
 		zcmu_put16(data + 6, (uint16_t)n);

@@ -40,7 +40,7 @@ static bool unmap_step(struct zcmu_cmd *cmd)
 static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count)
 {
 	const struct zcmu_store *store = cmd->disk->store;
-	uint64_t capacity = store->size / store->block_size;
+	uint64_t capacity = cmd->capacity / store->block_size;
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
@@ -188,7 +188,7 @@ void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
 		return;
 	/* SBC-3 5.42: 0 blocks is to the end of the disk (WSNZ is 0). */
 	if (!cmd->left)
-		cmd->left = store->size - cmd->begin;
+		cmd->left = cmd->capacity - cmd->begin;
 	if (!no_data_out &&
 	    zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 0, block, store->block_size) <
 	    store->block_size) {

@@ -84,7 +84,7 @@ static bool should_kick(const struct zcmu_thread *thread)
  * kick waits for the end of what that thread has at hand; elsewhere it comes now.
  */
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
-			   uint64_t bytes)
+			   uint64_t bytes, unsigned int epoch)
 {
 	struct zcmu_thread *thread = current_thread;
 
@@ -95,7 +95,7 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
 	} else {
 		kick(disk);
 	}
-	if (atomic_fetch_sub(&disk->inflight, 1) == 1 && atomic_load(&disk->stopping))
+	if (zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping))
 		signal_fd(disk->threads[0].wake_fd);
 }
 
@@ -332,7 +332,7 @@ static void lead(struct zcmu_thread *thread)
 		if (lead_once(thread))
 			continue;
 		flush(thread);
-		if (atomic_load(&disk->stopping) && !atomic_load(&disk->inflight))
+		if (atomic_load(&disk->stopping) && zcmu_disk_is_idle(disk))
 			break;
 		wait_for_events(thread);
 	}
@@ -459,7 +459,9 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 
 	if (!options)
 		options = &defaults;
+	pthread_mutex_lock(&disk->resize_lock);
 	disk->store = store;
+	pthread_mutex_unlock(&disk->resize_lock);
 	zcmu_disk_identify(disk, options);
 	disk->nr_threads = thread_count(disk, options->threads);
 	disk->threads = calloc(disk->nr_threads, sizeof(*disk->threads));
@@ -488,7 +490,9 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	if (disk->end_fd >= 0)
 		close(disk->end_fd);
 	disk->end_fd = -1;
+	pthread_mutex_lock(&disk->resize_lock);
 	disk->store = NULL;
+	pthread_mutex_unlock(&disk->resize_lock);
 	return err;
 }
 

@@ -36,23 +36,47 @@ int attribute_read(char *value, size_t size, const char *format, ...)
 	return 0;
 }
 
-int attribute_write(const char *value, const char *format, ...)
+static int write_value(const char *value, const char *path)
 {
 	size_t len = strlen(value);
-	char path[PATH_MAX];
-	va_list arguments;
 	int fd, err = 0;
 
-	va_start(arguments, format);
-	make_path(path, sizeof(path), format, arguments);
-	va_end(arguments);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, value, len) != (ssize_t)len)
 		err = -errno;
 	if (fd >= 0)
 		close(fd);
+	return err;
+}
+
+int attribute_write(const char *value, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list arguments;
+	int err;
+
+	va_start(arguments, format);
+	make_path(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	err = write_value(value, path);
 	if (err)
 		zcmu_error("can't write \"%s\" to %s: %s", value, path, strerror(-err));
+	return err;
+}
+
+/* The same for a value that no message may contain */
+int attribute_write_secret(const char *value, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list arguments;
+	int err;
+
+	va_start(arguments, format);
+	make_path(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	err = write_value(value, path);
+	if (err)
+		zcmu_error("can't write a secret to %s: %s", path, strerror(-err));
 	return err;
 }
 

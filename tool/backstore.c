@@ -66,7 +66,7 @@ void backstore_serial(const char *name, const char *spec, char *serial, size_t s
 
 static int find_uio(const struct backstore *backstore)
 {
-	char prefix[NAME_MAX_LEN + 32];
+	char prefix[NAME_MAX + 32];
 	struct dirent *entry;
 	size_t len;
 	int uio = -1;
@@ -237,61 +237,16 @@ bool backstore_is_served(const struct backstore *backstore)
 	return found;
 }
 
-/*
- * Fabrics link to the backstores that they export. Look for a link to this one below
- * @path, which is changed on the way and says where, if there is one.
- */
-static bool has_link_to(const char *wanted, char *path, size_t size, int depth)
+/* For people: "served", "not served", "disabled", or "unknown" if only root could tell. */
+const char *backstore_state(const struct backstore *backstore)
 {
-	char target[PATH_MAX];
-	size_t len = strlen(path);
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-	ssize_t n;
+	bool is_ours = backstore_is_ours(backstore);
 
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_LNK))
-			continue;
-		snprintf(path + len, size - len, "/%s", entry->d_name);
-		if (entry->d_type == DT_DIR) {
-			found = depth && has_link_to(wanted, path, size, depth - 1);
-		} else {
-			n = readlink(path, target, sizeof(target) - 1);
-			target[n < 0 ? 0 : n] = '\0';
-			found = n >= (ssize_t)strlen(wanted) &&
-				!strcmp(target + n - strlen(wanted), wanted);
-		}
-		if (!found)
-			path[len] = '\0';
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/* Does a fabric other than loopback export it? Then @path says where. */
-bool backstore_is_exported_elsewhere(const struct backstore *backstore, char *path, size_t size)
-{
-	char wanted[NAME_MAX_LEN + 32];
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-
-	snprintf(wanted, sizeof(wanted), "/core/user_%u/%s", backstore->hba, backstore->name);
-	dir = opendir(TARGET);
-	while (dir && !found && (entry = readdir(dir))) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-		    !strcmp(entry->d_name, "core") || !strcmp(entry->d_name, "loopback"))
-			continue;
-		snprintf(path, size, TARGET "/%s", entry->d_name);
-		/* fabric/wwn/tpg/lun/lun_N/link */
-		found = has_link_to(wanted, path, size, 4);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
+	if (backstore->uio < 0)
+		return "disabled";
+	if ((is_ours && runfile_pid(backstore->name)) || backstore_is_served(backstore))
+		return "served";
+	return is_ours || !geteuid() ? "not served" : "unknown";
 }
 
 /* Was it made by zcmu serve? */
@@ -389,15 +344,21 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 /* Remove it and its HBA, which may be shared if somebody else made it. */
 int backstore_remove(const struct backstore *backstore)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], text[512];
+	struct exports exports;
 	int err = 0;
 
 	backstore_path(backstore, path, sizeof(path));
 	if (rmdir(path) && errno != ENOENT) {
 		err = -errno;
-		zcmu_error("%s: can't remove %s: %s", backstore->name, path,
-			   err == -EBUSY || err == -ENOTEMPTY ? "something still exports it" :
-			   strerror(-err));
+		if (!exports_find(backstore, &exports) && exports.count)
+			zcmu_error("%s: %s exports it still, so the backstore stays, served by nobody: take it out there, then \"zcmu stop %s\"",
+				   backstore->name,
+				   export_text(&exports.entries[0], text, sizeof(text)),
+				   backstore->name);
+		else
+			zcmu_error("%s: can't remove %s: %s", backstore->name, path, strerror(-err));
+		exports_free(&exports);
 		return err;
 	}
 	snprintf(path, sizeof(path), CORE "/user_%u", backstore->hba);

@@ -16,10 +16,10 @@ int counters_read(const struct backstore *backstore, struct counter *counters, s
 	backstore_path(backstore, path, sizeof(path));
 	strncat(path, "/attrib/counters", sizeof(path) - strlen(path) - 1);
 	file = fopen(path, "re");
+	if (!file && module_loaded() == MODULE_STOCK)
+		return -EOPNOTSUPP;
 	if (!file) {
-		zcmu_error("%s: no counters: %s", backstore->name,
-			   module_loaded() == MODULE_STOCK ?
-			   "the stock module has none (see zcmu doctor)" : strerror(errno));
+		zcmu_error("%s: no counters: %s", backstore->name, strerror(errno));
 		return -ENOENT;
 	}
 	while (n < COUNTERS_MAX &&

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tool.h"
 
@@ -12,34 +11,25 @@ struct row {
 	const struct backstore *backstore;
 	const char *state;
 	pid_t pid;
-	char device[32];
+	struct exports exports;
 };
 
-static void look(const struct backstore *backstore, struct row *row)
+static int look(const struct backstore *backstore, struct row *row)
 {
-	struct loopback loopback;
-
 	row->backstore = backstore;
 	row->pid = backstore_is_ours(backstore) ? runfile_pid(backstore->name) : 0;
-	if (row->pid || backstore_is_served(backstore))
-		row->state = "served";
-	else if (backstore->uio < 0)
-		row->state = "disabled";
-	else
-		row->state = backstore_is_ours(backstore) || !geteuid() ? "not served" : "unknown";
-	row->device[0] = '\0';
-	if (!loopback_find(backstore, &loopback))
-		memcpy(row->device, loopback.device, sizeof(row->device));
+	row->state = backstore_state(backstore);
+	return exports_find(backstore, &row->exports);
 }
 
 static struct json_object *to_json(const struct row *row)
 {
 	struct json_object *object = json_object_new_object();
+	const char *device = exports_device(&row->exports);
 
 	json_object_object_add(object, "name", json_object_new_string(row->backstore->name));
 	json_object_object_add(object, "state", json_object_new_string(row->state));
-	json_object_object_add(object, "device", row->device[0] ?
-			       json_object_new_string(row->device) : NULL);
+	json_object_object_add(object, "device", device ? json_object_new_string(device) : NULL);
 	json_object_object_add(object, "size",
 			       json_object_new_uint64(row->backstore->size));
 	json_object_object_add(object, "config",
@@ -49,20 +39,47 @@ static struct json_object *to_json(const struct row *row)
 	json_object_object_add(object, "pid", row->pid ? json_object_new_int(row->pid) : NULL);
 	json_object_object_add(object, "uio", row->backstore->uio < 0 ? NULL :
 			       json_object_new_int(row->backstore->uio));
+	json_object_object_add(object, "exports", exports_to_json(&row->exports));
 	return object;
+}
+
+/* All but @device, which has a column of its own */
+static void print_exports(const struct exports *exports, const char *device)
+{
+	const char *separator = "";
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		if (exports->entries[i].device == device)
+			continue;
+		printf("%s%s", separator, export_text(&exports->entries[i], text, sizeof(text)));
+		separator = ", ";
+	}
+	puts(*separator ? "" : "-");
 }
 
 static void print_table(const struct row *rows, size_t count)
 {
+	int width = (int)strlen("CONFIG");
 	char size[32];
 	size_t i;
 
-	printf("%-20s %-11s %-12s %10s  %s\n", "NAME", "STATE", "DEVICE", "SIZE", "CONFIG");
-	for (i = 0; i < count; i++)
-		printf("%-20s %-11s %-12s %10s  %s\n", rows[i].backstore->name, rows[i].state,
-		       rows[i].device[0] ? rows[i].device : "-",
-		       format_size(rows[i].backstore->size, size, sizeof(size)),
-		       rows[i].backstore->config);
+	for (i = 0; i < count; i++) {
+		if ((int)strlen(rows[i].backstore->config) > width)
+			width = (int)strlen(rows[i].backstore->config);
+	}
+	printf("%-20s %-11s %-12s %10s  %-*s  %s\n", "NAME", "STATE", "DEVICE", "SIZE", width,
+	       "CONFIG", "EXPORTS");
+	for (i = 0; i < count; i++) {
+		const char *device = exports_device(&rows[i].exports);
+
+		printf("%-20s %-11s %-12s %10s  %-*s  ", rows[i].backstore->name, rows[i].state,
+		       device ? device : "-",
+		       format_size(rows[i].backstore->size, size, sizeof(size)), width,
+		       rows[i].backstore->config[0] ? rows[i].backstore->config : "-");
+		print_exports(&rows[i].exports, device);
+	}
 }
 
 static int list(bool json)
@@ -71,6 +88,7 @@ static int list(bool json)
 	struct backstore *backstores;
 	struct row *rows;
 	size_t count, i;
+	int err = 0;
 
 	if (backstore_list(&backstores, &count))
 		return EXIT_FAILED;
@@ -79,19 +97,21 @@ static int list(bool json)
 		free(backstores);
 		return EXIT_FAILED;
 	}
-	for (i = 0; i < count; i++)
-		look(&backstores[i], &rows[i]);
-	if (json) {
+	for (i = 0; i < count && !err; i++)
+		err = look(&backstores[i], &rows[i]);
+	if (!err && json) {
 		array = json_object_new_array();
 		for (i = 0; i < count; i++)
 			json_object_array_add(array, to_json(&rows[i]));
 		print_json(array);
-	} else {
+	} else if (!err) {
 		print_table(rows, count);
 	}
+	for (i = 0; i < count; i++)
+		exports_free(&rows[i].exports);
 	free(rows);
 	free(backstores);
-	return EXIT_OK;
+	return err ? EXIT_FAILED : EXIT_OK;
 }
 
 int list_main(int argc, char **argv)
@@ -111,7 +131,8 @@ int list_main(int argc, char **argv)
 			break;
 		case 'h':
 			printf("usage: zcmu list [--json]\n\n"
-			       "Lists the backstores of type \"user\", with who made and who serves them.\n\n"
+			       "Lists the backstores of type \"user\", whoever made them: with who serves them, and\n"
+			       "where they are exported.\n\n"
 			       "  --json   for a program\n"
 			       "  --help   this text\n");
 			return EXIT_OK;

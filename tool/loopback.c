@@ -72,8 +72,9 @@ static int make_target(const struct backstore *backstore, struct loopback *loopb
 	return -errno;
 }
 
-/* The disk's name from its SCSI address, once sd has found it. Quiet. */
-static int find_device(struct loopback *loopback)
+/* The disk's name from its SCSI address, once sd has found it. */
+int loopback_device(const char *target, unsigned int tpg, unsigned int lun, char *device,
+		    size_t size)
 {
 	unsigned int host, channel, id;
 	struct dirent *entry;
@@ -81,26 +82,32 @@ static int find_device(struct loopback *loopback)
 	DIR *dir;
 	int err;
 
-	target_path(loopback, "/tpgt_1/address", path, sizeof(path));
-	err = attribute_read(address, sizeof(address), "%s", path);
+	device[0] = '\0';
+	err = attribute_read(address, sizeof(address), LOOPBACK "/%s/tpgt_%u/address", target, tpg);
 	if (err)
 		return err;
 	if (sscanf(address, "%u:%u:%u", &host, &channel, &id) != 3)
 		return -EPROTO;
-	snprintf(path, sizeof(path), "/sys/bus/scsi/devices/%u:%u:%u:0/block", host, channel, id);
+	snprintf(path, sizeof(path), "/sys/bus/scsi/devices/%u:%u:%u:%u/block", host, channel, id,
+		 lun);
 	dir = opendir(path);
 	err = -ENOENT;
 	while (dir && err && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(loopback->device, sizeof(loopback->device), "/dev/%.20s", entry->d_name);
-		err = access(loopback->device, F_OK) ? -errno : 0;
+		snprintf(device, size, "/dev/%.20s", entry->d_name);
+		err = access(device, F_OK) ? -errno : 0;
 	}
 	if (dir)
 		closedir(dir);
 	if (err)
-		loopback->device[0] = '\0';
+		device[0] = '\0';
 	return err;
+}
+
+static int find_device(struct loopback *loopback)
+{
+	return loopback_device(loopback->wwn, 1, 0, loopback->device, sizeof(loopback->device));
 }
 
 /* The node comes early; only when it opens has the disk its size and its queue. */
@@ -180,7 +187,7 @@ int loopback_attach(const struct backstore *backstore, struct loopback *ret)
 /* Does a folder below lun/lun_0 hold a link to the backstore? */
 static bool lun_leads_to(const char *wwn, const struct backstore *backstore)
 {
-	char path[PATH_MAX], target[PATH_MAX], wanted[64 + NAME_MAX_LEN];
+	char path[PATH_MAX], target[PATH_MAX], wanted[64 + NAME_MAX];
 	struct dirent *entry;
 	bool found = false;
 	ssize_t n;

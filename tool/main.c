@@ -10,6 +10,9 @@
 
 const struct subcommand subcommands[] = {
 	{ "serve", "[OPTION]... STORE", "serve STORE as a local disk", serve_main },
+	{ "attach", "NAME iscsi:IQN [OPTION]...", "export a disk over iSCSI", attach_main },
+	{ "detach", "[--force] NAME [iscsi:IQN]", "end that", detach_main },
+	{ "resize", "[--shrink] NAME SIZE", "give a disk another size", resize_main },
 	{ "list", "[--json]", "list the disks", list_main },
 	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
@@ -24,7 +27,7 @@ static void print_usage(FILE *file)
 	fprintf(file, "usage: zcmu COMMAND [ARGUMENT]...\n\n"
 		"Serves SCSI disks from user space, with the payload lent instead of copied.\n\n");
 	for (sub = subcommands; sub->name; sub++)
-		fprintf(file, "  zcmu %-7s %-24s %s\n", sub->name, sub->arguments, sub->summary);
+		fprintf(file, "  zcmu %-7s %-28s %s\n", sub->name, sub->arguments, sub->summary);
 	fprintf(file, "\nzcmu COMMAND --help tells more of each, zcmu(1) everything.\n");
 }
 

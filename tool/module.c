@@ -36,7 +36,8 @@ int run_program(const char *const argv[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-static int load(const char *name)
+/* Quiet: what needs the module finds out, and says so. */
+int module_load(const char *name)
 {
 	const char *const argv[] = { "modprobe", "-q", name, NULL };
 
@@ -58,7 +59,7 @@ int module_prepare(void)
 	}
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		/* Built-in modules have no folder and can't be loaded: what follows finds out. */
-		if (load(names[i]) && !strcmp(names[i], "target_core_user")) {
+		if (module_load(names[i]) && !strcmp(names[i], "target_core_user")) {
 			zcmu_error("the kernel module target_core_user is not loaded and can't be; zcmu doctor tells what to do");
 			return -ENOENT;
 		}

@@ -15,8 +15,6 @@
 
 #include "tool.h"
 
-#define RUN_DIR	"/run/zcmu"
-
 /* Did its owner remove the file between our open() and our lock? Once more, then. */
 static bool was_removed(int fd)
 {
@@ -126,7 +124,9 @@ void runfile_clean_up(const char *name)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (!flock(fd, LOCK_EX | LOCK_NB))
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		control_clean_up(name);
 		unlink(path);
+	}
 	close(fd);
 }

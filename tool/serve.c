@@ -37,6 +37,7 @@ struct serve {
 
 	/* what was made, in this order */
 	struct runfile runfile;
+	struct control control;
 	struct zcmu_store *store;
 	char serial[64];
 	struct backstore backstore;
@@ -292,6 +293,8 @@ static int set_up(struct serve *serve)
 	if (!err)
 		err = runfile_create(serve->name, &serve->runfile);
 	if (!err)
+		err = control_open(serve->name, &serve->control);
+	if (!err)
 		err = zcmu_store_open(serve->spec, &serve->store_options, &serve->store);
 	if (err)
 		return err;
@@ -331,8 +334,12 @@ static int tear_down(struct serve *serve)
 {
 	int err = 0;
 
+	/* What zcmu attach has made of it goes with the disk, while it is still served. */
+	if (serve->backstore.name[0])
+		err = iscsi_detach(&serve->backstore, NULL);
 	if (serve->loopback.wwn[0]) {
-		err = loopback_detach(&serve->loopback);
+		if (loopback_detach(&serve->loopback))
+			err = -EBUSY;
 		say_farewell(serve);
 	}
 	if (serve->served_fd >= 0) {
@@ -344,6 +351,7 @@ static int tear_down(struct serve *serve)
 	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
 		err = -EBUSY;
 	zcmu_store_close(serve->store);
+	control_close(&serve->control);
 	if (serve->runfile.fd >= 0)
 		runfile_remove(&serve->runfile);
 	return err;
@@ -353,9 +361,18 @@ static int tear_down(struct serve *serve)
  * The daemon: the parent waits for what the child has to say
  */
 
+/* What somebody has asked for is told him alone. */
+static void to_stderr(int level, const char *message)
+{
+	(void)level;
+	if (!control_takes(message))
+		fprintf(stderr, "zcmu: %s\n", message);
+}
+
 static void to_syslog(int level, const char *message)
 {
-	syslog(level, "%s", message);
+	if (!control_takes(message))
+		syslog(level, "%s", message);
 }
 
 /* In the child: nobody listens to stdin, stdout and stderr from here on. */
@@ -432,16 +449,33 @@ static void announce(const struct serve *serve, int report_fd)
 	}
 }
 
-/* Until a signal, or until serving has ended by itself. */
+static int carry_out(char **words, size_t count, void *argument)
+{
+	struct serve *serve = argument;
+
+	if (count && !strcmp(words[0], "resize"))
+		return resize_serve(serve->disk, serve->store, &serve->backstore,
+				    serve->loopback.device, words, count);
+	zcmu_error("%s: its process, of zcmu %s, does not know the request \"%s\"", serve->name,
+		   zcmu_version(), count ? words[0] : "");
+	return -EOPNOTSUPP;
+}
+
+/* Until a signal, or until serving has ended by itself; requests are carried out. */
 static int wait_for_end(struct serve *serve, int signal_fd)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = serve->served_fd, .events = POLLIN },
+		{ .fd = serve->control.fd, .events = POLLIN },
 	};
 
-	while (poll(fds, 2, -1) < 0 && errno == EINTR)
-		;
+	do {
+		if (fds[2].revents)
+			control_handle(&serve->control, carry_out, serve);
+		while (poll(fds, 3, -1) < 0 && errno == EINTR)
+			;
+	} while (!fds[0].revents && !fds[1].revents);
 	if (fds[1].revents) {
 		zcmu_error("%s: serving has ended: %s", serve->name, strerror(-serve->serve_error));
 		return -EIO;
@@ -473,6 +507,7 @@ int serve_main(int argc, char **argv)
 		.time_out = DEFAULT_TIME_OUT,
 		.ready_fd = -1,
 		.runfile.fd = -1,
+		.control.fd = -1,
 		.served_fd = -1,
 	};
 	int status, signal_fd, err, report_fd = -1;
@@ -485,6 +520,7 @@ int serve_main(int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
+	zcmu_set_log(to_stderr);
 	signal_fd = block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);
 	if (!err) {

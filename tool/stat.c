@@ -51,14 +51,27 @@ static void print_bytes(const char *what, uint64_t bytes, uint64_t all, const ch
 	       percent(bytes, all), comment);
 }
 
-static void print_summary(const char *name, const struct snapshot *s)
+static void print_what_it_is(const struct backstore *backstore, const struct exports *exports)
+{
+	char text[512];
+	size_t i;
+
+	printf("%s: %s, %s, %s\n", backstore->name, backstore_state(backstore),
+	       format_size(backstore->size, text, sizeof(text)),
+	       backstore->config[0] ? backstore->config : "no dev_config");
+	for (i = 0; i < exports->count; i++)
+		printf("  %s%s%s\n", export_text(&exports->entries[i], text, sizeof(text)),
+		       exports->entries[i].device[0] ? ", " : "", exports->entries[i].device);
+}
+
+static void print_summary(const struct snapshot *s)
 {
 	uint64_t commands = get(s, "commands");
 	uint64_t lent = get(s, "commands_lent");
 	uint64_t bytes = get(s, "bytes_lent") + get(s, "bytes_copied") + get(s, "bytes_edge");
 
-	printf("%s\n\ncommands  %" PRIu64 " (lent %" PRIu64 ", copied %" PRIu64
-	       ", without payload %" PRIu64 ")\n\n", name, commands, lent,
+	printf("\ncommands  %" PRIu64 " (lent %" PRIu64 ", copied %" PRIu64
+	       ", without payload %" PRIu64 ")\n\n", commands, lent,
 	       get(s, "commands_copied"), commands - lent - get(s, "commands_copied"));
 	printf("payload\n");
 	print_bytes("lent", get(s, "bytes_lent"), bytes, "pages of the initiator, not copied");
@@ -93,22 +106,51 @@ static void print_line(const struct snapshot *d, bool header)
 	fflush(stdout);
 }
 
-static void print_as_json(const char *name, const struct snapshot *s, bool one_line)
+static void add_counters(struct json_object *object, const struct snapshot *s)
 {
-	struct json_object *object = json_object_new_object();
 	size_t i;
 
-	json_object_object_add(object, "name", json_object_new_string(name));
 	for (i = 0; i < s->count; i++)
 		json_object_object_add(object, s->counters[i].name,
 				       json_object_new_uint64(s->counters[i].value));
-	if (!one_line) {
-		print_json(object);
-		return;
-	}
+}
+
+static void print_line_as_json(const char *name, const struct snapshot *s)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "name", json_object_new_string(name));
+	add_counters(object, s);
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	fflush(stdout);
 	json_object_put(object);
+}
+
+static void print_as_json(const struct backstore *backstore, const struct exports *exports,
+			  const struct snapshot *s)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "name", json_object_new_string(backstore->name));
+	json_object_object_add(object, "state",
+			       json_object_new_string(backstore_state(backstore)));
+	json_object_object_add(object, "size", json_object_new_uint64(backstore->size));
+	json_object_object_add(object, "exports", exports_to_json(exports));
+	json_object_object_add(object, "counted", json_object_new_boolean(s != NULL));
+	if (s)
+		add_counters(object, s);
+	print_json(object);
+}
+
+/* Return: 0, or a negative errno, and it was said why. */
+static int read_counters(const struct backstore *backstore, struct snapshot *ret)
+{
+	int err = counters_read(backstore, ret->counters, &ret->count);
+
+	if (err == -EOPNOTSUPP)
+		zcmu_error("%s: no counters: the stock module has none (see zcmu doctor)",
+			   backstore->name);
+	return err;
 }
 
 /* One line a second, of what that second brought, until the disk goes or ^C. */
@@ -118,29 +160,55 @@ static int watch(const struct backstore *backstore, bool json)
 	struct timespec next;
 	unsigned int line = 0;
 
-	if (counters_read(backstore, before.counters, &before.count))
+	if (read_counters(backstore, &before))
 		return EXIT_FAILED;
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	for (;;) {
 		next.tv_sec++;
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
 			;
-		if (counters_read(backstore, now.counters, &now.count))
+		if (read_counters(backstore, &now))
 			return EXIT_FAILED;
 		delta = now;
 		subtract(&delta, &before);
 		before = now;
 		if (json)
-			print_as_json(backstore->name, &delta, true);
+			print_line_as_json(backstore->name, &delta);
 		else
 			print_line(&delta, line++ % 20 == 0);
 	}
 }
 
+/* Once: what it is, and what was counted, if anything was. */
+static int show(const struct backstore *backstore, bool json)
+{
+	struct snapshot snapshot;
+	struct exports exports;
+	int err;
+
+	err = counters_read(backstore, snapshot.counters, &snapshot.count);
+	if (err && err != -EOPNOTSUPP)
+		return EXIT_FAILED;
+	if (exports_find(backstore, &exports))
+		return EXIT_FAILED;
+	if (json) {
+		print_as_json(backstore, &exports, err ? NULL : &snapshot);
+	} else {
+		print_what_it_is(backstore, &exports);
+		if (err)
+			printf("\nno counters: the stock module has none (see zcmu doctor)\n");
+		else
+			print_summary(&snapshot);
+	}
+	exports_free(&exports);
+	return EXIT_OK;
+}
+
 static void print_help(void)
 {
 	printf("usage: zcmu stat [--watch] [--json] NAME\n\n"
-	       "Shows what was lent and what was copied since the disk was made.\n\n"
+	       "Shows where the disk is exported, and what was lent and what was copied since it\n"
+	       "was made. It may be any backstore of type \"user\".\n\n"
 	       "  --watch   a line each second, of what that second brought; until ^C\n"
 	       "  --json    for a program: the kernel's counters by their names\n"
 	       "  --help    this text\n");
@@ -156,7 +224,6 @@ int stat_main(int argc, char **argv)
 	};
 	bool json = false, watches = false;
 	struct backstore backstore;
-	struct snapshot snapshot;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -183,13 +250,5 @@ int stat_main(int argc, char **argv)
 		zcmu_error("%s: there is no such disk; zcmu list shows which there are", argv[optind]);
 		return EXIT_FAILED;
 	}
-	if (watches)
-		return watch(&backstore, json);
-	if (counters_read(&backstore, snapshot.counters, &snapshot.count))
-		return EXIT_FAILED;
-	if (json)
-		print_as_json(backstore.name, &snapshot, false);
-	else
-		print_summary(backstore.name, &snapshot);
-	return EXIT_OK;
+	return watches ? watch(&backstore, json) : show(&backstore, json);
 }

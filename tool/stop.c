@@ -58,8 +58,11 @@ static void *answer(void *argument)
 static int detach(const struct backstore *backstore)
 {
 	struct loopback loopback;
+	int err = iscsi_detach(backstore, NULL);
 
-	return loopback_find(backstore, &loopback) ? 0 : loopback_detach(&loopback);
+	if (!err && !loopback_find(backstore, &loopback))
+		err = loopback_detach(&loopback);
+	return err;
 }
 
 /* Fail what is on the ring, then detach while somebody answers. */
@@ -97,7 +100,7 @@ static int clean_up(const struct backstore *backstore)
 	if (!err)
 		err = backstore_remove(backstore);
 	if (!err)
-		runfile_clean_up(backstore->name);
+		runfile_clean_up(backstore->name);	/* and with it the control socket */
 	return err;
 }
 
@@ -124,19 +127,54 @@ static int stop_dead(const char *name)
 	return EXIT_OK;
 }
 
+/* Is it what zcmu serve makes: the only LUN of a loopback target? */
+static bool is_local_disk(const struct export *export)
+{
+	return !strcmp(export->fabric, "loopback") && export->tpg == 1 && !export->lun;
+}
+
+/* The first export that is in the way; @initiator: who is logged in, or empty */
+static const struct export *find_in_the_way(const struct exports *exports, char *initiator,
+					    size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		const struct export *export = &exports->entries[i];
+
+		initiator[0] = '\0';
+		if (iscsi_export_is_ours(export)) {
+			if (iscsi_find_session(export, initiator, size))
+				return export;
+		} else if (!is_local_disk(export)) {
+			return export;
+		}
+	}
+	return NULL;
+}
+
 static bool is_in_use(const char *name)
 {
+	char initiator[NAME_MAX + 1], text[512];
+	const struct export *export;
 	struct backstore backstore;
 	struct loopback loopback;
-	char path[PATH_MAX];
+	struct exports exports;
+	bool in_the_way;
 
-	if (backstore_find(name, &backstore))
+	if (backstore_find(name, &backstore) || exports_find(&backstore, &exports))
 		return false;
-	if (backstore_is_exported_elsewhere(&backstore, path, sizeof(path))) {
+	export = find_in_the_way(&exports, initiator, sizeof(initiator));
+	in_the_way = export;
+	if (export && initiator[0])
+		zcmu_error("%s: %s is logged in to %s; log it out there, or stop the disk with --force and let it see I/O errors",
+			   name, initiator, export->target);
+	else if (export)
 		zcmu_error("%s: it is exported by %s as well; take it out there, or stop it with --force and leave its initiators hanging",
-			   name, path);
+			   name, export_text(export, text, sizeof(text)));
+	exports_free(&exports);
+	if (in_the_way)
 		return true;
-	}
 	if (loopback_find(&backstore, &loopback) || !loopback_is_in_use(&loopback))
 		return false;
 	zcmu_error("%s: %s is in use (mounted?); unmount it, or stop it with --force and lose what was not written",

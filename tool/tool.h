@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "zcmu.h"
@@ -22,7 +23,10 @@ enum {
 };
 
 #define TARGET		"/sys/kernel/config/target"
-#define NAME_MAX_LEN	64
+#define RUN_DIR		"/run/zcmu"
+#define ISCSI		TARGET "/iscsi"
+#define NAME_MAX_LEN	64		/* of a disk; other people's backstores may be longer */
+#define ISCSI_NAME_MAX	223
 
 /* main.c */
 struct subcommand {
@@ -38,6 +42,9 @@ void usage_error(const char *subcommand, const char *format, ...)
 
 /* the subcommands, one file each */
 int serve_main(int argc, char **argv);
+int attach_main(int argc, char **argv);
+int detach_main(int argc, char **argv);
+int resize_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
@@ -48,12 +55,14 @@ int attribute_read(char *value, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));	/* quiet; the first line without its end */
 int attribute_write(const char *value, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+int attribute_write_secret(const char *value, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));	/* which no message may contain */
 bool attribute_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* backstore.c: the disk in the target core */
 struct backstore {
 	unsigned int hba;
-	char name[NAME_MAX_LEN + 1];
+	char name[NAME_MAX + 1];
 	char config[256];		/* dev_config: "zcmu/..." if it is ours */
 	uint64_t size;			/* bytes */
 	int uio;			/* N of /dev/uioN, or -1 */
@@ -63,7 +72,7 @@ bool backstore_name_is_valid(const char *name);
 int backstore_find(const char *name, struct backstore *ret);	/* quiet; -ENOENT */
 int backstore_list(struct backstore **ret, size_t *count);
 bool backstore_is_served(const struct backstore *backstore);	/* root knows for sure */
-bool backstore_is_exported_elsewhere(const struct backstore *backstore, char *path, size_t size);
+const char *backstore_state(const struct backstore *backstore);
 bool backstore_is_ours(const struct backstore *backstore);
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret);
@@ -78,9 +87,70 @@ struct loopback {
 };
 
 int loopback_attach(const struct backstore *backstore, struct loopback *ret);
+int loopback_device(const char *target, unsigned int tpg, unsigned int lun, char *device,
+		    size_t size);	/* quiet */
 int loopback_find(const struct backstore *backstore, struct loopback *ret);	/* quiet */
 int loopback_detach(const struct loopback *loopback);
 bool loopback_is_in_use(const struct loopback *loopback);
+
+/* exports.c: where it is exported, by whom ever */
+struct export {
+	char fabric[32];		/* its folder: "loopback", "iscsi", "vhost" */
+	char target[NAME_MAX + 1];	/* WWN, IQN */
+	unsigned int tpg;
+	unsigned int lun;
+	char device[32];		/* loopback: "/dev/sda"; or empty */
+};
+
+struct exports {
+	struct export *entries;
+	size_t count;
+};
+
+int exports_find(const struct backstore *backstore, struct exports *ret);
+const char *exports_device(const struct exports *exports);	/* NULL: no local disk */
+void exports_free(struct exports *exports);
+const char *export_text(const struct export *export, char *text, size_t size);
+struct json_object *exports_to_json(const struct exports *exports);
+
+/* iscsi.c: targets of the iSCSI fabric */
+struct iscsi_portal {
+	char name[64];			/* "1.2.3.4:3260", "[::1]:3260" */
+	sa_family_t family;
+	unsigned char address[16];
+};
+
+struct iscsi_wish {
+	const char *target;
+	const struct iscsi_portal *portals;
+	size_t portal_count;
+	const char *const *initiators;
+	size_t initiator_count;
+	const char *user;		/* CHAP; NULL: none */
+	const char *password;
+	bool open_to_all;
+};
+
+bool iscsi_name_is_valid(const char *name, bool is_initiator);
+int iscsi_portal_parse(const char *text, struct iscsi_portal *ret);	/* quiet */
+bool iscsi_portal_is_local(const struct iscsi_portal *portal);
+int iscsi_mark(const char *target);
+bool iscsi_is_ours(const char *target);
+bool iscsi_is_blank(const char *target);
+bool iscsi_export_is_ours(const struct export *export);
+int iscsi_lock(void);
+bool iscsi_find_session(const struct export *export, char *initiator, size_t size);
+
+/* attach.c */
+const char *attach_target(const char *subcommand, const char *text);
+
+/* iscsi_make.c */
+int iscsi_attach(const struct backstore *backstore, const struct iscsi_wish *wish,
+		 unsigned int *lun);
+
+/* iscsi_remove.c; @target NULL: of every target that zcmu attach has made */
+bool iscsi_is_leftover(const char *target);
+int iscsi_detach(const struct backstore *backstore, const char *target);
 
 /* runfile.c: which process serves a disk */
 struct runfile {
@@ -94,6 +164,29 @@ pid_t runfile_pid(const char *name);	/* quiet; 0: nobody */
 int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */
 void runfile_clean_up(const char *name);	/* quiet; of a process that died */
 
+/* control.c: asking the process that serves a disk */
+#define CONTROL_MAX	4096		/* bytes of a request, and of an answer */
+#define CONTROL_WORDS	8
+
+struct control {
+	int fd;				/* poll()ed for reading */
+	char path[128];
+};
+
+/* Carries out a request; what it says goes back to who has asked. 0: it is done. */
+typedef int (*control_function)(char **words, size_t count, void *argument);
+
+int control_open(const char *name, struct control *ret);
+void control_close(struct control *control);
+void control_handle(struct control *control, control_function function, void *argument);
+bool control_takes(const char *message);	/* is it for who has asked? */
+int control_ask(const char *name, const char *request);
+void control_clean_up(const char *name);	/* quiet */
+
+/* resize.c */
+int resize_serve(struct zcmu_disk *disk, const struct zcmu_store *store,
+		 const struct backstore *backstore, const char *device, char **words, size_t count);
+
 /* module.c: the kernel's side of it all */
 enum module_kind {
 	MODULE_NONE,
@@ -103,6 +196,7 @@ enum module_kind {
 
 enum module_kind module_loaded(void);
 int module_prepare(void);
+int module_load(const char *name);	/* quiet */
 int run_program(const char *const argv[]);	/* quiet; its exit status */
 
 /* counters.c: attrib/counters */
@@ -113,7 +207,8 @@ struct counter {
 
 #define COUNTERS_MAX	48
 
-int counters_read(const struct backstore *backstore, struct counter *counters, size_t *count);
+int counters_read(const struct backstore *backstore, struct counter *counters,
+		  size_t *count);	/* -EOPNOTSUPP, quiet: the stock module has none */
 uint64_t counters_get(const struct counter *counters, size_t count, const char *name);
 
 /* format.c */

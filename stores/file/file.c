@@ -175,6 +175,43 @@ static void file_close(struct zcmu_store *store)
 }
 
 /*
+ * The size. A file is cut off when it shrinks, and made longer when it grows, but not cut
+ * off because it was longer than the disk already. A device has the size it has, which is
+ * looked up; the disk may be smaller.
+ */
+static int file_resize(struct zcmu_store *store, uint64_t size)
+{
+	const struct file *file = file_of(store);
+	bool shrinks = size == store->size;
+	uint64_t device_size;
+	struct stat st;
+	int err;
+
+	if (file->is_device) {
+		if (ioctl(file->fd, BLKGETSIZE64, &device_size))
+			goto fail;
+		if (size <= device_size)
+			return 0;
+		zcmu_error("file: the device has %" PRIu64 " bytes, not %" PRIu64 "; make it larger first",
+			   device_size, size);
+		return -ENOSPC;
+	}
+	if (fstat(file->fd, &st))
+		goto fail;
+	if (!shrinks && (uint64_t)st.st_size >= size)
+		return 0;
+	/* What the initiator was told must be so after a crash, too. */
+	if (ftruncate(file->fd, (off_t)size) || fsync(file->fd))
+		goto fail;
+	return 0;
+fail:
+	err = -errno;
+	zcmu_error("file: can't make it %" PRIu64 " bytes long: %s", size,
+		   store->read_only ? "it is served --read-only" : strerror(-err));
+	return err;
+}
+
+/*
  * Queues: an io_uring per thread
  */
 
@@ -359,4 +396,5 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.flush = file_request,
 	.trim = file_request,
 	.zero = file_request,
+	.resize = file_resize,
 };

@@ -47,6 +47,14 @@ static void null_write(struct zcmu_store *store, struct zcmu_io *io)
 	zcmu_io_done(io, 0);
 }
 
+/* No size takes any room. */
+static int null_resize(struct zcmu_store *store, uint64_t size)
+{
+	(void)store;
+	(void)size;
+	return 0;
+}
+
 const struct zcmu_store_ops zcmu_null_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_null_store),
@@ -56,4 +64,5 @@ const struct zcmu_store_ops zcmu_null_store = {
 	.open = null_open,
 	.read = null_read,
 	.write = null_write,
+	.resize = null_resize,
 };

@@ -12,9 +12,47 @@
 
 #include "zcmu.h"
 
+/* Addresses cost nothing: the disk may grow into these without being moved. */
+#define ROOM	(1ull << 40)
+
+struct ram {
+	char *memory;
+	uint64_t room;		/* bytes of addresses */
+	uint64_t size;		/* bytes of it that are accessible */
+};
+
+static struct ram *ram_of(const struct zcmu_store *store)
+{
+	return store->data;
+}
+
+/* Where there is a limit to addresses (ulimit -v), it can't grow. */
+static int reserve(struct ram *ram, uint64_t size)
+{
+	ram->room = size < ROOM ? ROOM : size;
+	ram->memory = mmap(NULL, ram->room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			   -1, 0);
+	if (ram->memory == MAP_FAILED && ram->room > size) {
+		ram->room = size;
+		ram->memory = mmap(NULL, ram->room, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	}
+	if (ram->memory == MAP_FAILED)
+		return -errno;
+	if (mprotect(ram->memory, size, PROT_READ | PROT_WRITE)) {
+		int err = -errno;
+
+		munmap(ram->memory, ram->room);
+		return err;
+	}
+	ram->size = size;
+	return 0;
+}
+
 static int ram_open(struct zcmu_store *store, const char *argument)
 {
-	void *memory;
+	struct ram *ram;
+	int err;
 
 	/* "ram:" and --size is as good as "ram:1G". */
 	store->size = store->create_size;
@@ -24,55 +62,82 @@ static int ram_open(struct zcmu_store *store, const char *argument)
 			   argument);
 		return -EINVAL;
 	}
-	memory = mmap(NULL, store->size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED) {
-		int err = -errno;
-
+	ram = malloc(sizeof(*ram));
+	if (!ram)
+		return -ENOMEM;
+	err = reserve(ram, store->size);
+	if (err) {
 		zcmu_error("ram:%s: can't reserve %" PRIu64 " bytes of addresses: %s", argument,
 			   store->size, strerror(-err));
+		free(ram);
 		return err;
 	}
-	store->data = memory;
+	store->data = ram;
 	store->trim_granularity = (uint32_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 
 static void ram_close(struct zcmu_store *store)
 {
-	munmap(store->data, store->size);
+	munmap(ram_of(store)->memory, ram_of(store)->room);
+	free(ram_of(store));
 }
 
 static void ram_read(struct zcmu_store *store, struct zcmu_io *io)
 {
-	zcmu_iov_put(io->iov, io->iovcnt, 0, (char *)store->data + io->offset, io->length);
+	zcmu_iov_put(io->iov, io->iovcnt, 0, ram_of(store)->memory + io->offset, io->length);
 	zcmu_io_done(io, 0);
 }
 
 static void ram_write(struct zcmu_store *store, struct zcmu_io *io)
 {
-	zcmu_iov_get(io->iov, io->iovcnt, 0, (char *)store->data + io->offset, io->length);
+	zcmu_iov_get(io->iov, io->iovcnt, 0, ram_of(store)->memory + io->offset, io->length);
 	zcmu_io_done(io, 0);
 }
 
 /* Whole pages go back to the kernel and read as zeroes then; the rest is cleared. */
-static void ram_zero(struct zcmu_store *store, struct zcmu_io *io)
+static void zero(char *memory, uint64_t offset, uint64_t end)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t end = io->offset + io->length;
-	uint64_t first = (io->offset + page - 1) / page * page;
+	uint64_t first = (offset + page - 1) / page * page;
 	uint64_t last = end / page * page;
-	char *memory = store->data;
 
 	if (first >= last) {
-		memset(memory + io->offset, 0, io->length);
+		memset(memory + offset, 0, end - offset);
 	} else {
-		memset(memory + io->offset, 0, first - io->offset);
+		memset(memory + offset, 0, first - offset);
 		if (madvise(memory + first, last - first, MADV_DONTNEED))
 			memset(memory + first, 0, last - first);
 		memset(memory + last, 0, end - last);
 	}
+}
+
+static void ram_zero(struct zcmu_store *store, struct zcmu_io *io)
+{
+	zero(ram_of(store)->memory, io->offset, io->offset + io->length);
 	zcmu_io_done(io, 0);
+}
+
+/* The part that goes is given back, and is zeroes if it comes again. */
+static int ram_resize(struct zcmu_store *store, uint64_t size)
+{
+	struct ram *ram = ram_of(store);
+	int err;
+
+	if (size > ram->room) {
+		zcmu_error("ram: it can grow to %" PRIu64 " bytes, not %" PRIu64 ": there are no more addresses next to it",
+			   ram->room, size);
+		return -ENOMEM;
+	}
+	if (size == store->size) {
+		zero(ram->memory, size, ram->size);
+	} else if (mprotect(ram->memory, size, PROT_READ | PROT_WRITE)) {
+		err = -errno;
+		zcmu_error("ram: can't get %" PRIu64 " bytes: %s", size, strerror(-err));
+		return err;
+	}
+	ram->size = size;
+	return 0;
 }
 
 const struct zcmu_store_ops zcmu_ram_store = {
@@ -88,4 +153,5 @@ const struct zcmu_store_ops zcmu_ram_store = {
 	.write = ram_write,
 	.trim = ram_zero,
 	.zero = ram_zero,
+	.resize = ram_resize,
 };

@@ -44,7 +44,7 @@ int initiator_teardown(void **state)
 	err = complain("fake kernel", fake_kernel_complaint(t->kernel));
 	if (!err)
 		err = complain("scripted store", t->script.complaint);
-	if (!err && atomic_load(&t->disk->inflight))
+	if (!err && !zcmu_disk_is_idle(t->disk))
 		err = complain("library", "it has commands that were not answered");
 	fake_kernel_destroy(t->kernel);
 	scripted_deinit(&t->script);

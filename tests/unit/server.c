@@ -67,7 +67,7 @@ int server_teardown(void **state)
 	err = complain("fake kernel", fake_kernel_complaint(s->kernel));
 	if (!err)
 		err = complain("scripted store", s->script.complaint);
-	if (!err && atomic_load(&s->disk->inflight))
+	if (!err && !zcmu_disk_is_idle(s->disk))
 		err = complain("library", "it has commands that were not answered");
 	fake_kernel_destroy(s->kernel);
 	scripted_deinit(&s->script);

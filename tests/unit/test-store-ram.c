@@ -33,7 +33,7 @@ static unsigned int pages(struct driver *d)
 	unsigned char *map = calloc(1, SIZE / page);
 	unsigned int n = 0;
 
-	assert_int_equal(mincore(d->store->data, SIZE, map), 0);
+	assert_int_equal(mincore(*(void **)d->store->data, SIZE, map), 0);
 	for (i = 0; i < SIZE / page; i++)
 		n += map[i] & 1;
 	free(map);

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+/*
+ * /run/zcmu/.NAME.control: how other zcmu commands talk to the process that serves a
+ * disk. A packet is a line: the request is words, "resize 1073741824"; the answer is
+ * "ok", or "error" and on the next line what the process has said of it. A connection
+ * has one request. Only root gets as far as asking.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define REQUEST_SECONDS	5	/* for a client to say what it wants */
+#define ANSWER_SECONDS	150
+
+/* What is said while a request is carried out is for who has asked. */
+static __thread char *answer;
+
+static void make_path(const char *name, struct sockaddr_un *address)
+{
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	/* Not the name of a disk: those begin with a letter or a digit. */
+	snprintf(address->sun_path, sizeof(address->sun_path), RUN_DIR "/.%.64s.control", name);
+}
+
+/*
+ * The side that serves
+ */
+
+/* The runfile is ours already, so a socket that is there is a dead process's. */
+int control_open(const char *name, struct control *ret)
+{
+	struct sockaddr_un address;
+	int err;
+
+	make_path(name, &address);
+	ret->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unlink(address.sun_path);
+	if (ret->fd >= 0 && !bind(ret->fd, (const struct sockaddr *)&address, sizeof(address))) {
+		snprintf(ret->path, sizeof(ret->path), "%s", address.sun_path);
+		if (!chmod(ret->path, 0600) && !listen(ret->fd, 8))
+			return 0;
+	}
+	err = -errno;
+	zcmu_error("%s: can't make %s: %s", name, address.sun_path, strerror(-err));
+	control_close(ret);
+	return err;
+}
+
+void control_close(struct control *control)
+{
+	if (control->path[0])
+		unlink(control->path);
+	if (control->fd >= 0)
+		close(control->fd);
+	*control = (struct control){ .fd = -1 };
+}
+
+static bool is_root(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && !peer.uid;
+}
+
+bool control_takes(const char *message)
+{
+	size_t len;
+
+	if (!answer)
+		return false;
+	len = strlen(answer);
+	snprintf(answer + len, CONTROL_MAX - len, "%s%s", len ? "\n" : "", message);
+	return true;
+}
+
+/* Split at blanks. Return: how many words there are, at most @max. */
+static size_t split(char *line, char **words, size_t max)
+{
+	size_t n = 0;
+	char *word, *rest = line;
+
+	while (n < max && (word = strsep(&rest, " \n"))) {
+		if (*word)
+			words[n++] = word;
+	}
+	return n;
+}
+
+static void serve_request(int fd, control_function function, void *argument)
+{
+	struct timeval limit = { .tv_sec = REQUEST_SECONDS };
+	char request[CONTROL_MAX], said[CONTROL_MAX] = "", reply[CONTROL_MAX + 16];
+	char *words[CONTROL_WORDS];
+	ssize_t n;
+	int err;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	n = recv(fd, request, sizeof(request) - 1, 0);
+	if (n <= 0)
+		return;
+	request[n] = '\0';
+	answer = said;
+	err = function(words, split(request, words, CONTROL_WORDS), argument);
+	answer = NULL;
+	n = snprintf(reply, sizeof(reply), "%s\n%s", err ? "error" : "ok", said);
+	/* Who has gone doesn't want to know. */
+	(void)!send(fd, reply, (size_t)n, MSG_NOSIGNAL);
+}
+
+/* The descriptor is readable: take one request. */
+void control_handle(struct control *control, control_function function, void *argument)
+{
+	int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (is_root(fd))
+		serve_request(fd, function, argument);
+	close(fd);
+}
+
+/*
+ * The side that asks
+ */
+
+static int exchange(int fd, const char *name, const char *request)
+{
+	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+	char reply[CONTROL_MAX + 16], *line, *rest = reply;
+	ssize_t n;
+	bool ok;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	n = send(fd, request, strlen(request), MSG_NOSIGNAL);
+	if (n >= 0)
+		n = recv(fd, reply, sizeof(reply) - 1, 0);
+	if (n <= 0) {
+		zcmu_error("%s: its process does not answer: %s", name,
+			   n ? strerror(errno) : "it has ended");
+		return -EIO;
+	}
+	reply[n] = '\0';
+	line = strsep(&rest, "\n");
+	ok = !strcmp(line, "ok");
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line && ok)
+			zcmu_warning("%s", line);
+		else if (*line)
+			zcmu_error("%s", line);
+	}
+	return ok ? 0 : -EIO;
+}
+
+int control_ask(const char *name, const char *request)
+{
+	struct sockaddr_un address;
+	int fd, err;
+
+	make_path(name, &address);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+		err = exchange(fd, name, request);
+	} else {
+		err = -errno;
+		zcmu_error("%s: can't reach its process by %s: %s", name, address.sun_path,
+			   strerror(-err));
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* Of a process that died */
+void control_clean_up(const char *name)
+{
+	struct sockaddr_un address;
+
+	make_path(name, &address);
+	unlink(address.sun_path);
+}

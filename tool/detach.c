@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+/* zcmu detach: ends what zcmu attach has begun. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/*
+ * Is anything of it zcmu attach's? Says so if not, and if somebody else's target, which
+ * isn't touched, exports it.
+ */
+static bool is_attached(const char *name, const struct exports *exports, const char *target)
+{
+	const struct export *foreign = NULL;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		const struct export *export = &exports->entries[i];
+
+		if (strcmp(export->fabric, "iscsi") || (target && strcmp(export->target, target)))
+			continue;
+		if (iscsi_export_is_ours(export))
+			found = true;
+		else
+			foreign = export;
+	}
+	if (found || (target && iscsi_is_leftover(target)))
+		return true;
+	if (foreign)
+		zcmu_error("%s: %s was made by somebody else: take the disk out of it with what made it, targetcli perhaps",
+			   name, foreign->target);
+	else
+		zcmu_error("%s: it is not attached to %s; zcmu list shows its exports", name,
+			   target ? target : "any target");
+	return false;
+}
+
+static bool is_in_use(const char *name, const struct exports *exports, const char *target)
+{
+	char initiator[NAME_MAX + 1];
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		const struct export *export = &exports->entries[i];
+
+		if ((target && strcmp(export->target, target)) || !iscsi_export_is_ours(export) ||
+		    !iscsi_find_session(export, initiator, sizeof(initiator)))
+			continue;
+		zcmu_error("%s: %s is logged in to %s; log it out there, or detach the disk with --force and let it see I/O errors",
+			   name, initiator, export->target);
+		return true;
+	}
+	return false;
+}
+
+static int detach(const char *name, const char *target, bool force)
+{
+	struct backstore backstore;
+	struct exports exports;
+	int status = EXIT_FAILED;
+
+	if (geteuid()) {
+		zcmu_error("detaching a disk takes root");
+		return EXIT_FAILED;
+	}
+	if (backstore_find(name, &backstore)) {
+		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
+		return EXIT_FAILED;
+	}
+	if (exports_find(&backstore, &exports))
+		return EXIT_FAILED;
+	if (is_attached(name, &exports, target) &&
+	    (force || !is_in_use(name, &exports, target)) && !iscsi_detach(&backstore, target))
+		status = EXIT_OK;
+	exports_free(&exports);
+	return status;
+}
+
+int detach_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "force", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	const char *target = NULL;
+	bool force = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'f':
+			force = true;
+			break;
+		case 'h':
+			printf("usage: zcmu detach [--force] NAME [iscsi:IQN]\n\n"
+			       "Takes the disk NAME out of the target IQN, or out of all that it was attached to.\n"
+			       "A target that has nothing in it any more is removed.\n\n"
+			       "  --force   even if an initiator is logged in\n"
+			       "  --help    this text\n");
+			return EXIT_OK;
+		default:
+			fprintf(stderr, "zcmu detach --help shows how\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (argc - optind != 1 && argc - optind != 2) {
+		usage_error("detach", argc == optind ? "which disk?" :
+			    "only one disk and one target at a time");
+		return EXIT_USAGE;
+	}
+	if (argc - optind == 2) {
+		target = attach_target("detach", argv[optind + 1]);
+		if (!target)
+			return EXIT_USAGE;
+	}
+	return detach(argv[optind], target, force);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Where a backstore is exported: whichever fabric, whoever did it. Fabrics are folders
+ * of configfs, all of the same form: FABRIC/TARGET/tpgt_N/lun/lun_M/LINK, where the link
+ * leads to the backstore.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+struct search {
+	char wanted[NAME_MAX + 32];	/* how the link's target ends */
+	struct export *found;
+	size_t count;
+	int err;
+};
+
+typedef void (*visit_function)(struct search *search, const struct export *so_far,
+			       const char *folder, const char *name);
+
+/* Call @visit for what is in a folder, of that type and not hidden. */
+static void visit_folder(struct search *search, const struct export *so_far, const char *folder,
+			 unsigned char type, visit_function visit)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+
+	while (dir && !search->err && (entry = readdir(dir))) {
+		if (entry->d_type == type && entry->d_name[0] != '.')
+			visit(search, so_far, folder, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void add(struct search *search, const struct export *export)
+{
+	struct export *grown = realloc(search->found, (search->count + 1) * sizeof(*grown));
+
+	if (!grown) {
+		search->err = -ENOMEM;
+		return;
+	}
+	search->found = grown;
+	grown[search->count++] = *export;
+}
+
+static void visit_link(struct search *search, const struct export *so_far, const char *folder,
+		       const char *name)
+{
+	size_t len = strlen(search->wanted);
+	char path[PATH_MAX], target[PATH_MAX];
+	struct export export = *so_far;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.3800s/%s", folder, name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < (ssize_t)len)
+		return;
+	target[n] = '\0';
+	if (strcmp(target + n - len, search->wanted))
+		return;
+	if (!strcmp(export.fabric, "loopback"))
+		loopback_device(export.target, export.tpg, export.lun, export.device,
+				sizeof(export.device));
+	add(search, &export);
+}
+
+static void visit_lun(struct search *search, const struct export *so_far, const char *folder,
+		      const char *name)
+{
+	struct export export = *so_far;
+	char path[PATH_MAX], rest;
+
+	if (sscanf(name, "lun_%u%c", &export.lun, &rest) != 1)
+		return;
+	snprintf(path, sizeof(path), "%.3800s/%s", folder, name);
+	visit_folder(search, &export, path, DT_LNK, visit_link);
+}
+
+static void visit_tpg(struct search *search, const struct export *so_far, const char *folder,
+		      const char *name)
+{
+	struct export export = *so_far;
+	char path[PATH_MAX], rest;
+
+	if (sscanf(name, "tpgt_%u%c", &export.tpg, &rest) != 1)
+		return;
+	snprintf(path, sizeof(path), "%.3800s/%s/lun", folder, name);
+	visit_folder(search, &export, path, DT_DIR, visit_lun);
+}
+
+static void visit_target(struct search *search, const struct export *so_far, const char *folder,
+			 const char *name)
+{
+	struct export export = *so_far;
+	char path[PATH_MAX];
+
+	snprintf(export.target, sizeof(export.target), "%s", name);
+	snprintf(path, sizeof(path), "%.3800s/%s", folder, name);
+	visit_folder(search, &export, path, DT_DIR, visit_tpg);
+}
+
+static void visit_fabric(struct search *search, const struct export *so_far, const char *folder,
+			 const char *name)
+{
+	struct export export = *so_far;
+	char path[PATH_MAX];
+
+	if (!strcmp(name, "core"))
+		return;
+	snprintf(export.fabric, sizeof(export.fabric), "%.31s", name);
+	snprintf(path, sizeof(path), "%.3800s/%s", folder, name);
+	visit_folder(search, &export, path, DT_DIR, visit_target);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct export *x = a, *y = b;
+	int order = strcmp(x->fabric, y->fabric);
+
+	if (!order)
+		order = strcmp(x->target, y->target);
+	if (!order)
+		order = (x->tpg > y->tpg) - (x->tpg < y->tpg);
+	return order ? order : (x->lun > y->lun) - (x->lun < y->lun);
+}
+
+int exports_find(const struct backstore *backstore, struct exports *ret)
+{
+	static const struct export nothing;
+	struct search search = { .found = NULL };
+
+	snprintf(search.wanted, sizeof(search.wanted), "/core/user_%u/%s", backstore->hba,
+		 backstore->name);
+	visit_folder(&search, &nothing, TARGET, DT_DIR, visit_fabric);
+	*ret = (struct exports){ search.found, search.count };
+	if (search.err) {
+		zcmu_error("%s: can't find out where it is exported: %s", backstore->name,
+			   strerror(-search.err));
+		exports_free(ret);
+	} else if (search.count) {
+		qsort(search.found, search.count, sizeof(*search.found), by_place);
+	}
+	return search.err;
+}
+
+void exports_free(struct exports *exports)
+{
+	free(exports->entries);
+	*exports = (struct exports){ NULL, 0 };
+}
+
+/* The disk of this machine that it is, by the loopback fabric */
+const char *exports_device(const struct exports *exports)
+{
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		if (exports->entries[i].device[0])
+			return exports->entries[i].device;
+	}
+	return NULL;
+}
+
+/* "iscsi:iqn.2026-11.org.example:disk LUN 0"; a second TPG is worth mentioning. */
+const char *export_text(const struct export *export, char *text, size_t size)
+{
+	char tpg[24] = "";
+
+	if (export->tpg != 1)
+		snprintf(tpg, sizeof(tpg), " TPG %u", export->tpg);
+	snprintf(text, size, "%s:%s%s LUN %u", export->fabric, export->target, tpg, export->lun);
+	return text;
+}
+
+struct json_object *exports_to_json(const struct exports *exports)
+{
+	struct json_object *array = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		const struct export *export = &exports->entries[i];
+		struct json_object *object = json_object_new_object();
+
+		json_object_object_add(object, "fabric", json_object_new_string(export->fabric));
+		json_object_object_add(object, "target", json_object_new_string(export->target));
+		json_object_object_add(object, "tpg", json_object_new_int64(export->tpg));
+		json_object_object_add(object, "lun", json_object_new_int64(export->lun));
+		json_object_object_add(object, "device", export->device[0] ?
+				       json_object_new_string(export->device) : NULL);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
