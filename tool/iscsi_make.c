@@ -259,12 +259,15 @@ static int make_target(struct making *making)
 
 static int make_portals(struct making *making)
 {
+	static const struct iscsi_portal everywhere = { .name = "0.0.0.0:3260" };
 	const struct iscsi_wish *wish = making->wish;
-	size_t i;
+	bool use_default = making->is_new && !wish->portal_count;
+	const struct iscsi_portal *portals = use_default ? &everywhere : wish->portals;
+	size_t i, count = use_default ? 1 : wish->portal_count;
 	int err;
 
-	for (i = 0; i < wish->portal_count; i++) {
-		const char *name = wish->portals[i].name;
+	for (i = 0; i < count; i++) {
+		const char *name = portals[i].name;
 
 		err = make_folder(making, ISCSI "/%s/tpgt_1/np/%s", wish->target, name);
 		if (err == -EADDRINUSE) {
