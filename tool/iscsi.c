@@ -85,31 +85,45 @@ int iscsi_portal_parse(const char *text, struct iscsi_portal *ret)
 	else
 		return -EINVAL;
 	memcpy(ret->address, in, sizeof(ret->address));
+	ret->port = (uint16_t)port;
 	inet_ntop(ret->family, in, address, sizeof(address));
 	snprintf(ret->name, sizeof(ret->name), ret->family == AF_INET ? "%s:%lu" : "[%s]:%lu",
 		 address, port);
 	return 0;
 }
 
-/* Is it an address of this machine, or the one that means all of them? */
-bool iscsi_portal_is_local(const struct iscsi_portal *portal)
+/* Return: 0 if this address and port could be bound, or a negative errno. Quiet. */
+static int try_bind(const struct iscsi_portal *portal, uint16_t port)
 {
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	bool is_local;
-	int fd;
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd, one = 1, err = 0;
 
 	memcpy(&in.sin_addr, portal->address, sizeof(in.sin_addr));
 	memcpy(&in6.sin6_addr, portal->address, sizeof(in6.sin6_addr));
 	fd = socket(portal->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return false;
-	/* Any free port: whether the one that is wanted is free is the kernel's to say. */
-	is_local = !(portal->family == AF_INET ?
-		     bind(fd, (const struct sockaddr *)&in, sizeof(in)) :
-		     bind(fd, (const struct sockaddr *)&in6, sizeof(in6)));
+		return -errno;
+	/* As the kernel's target does: old connections don't keep a port. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (portal->family == AF_INET ? bind(fd, (const struct sockaddr *)&in, sizeof(in)) :
+					bind(fd, (const struct sockaddr *)&in6, sizeof(in6)))
+		err = -errno;
 	close(fd);
-	return is_local;
+	return err;
+}
+
+/* Is it an address of this machine, or the one that means all of them? */
+bool iscsi_portal_is_local(const struct iscsi_portal *portal)
+{
+	/* Any free port: a target may have this one already. */
+	return !try_bind(portal, 0);
+}
+
+/* Does somebody listen there? */
+bool iscsi_portal_is_taken(const struct iscsi_portal *portal)
+{
+	return try_bind(portal, portal->port) == -EADDRINUSE;
 }
 
 /*

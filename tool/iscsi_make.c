@@ -259,15 +259,21 @@ static int make_target(struct making *making)
 
 static int make_portals(struct making *making)
 {
+	static const struct iscsi_portal everywhere = {
+		.name = "0.0.0.0:3260", .family = AF_INET, .port = 3260,
+	};
 	const struct iscsi_wish *wish = making->wish;
-	size_t i;
+	bool use_default = making->is_new && !wish->portal_count;
+	const struct iscsi_portal *portals = use_default ? &everywhere : wish->portals;
+	size_t i, count = use_default ? 1 : wish->portal_count;
 	int err;
 
-	for (i = 0; i < wish->portal_count; i++) {
-		const char *name = wish->portals[i].name;
+	for (i = 0; i < count; i++) {
+		const char *name = portals[i].name;
 
 		err = make_folder(making, ISCSI "/%s/tpgt_1/np/%s", wish->target, name);
-		if (err == -EADDRINUSE) {
+		/* The fabric says EINVAL, whatever it was. */
+		if (err && err != -EEXIST && iscsi_portal_is_taken(&portals[i])) {
 			zcmu_error("%s: the portal %s is in use by something else; choose another with --portal",
 				   making->backstore->name, name);
 			return err;

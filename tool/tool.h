@@ -118,6 +118,7 @@ struct iscsi_portal {
 	char name[64];			/* "1.2.3.4:3260", "[::1]:3260" */
 	sa_family_t family;
 	unsigned char address[16];
+	uint16_t port;
 };
 
 struct iscsi_wish {
@@ -134,6 +135,7 @@ struct iscsi_wish {
 bool iscsi_name_is_valid(const char *name, bool is_initiator);
 int iscsi_portal_parse(const char *text, struct iscsi_portal *ret);	/* quiet */
 bool iscsi_portal_is_local(const struct iscsi_portal *portal);
+bool iscsi_portal_is_taken(const struct iscsi_portal *portal);
 int iscsi_mark(const char *target);
 bool iscsi_is_ours(const char *target);
 bool iscsi_is_blank(const char *target);
