@@ -29,8 +29,8 @@
  *
  * Capabilities follow from presence: no .flush means that every write is as safe as
  * it will ever be when it is answered (no write cache is reported); no .trim and no
- * .zero means that the disk is not thin; no .write means a read-only disk. Only
- * .open and .read are required.
+ * .zero means that the disk is not thin; no .map that all blocks take space; no .write
+ * means a read-only disk. Only .open and .read are required.
  *
  * Errors are negative errno values. -EIO becomes a medium error (read or write, as
  * the request was); -EAGAIN and -ENOMEM busy (the initiator tries again); -ENODEV,
@@ -60,7 +60,7 @@ enum zcmu_io_op {
 	ZCMU_IO_FLUSH,	/* everything answered before must be stable; no range */
 	ZCMU_IO_TRIM,	/* the range's contents are not needed any more */
 	ZCMU_IO_ZERO,	/* the range must read as zeroes */
-	ZCMU_IO_MAP,	/* is the range stored, or a hole? */
+	ZCMU_IO_MAP,	/* does the range take space? */
 };
 
 struct zcmu_io {
