@@ -8,7 +8,7 @@
  *
  *	open(store, "argument")		size, block size: filled into *store
  *	  queue_open(store)		once per thread, if there is one
- *	    read write flush trim zero	many at a time, from every thread
+ *	    read write flush trim ...	many at a time, from every thread
  *	    queue_submit queue_reap	after a batch; when queue_fd is readable
  *	  queue_close(queue)
  *	close(store)			every request was answered before
@@ -29,8 +29,8 @@
  *
  * Capabilities follow from presence: no .flush means that every write is as safe as
  * it will ever be when it is answered (no write cache is reported); no .trim and no
- * .zero means that the disk is not thin; no .write means a read-only disk. Only
- * .open and .read are required.
+ * .zero means that the disk is not thin; no .map that all blocks take space; no .write
+ * means a read-only disk. Only .open and .read are required.
  *
  * Errors are negative errno values. -EIO becomes a medium error (read or write, as
  * the request was); -EAGAIN and -ENOMEM busy (the initiator tries again); -ENODEV,
@@ -60,6 +60,7 @@ enum zcmu_io_op {
 	ZCMU_IO_FLUSH,	/* everything answered before must be stable; no range */
 	ZCMU_IO_TRIM,	/* the range's contents are not needed any more */
 	ZCMU_IO_ZERO,	/* the range must read as zeroes */
+	ZCMU_IO_MAP,	/* does the range take space? */
 };
 
 struct zcmu_io {
@@ -67,7 +68,8 @@ struct zcmu_io {
 	bool fua;		/* WRITE: stable before it is answered (with ZCMU_STORE_FUA) */
 	bool may_trim;		/* ZERO: may give the space back */
 	uint64_t offset;	/* bytes from the start of the disk */
-	uint64_t length;	/* bytes */
+	uint64_t length;	/* bytes; MAP's answer: so many are like the first one */
+	bool mapped;		/* MAP's answer: they take space; true when it is asked */
 	struct iovec *iov;	/* READ, WRITE: length bytes; the store may change the array */
 	int iovcnt;
 	void *queue;		/* what queue_open() made for the thread that calls; answer there */
@@ -152,6 +154,7 @@ struct zcmu_store_ops {
 	 * is wrong with zcmu_error(); the size is as before then.
 	 */
 	int (*resize)(struct zcmu_store *store, uint64_t size);
+	void (*map)(struct zcmu_store *store, struct zcmu_io *io);
 };
 
 /* Messages, for open(): one line each, without a newline. errno is kept. */

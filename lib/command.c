@@ -65,7 +65,9 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->scratch = cmd->inline_scratch;
 	cmd->req.iov_max = ZCMU_INLINE_IOVECS;
 	cmd->step = NULL;
+	cmd->range.is_locked = false;
 	cmd->chunk = 0;
+	cmd->phase = 0;
 	cmd->may_trim = false;
 	cmd->one_block = false;
 	cmd->buffer = NULL;
@@ -143,8 +145,10 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	else if (cmd->data_len < bytes)
 		answer.read_len = cmd->data_len;
 	count(cmd, answer.scsi_status);
+	zcmu_range_unlock(cmd);
 	zcmu_cmd_free(cmd);
 	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
+	zcmu_range_go_on();
 }
 
 /* ILLEGAL REQUEST, with a pointer to the byte of the CDB that is wrong. */
@@ -192,6 +196,9 @@ static void call_store(struct zcmu_cmd *cmd)
 	case ZCMU_IO_ZERO:
 		ops->zero(store, io);
 		break;
+	case ZCMU_IO_MAP:
+		ops->map(store, io);
+		break;
 	}
 }
 
@@ -200,6 +207,7 @@ static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset
 	cmd->io.op = op;
 	cmd->io.fua = false;
 	cmd->io.may_trim = cmd->may_trim;
+	cmd->io.mapped = true;
 	cmd->io.offset = offset;
 	cmd->io.length = length;
 	cmd->io.iov = cmd->scratch;
@@ -211,46 +219,72 @@ static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset
 		cmd->thread->unsubmitted = true;
 }
 
-/* The first @length bytes of the payload, in an array that the store may change. */
-static void show_payload(struct zcmu_cmd *cmd, uint64_t length)
+/* @length bytes of the payload from @skip on, in an array that the store may change. */
+static void show_payload(struct zcmu_cmd *cmd, uint64_t skip, uint64_t length)
 {
-	int i;
+	int i, n = 0;
 
 	for (i = 0; i < cmd->req.iovcnt && length; i++) {
-		cmd->scratch[i] = cmd->payload[i];
-		if (cmd->scratch[i].iov_len > length)
-			cmd->scratch[i].iov_len = length;
-		length -= cmd->scratch[i].iov_len;
+		struct iovec piece = cmd->payload[i];
+
+		if (skip >= piece.iov_len) {
+			skip -= piece.iov_len;
+			continue;
+		}
+		piece.iov_base = (char *)piece.iov_base + skip;
+		piece.iov_len -= skip;
+		skip = 0;
+		if (piece.iov_len > length)
+			piece.iov_len = length;
+		length -= piece.iov_len;
+		cmd->scratch[n++] = piece;
 	}
-	cmd->io.iovcnt = i;
+	cmd->io.iovcnt = n;
 }
 
-/*
- * Ask the store for something that concerns the command's payload, or none. The
- * store can do it (zcmu_store_can()). @fua is honoured the way the store can.
- */
-void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
-			bool fua)
+/* FUA is honoured the way the store can: with the write, or by a flush after it. */
+static void set_fua(struct zcmu_cmd *cmd, bool fua)
 {
 	const struct zcmu_store_ops *ops = cmd->disk->store->ops;
 
-	prepare_io(cmd, op, offset, length);
-	if (op == ZCMU_IO_READ || op == ZCMU_IO_WRITE)
-		show_payload(cmd, length);
 	if (fua && ops->flags & ZCMU_STORE_FUA)
 		cmd->io.fua = true;
 	else if (fua && ops->flush)
 		cmd->flush_after = true;
+}
+
+/*
+ * Ask the store for something that concerns the command's payload, or none. The
+ * store can do it (zcmu_store_can()).
+ */
+void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
+			bool fua)
+{
+	prepare_io(cmd, op, offset, length);
+	if (op == ZCMU_IO_READ || op == ZCMU_IO_WRITE)
+		show_payload(cmd, 0, length);
+	set_fua(cmd, fua);
+	call_store(cmd);
+}
+
+/* Write a part of the payload, @length bytes from @skip on. */
+void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, uint64_t length,
+			 bool fua)
+{
+	prepare_io(cmd, ZCMU_IO_WRITE, offset, length);
+	show_payload(cmd, skip, length);
+	set_fua(cmd, fua);
 	call_store(cmd);
 }
 
 /* Read into or write from memory of the library's. */
 void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
-			       void *buffer, size_t length)
+			       void *buffer, size_t length, bool fua)
 {
 	prepare_io(cmd, op, offset, length);
 	cmd->scratch[0] = (struct iovec){ .iov_base = buffer, .iov_len = length };
 	cmd->io.iovcnt = 1;
+	set_fua(cmd, fua);
 	call_store(cmd);
 }
 
@@ -279,16 +313,14 @@ void zcmu_io_done(struct zcmu_io *io, int error)
 
 	if (error)
 		cmd->status = zcmu_status_of_error(io->op, error);
-	if (cmd->step) {
-		if (atomic_fetch_sub(&cmd->step_refs, 1) == 1)
-			go_on(cmd);
-		return;
-	}
 	if (cmd->flush_after && cmd->status == ZCMU_OK) {
 		cmd->flush_after = false;
 		prepare_io(cmd, ZCMU_IO_FLUSH, 0, 0);
 		call_store(cmd);
 		return;
 	}
-	zcmu_cmd_finish(cmd, cmd->status);
+	if (!cmd->step)
+		zcmu_cmd_finish(cmd, cmd->status);
+	else if (atomic_fetch_sub(&cmd->step_refs, 1) == 1)
+		go_on(cmd);
 }

@@ -117,6 +117,7 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
 	pthread_mutex_init(&disk->work_lock, NULL);
 	pthread_mutex_init(&disk->pool_lock, NULL);
 	pthread_mutex_init(&disk->resize_lock, NULL);
+	pthread_mutex_init(&disk->ranges.lock, NULL);
 	return 0;
 }
 
@@ -129,6 +130,7 @@ void zcmu_disk_deinit(struct zcmu_disk *disk)
 		free(cmd);
 	}
 	pthread_mutex_destroy(&disk->resize_lock);
+	pthread_mutex_destroy(&disk->ranges.lock);
 	pthread_mutex_destroy(&disk->pool_lock);
 	pthread_mutex_destroy(&disk->work_lock);
 	close(disk->stop_fd);

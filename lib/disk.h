@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hring.h"
@@ -26,8 +27,32 @@
 /* Block descriptors in one UNMAP; VPD page B0 says so. */
 #define ZCMU_MAX_UNMAP_DESCRIPTORS	256
 
+/* Blocks in one COMPARE AND WRITE: VPD page B0 has one byte for it. */
+#define ZCMU_MAX_COMPARE_BLOCKS	255
+
+/* Bytes of the longest mode page, SBC-3's caching page */
+#define ZCMU_MAX_MODE_PAGE	20
+
+struct zcmu_cmd;
 struct zcmu_disk;
 struct zcmu_thread;
+
+/* The bytes that a command is going to write; see range_lock.c. */
+struct zcmu_range {
+	uint64_t begin, end;
+	bool is_locked;			/* it is on the disk's list */
+	bool atomic;			/* nobody else may write there */
+	bool waits;
+	void (*go_on)(struct zcmu_cmd *cmd);
+	struct zcmu_range *older, *newer;
+};
+
+struct zcmu_ranges {
+	pthread_mutex_t lock;		/* all below, and the lists' links */
+	struct zcmu_range *oldest, *newest;
+	unsigned int atomic;		/* so many of them are */
+	unsigned int waiting;
+};
 
 struct zcmu_cmd {
 	struct zcmu_io io;		/* what the store is asked; rebuilt for each step */
@@ -41,6 +66,7 @@ struct zcmu_cmd {
 	struct iovec inline_payload[ZCMU_INLINE_IOVECS];
 	struct iovec *scratch;		/* io.iov: the store may change it */
 	struct iovec inline_scratch[ZCMU_INLINE_IOVECS];
+	struct zcmu_range range;	/* what it writes to */
 
 	/*
 	 * Steps: NULL if one request to the store is all. A step asks the store once
@@ -52,6 +78,7 @@ struct zcmu_cmd {
 	uint64_t offset;		/* bytes: where the next step begins */
 	uint64_t left;			/* bytes, or what else the steps count down */
 	uint32_t chunk;			/* bytes the last step has asked for */
+	unsigned int phase;		/* where the steps are, if they differ; from 0 */
 	bool may_trim;			/* ZERO may give the space back */
 	bool one_block;			/* the payload is one block, meant for each of the range */
 	void *buffer;			/* the steps' memory; freed at the end */
@@ -120,6 +147,8 @@ struct zcmu_disk {
 	unsigned int backlog_len;
 	struct zcmu_thread *idle;	/* threads that wait for work */
 
+	struct zcmu_ranges ranges;	/* that are being written to */
+
 	pthread_mutex_t pool_lock;
 	struct zcmu_cmd *pool;		/* commands to be used again */
 
@@ -150,8 +179,10 @@ void zcmu_cmd_bad_field(struct zcmu_cmd *cmd, uint32_t byte);
 void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32_t allocation);
 void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
 			bool fua);
+void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, uint64_t length,
+			 bool fua);
 void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
-			       void *buffer, size_t length);
+			       void *buffer, size_t length, bool fua);
 void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd));
 
 /* scsi.c */
@@ -162,28 +193,72 @@ void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 /* store.c */
 bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
 
+/* range_lock.c */
+void zcmu_range_lock(struct zcmu_cmd *cmd, bool atomic, uint64_t offset, uint64_t length,
+		     void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_range_unlock(struct zcmu_cmd *cmd);
+void zcmu_range_go_on(void);
+
+/* scsi_range.c */
+uint32_t zcmu_scsi_flags_field(const uint8_t *cdb);
+uint64_t zcmu_scsi_lba(const uint8_t *cdb);
+uint32_t zcmu_scsi_blocks_field(const uint8_t *cdb);
+bool zcmu_scsi_range(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length);
+bool zcmu_scsi_wants_protection(const uint8_t *cdb);
+bool zcmu_scsi_wants_fua(const uint8_t *cdb);
+bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offset,
+			uint64_t *length);
+
 /* scsi_inquiry.c */
 void zcmu_scsi_inquiry(struct zcmu_cmd *cmd);
+uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p);
 
 /* scsi_mode.c */
 void zcmu_scsi_mode_sense6(struct zcmu_cmd *cmd);
 void zcmu_scsi_mode_sense10(struct zcmu_cmd *cmd);
+uint32_t zcmu_scsi_mode_page(const struct zcmu_disk *disk, uint8_t code, uint8_t *p);
 
-/* scsi_block.c */
+/* scsi_mode_select.c */
+void zcmu_scsi_mode_select6(struct zcmu_cmd *cmd);
+void zcmu_scsi_mode_select10(struct zcmu_cmd *cmd);
+
+/* scsi_device.c */
 void zcmu_scsi_test_unit_ready(struct zcmu_cmd *cmd);
 void zcmu_scsi_request_sense(struct zcmu_cmd *cmd);
 void zcmu_scsi_start_stop(struct zcmu_cmd *cmd);
+void zcmu_scsi_send_diagnostic(struct zcmu_cmd *cmd);
+void zcmu_scsi_prevent_allow(struct zcmu_cmd *cmd);
+void zcmu_scsi_read_defects(struct zcmu_cmd *cmd);
+void zcmu_scsi_report_tmfs(struct zcmu_cmd *cmd);
+void zcmu_scsi_log_sense(struct zcmu_cmd *cmd);
+
+/* scsi_block.c */
 void zcmu_scsi_read_capacity10(struct zcmu_cmd *cmd);
 void zcmu_scsi_read_capacity16(struct zcmu_cmd *cmd);
 void zcmu_scsi_read(struct zcmu_cmd *cmd);
 void zcmu_scsi_write(struct zcmu_cmd *cmd);
-void zcmu_scsi_verify(struct zcmu_cmd *cmd);
+void zcmu_scsi_prefetch(struct zcmu_cmd *cmd);
 void zcmu_scsi_synchronize_cache(struct zcmu_cmd *cmd);
-bool zcmu_scsi_range(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length);
+
+/* scsi_verify.c */
+void zcmu_scsi_verify(struct zcmu_cmd *cmd);
+void zcmu_scsi_write_and_verify(struct zcmu_cmd *cmd);
+
+/* scsi_atomic.c */
+void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd);
+void zcmu_scsi_orwrite(struct zcmu_cmd *cmd);
 
 /* scsi_thin.c */
 void zcmu_scsi_unmap(struct zcmu_cmd *cmd);
 void zcmu_scsi_write_same(struct zcmu_cmd *cmd);
+
+/* scsi_map.c */
+void zcmu_scsi_get_lba_status(struct zcmu_cmd *cmd);
+
+/* scsi_copy.c */
+void zcmu_scsi_extended_copy(struct zcmu_cmd *cmd);
+void zcmu_scsi_copy_parameters(struct zcmu_cmd *cmd);
+uint32_t zcmu_scsi_copy_page(const struct zcmu_disk *disk, uint8_t *p);
 
 /* Big-endian fields of CDBs, pages and parameter lists */
 static inline uint16_t zcmu_get16(const uint8_t *p)

@@ -24,6 +24,12 @@ static void put_padded(uint8_t *to, const char *from, uint32_t size)
 	put_string(to, from, size);
 }
 
+/* Within the disk: to a disk that can't be written to nothing can be copied. */
+static bool can_copy(const struct zcmu_disk *disk)
+{
+	return zcmu_store_can(disk->store, ZCMU_IO_WRITE);
+}
+
 /* Standard INQUIRY data, SPC-4 6.4.2 */
 static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 {
@@ -33,6 +39,8 @@ static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 	data[2] = 0x06;			/* SPC-4 */
 	data[3] = 0x12;			/* HISUP, response data format 2 */
 	data[4] = sizeof(data) - 5;	/* additional length */
+	if (can_copy(cmd->disk))
+		data[5] = 0x08;		/* 3PC: EXTENDED COPY */
 	data[7] = 0x02;			/* CMDQUE */
 	memcpy(data + 8, VENDOR, 8);
 	put_padded(data + 16, cmd->disk->product, 16);
@@ -67,7 +75,7 @@ static uint64_t hash(const char *text)
 }
 
 /* Device identification, SPC-4 7.8.6: by vendor and serial, and a locally assigned NAA. */
-static uint32_t page_identification(const struct zcmu_disk *disk, uint8_t *p)
+uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p)
 {
 	uint8_t *start = p;
 	uint32_t len;
@@ -92,7 +100,9 @@ static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 	const struct zcmu_store *store = disk->store;
 	uint32_t granularity = store->trim_granularity / store->block_size;
 
-	/* p[0] is byte 4 of the page. */
+	/* p[0] is byte 4 of the page. WSNZ is 0: a WRITE SAME of 0 blocks goes to the end. */
+	if (zcmu_store_can(store, ZCMU_IO_WRITE))
+		p[1] = ZCMU_MAX_COMPARE_BLOCKS;
 	zcmu_put16(p + 2, (uint16_t)(store->physical_block_size / store->block_size));
 	zcmu_put32(p + 4, disk->max_blocks);
 	zcmu_put32(p + 8, store->optimal_io_size / store->block_size);
@@ -101,7 +111,7 @@ static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 		zcmu_put32(p + 20, ZCMU_MAX_UNMAP_DESCRIPTORS);
 		zcmu_put32(p + 24, granularity ? granularity : 1);
 	}
-	/* Maximum WRITE SAME length: 0 is no limit. */
+	/* Maximum WRITE SAME length: 0 is no limit. Atomic writes: 0 is none. */
 	return 0x3c;
 }
 
@@ -132,18 +142,24 @@ static uint32_t page_list(const struct zcmu_disk *disk, uint8_t *p);
 
 static const struct page {
 	uint8_t code;
-	bool thin_only;
 	uint32_t (*fill)(const struct zcmu_disk *disk, uint8_t *p);
+	bool (*is_there)(const struct zcmu_disk *disk);	/* NULL: always */
 } pages[] = {
-	{ 0x00, false, page_list },
-	{ 0x80, false, page_serial },
-	{ 0x83, false, page_identification },
-	{ 0xb0, false, page_block_limits },
-	{ 0xb1, false, page_characteristics },
-	{ 0xb2, true, page_provisioning },
+	{ 0x00, page_list, NULL },
+	{ 0x80, page_serial, NULL },
+	{ 0x83, zcmu_scsi_designators, NULL },
+	{ 0x8f, zcmu_scsi_copy_page, can_copy },
+	{ 0xb0, page_block_limits, NULL },
+	{ 0xb1, page_characteristics, NULL },
+	{ 0xb2, page_provisioning, is_thin },
 };
 
 #define NR_PAGES	(sizeof(pages) / sizeof(pages[0]))
+
+static bool has_page(const struct zcmu_disk *disk, const struct page *page)
+{
+	return !page->is_there || page->is_there(disk);
+}
 
 static uint32_t page_list(const struct zcmu_disk *disk, uint8_t *p)
 {
@@ -151,7 +167,7 @@ static uint32_t page_list(const struct zcmu_disk *disk, uint8_t *p)
 	size_t i;
 
 	for (i = 0; i < NR_PAGES; i++) {
-		if (!pages[i].thin_only || is_thin(disk))
+		if (has_page(disk, &pages[i]))
 			p[len++] = pages[i].code;
 	}
 	return len;
@@ -173,7 +189,7 @@ void zcmu_scsi_inquiry(struct zcmu_cmd *cmd)
 		return;
 	}
 	for (i = 0; i < NR_PAGES; i++) {
-		if (pages[i].code != cdb[2] || (pages[i].thin_only && !is_thin(cmd->disk)))
+		if (pages[i].code != cdb[2] || !has_page(cmd->disk, &pages[i]))
 			continue;
 		len = pages[i].fill(cmd->disk, data + 4);
 		data[0] = DIRECT_ACCESS;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * MODE SENSE: the caching and the control page, and what comes in front of them.
- * Nothing can be changed, so there is no MODE SELECT.
+ * Nothing of it can be changed: scsi_mode_select.c.
  */
 #include <string.h>
 
@@ -60,6 +60,18 @@ static const struct {
 
 #define NR_PAGES	(sizeof(pages) / sizeof(pages[0]))
 
+/* The current values of a page, at most ZCMU_MAX_MODE_PAGE bytes. Return: how many; 0: none */
+uint32_t zcmu_scsi_mode_page(const struct zcmu_disk *disk, uint8_t code, uint8_t *p)
+{
+	size_t i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		if (pages[i].code == code)
+			return pages[i].fill(disk, false, p);
+	}
+	return 0;
+}
+
 /* Return: bytes of the pages asked for; 0 if there are none. */
 static uint32_t put_pages(struct zcmu_cmd *cmd, uint8_t *p)
 {
@@ -79,12 +91,11 @@ static uint32_t put_pages(struct zcmu_cmd *cmd, uint8_t *p)
 /* Device-specific parameter, SBC-3 6.5.1 */
 static uint8_t device_specific(const struct zcmu_disk *disk)
 {
-	uint8_t value = 0;
+	/* DPOFUA: both are heeded, be it that there is no cache. */
+	uint8_t value = 0x10;
 
 	if (!zcmu_store_can(disk->store, ZCMU_IO_WRITE))
 		value |= 0x80;		/* WP */
-	if (has_write_cache(disk))
-		value |= 0x10;		/* DPOFUA */
 	return value;
 }
 

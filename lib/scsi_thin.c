@@ -37,12 +37,21 @@ static bool unmap_step(struct zcmu_cmd *cmd)
 	return false;
 }
 
-static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count)
+static void start_unmap(struct zcmu_cmd *cmd)
+{
+	zcmu_cmd_run_steps(cmd, unmap_step);
+}
+
+/* @begin, @end: everything from the first byte that is trimmed to the last. */
+static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count, uint64_t *begin,
+					  uint64_t *end)
 {
 	const struct zcmu_store *store = cmd->disk->store;
 	uint64_t capacity = cmd->capacity / store->block_size;
 	uint32_t i;
 
+	*begin = UINT64_MAX;
+	*end = 0;
 	for (i = 0; i < count; i++) {
 		const uint8_t *d = (const uint8_t *)cmd->buffer + 16 * i;
 		uint64_t lba = zcmu_get64(d);
@@ -52,6 +61,12 @@ static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count)
 			cmd->information = lba > capacity ? lba : capacity;
 			return ZCMU_OUT_OF_RANGE;
 		}
+		if (!blocks)
+			continue;
+		if (lba * store->block_size < *begin)
+			*begin = lba * store->block_size;
+		if ((lba + blocks) * store->block_size > *end)
+			*end = (lba + blocks) * store->block_size;
 	}
 	return ZCMU_OK;
 }
@@ -61,6 +76,7 @@ void zcmu_scsi_unmap(struct zcmu_cmd *cmd)
 	const uint8_t *cdb = cmd->req.cdb;
 	uint32_t len = zcmu_get16(cdb + 7);
 	enum zcmu_status status;
+	uint64_t begin, end;
 	uint8_t header[8];
 	uint32_t count;
 
@@ -93,18 +109,18 @@ void zcmu_scsi_unmap(struct zcmu_cmd *cmd)
 		return;
 	}
 	zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 8, cmd->buffer, 16 * (size_t)count);
-	status = check_descriptors(cmd, count);
-	if (status != ZCMU_OK) {
+	status = check_descriptors(cmd, count, &begin, &end);
+	if (status != ZCMU_OK || begin >= end) {
 		zcmu_cmd_finish(cmd, status);
 		return;
 	}
 	cmd->offset = 0;
 	cmd->left = count;
-	zcmu_cmd_run_steps(cmd, unmap_step);
+	zcmu_range_lock(cmd, false, begin, end - begin, start_unmap);
 }
 
 /*
- * WRITE SAME, SBC-3 5.42, 5.43
+ * WRITE SAME, SBC-3 5.42 .. 5.44
  */
 
 static bool write_same_step(struct zcmu_cmd *cmd)
@@ -117,7 +133,7 @@ static bool write_same_step(struct zcmu_cmd *cmd)
 	cmd->offset += cmd->chunk;
 	cmd->left -= cmd->chunk;
 	zcmu_cmd_ask_store_buffer(cmd, ZCMU_IO_WRITE, cmd->offset - cmd->chunk, cmd->buffer,
-				  cmd->chunk);
+				  cmd->chunk, false);
 	return true;
 }
 
@@ -171,17 +187,32 @@ static bool is_zero(const uint8_t *block, uint32_t size)
 	return !block[0] && !memcmp(block, block + 1, size - 1);
 }
 
+static void start_zero(struct zcmu_cmd *cmd)
+{
+	zcmu_cmd_run_steps(cmd, zero_step);
+}
+
+static void start_write_same(struct zcmu_cmd *cmd)
+{
+	zcmu_cmd_run_steps(cmd, write_same_step);
+}
+
+/* NDOB: there is no payload, and the block is one of zeroes. WRITE SAME (10) hasn't got it. */
+static bool has_no_block(const uint8_t *cdb)
+{
+	return zcmu_cdb_length(cdb) > 10 && cdb[zcmu_scsi_flags_field(cdb)] & 0x01;
+}
+
 void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
 {
 	const struct zcmu_store *store = cmd->disk->store;
 	const uint8_t *cdb = cmd->req.cdb;
-	bool is_16 = cdb[0] == 0x93;
-	bool no_data_out = is_16 && cdb[1] & 0x01;	/* NDOB */
+	uint8_t flags = cdb[zcmu_scsi_flags_field(cdb)];
 	uint8_t block[4096] = { 0 };
 
-	/* WRPROTECT; ANCHOR */
-	if (cdb[1] & 0xe0 || cdb[1] & 0x10) {
-		zcmu_cmd_bad_field(cmd, 1);
+	/* WRPROTECT; ANCHOR: no store promises space for blocks that it doesn't have */
+	if (flags & 0xf0) {
+		zcmu_cmd_bad_field(cmd, zcmu_scsi_flags_field(cdb));
 		return;
 	}
 	if (!zcmu_scsi_range(cmd, &cmd->begin, &cmd->left))
@@ -189,21 +220,23 @@ void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
 	/* SBC-3 5.42: 0 blocks is to the end of the disk (WSNZ is 0). */
 	if (!cmd->left)
 		cmd->left = cmd->capacity - cmd->begin;
-	if (!no_data_out &&
-	    zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 0, block, store->block_size) <
-	    store->block_size) {
-		zcmu_cmd_bad_field(cmd, is_16 ? 10 : 7);
+	/* One block, and nothing else: what more there is can't be meant for this. */
+	if (!has_no_block(cdb) &&
+	    (cmd->req.bytes != store->block_size ||
+	     zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 0, block, store->block_size) <
+	     store->block_size)) {
+		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cdb));
 		return;
 	}
 	cmd->offset = cmd->begin;
-	cmd->may_trim = cdb[1] & 0x08;		/* UNMAP */
+	cmd->may_trim = flags & 0x08;		/* UNMAP */
 	if (is_zero(block, store->block_size) && zeroes_natively(cmd)) {
-		zcmu_cmd_run_steps(cmd, zero_step);
+		zcmu_range_lock(cmd, false, cmd->begin, cmd->left, start_zero);
 		return;
 	}
 	if (!make_pattern(cmd, block, store->block_size)) {
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
 		return;
 	}
-	zcmu_cmd_run_steps(cmd, write_same_step);
+	zcmu_range_lock(cmd, false, cmd->begin, cmd->left, start_write_same);
 }

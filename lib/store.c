@@ -38,6 +38,8 @@ bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op)
 		return ops->trim && !store->cannot_trim && !store->read_only;
 	case ZCMU_IO_ZERO:
 		return ops->zero && !store->cannot_zero && !store->read_only;
+	case ZCMU_IO_MAP:
+		return ops->map;
 	}
 	return false;
 }

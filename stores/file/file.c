@@ -300,6 +300,8 @@ static void start(struct zcmu_store *store, struct zcmu_io *io)
 		io_uring_prep_fallocate(sqe, fd, zero_mode(io, io->data), (off_t)io->offset,
 					(off_t)io->length);
 		break;
+	case ZCMU_IO_MAP:	/* file_map() */
+		break;
 	}
 	io_uring_sqe_set_data(sqe, io);
 }
@@ -351,6 +353,8 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 		else if (res != -EINTR)
 			return true;
 		break;
+	case ZCMU_IO_MAP:
+		return true;
 	}
 	start(store, io);
 	return false;
@@ -377,6 +381,34 @@ static void file_queue_reap(struct zcmu_store *store, void *queue)
 		io_uring_submit(ring);
 }
 
+/*
+ * Is it data or a hole, and how far? io_uring has no lseek(), but this looks at
+ * memory and at most at the file's extents. What can't tell (a block device) has no
+ * holes. Half a block of data is a block that is mapped.
+ */
+static void file_map(struct zcmu_store *store, struct zcmu_io *io)
+{
+	int fd = file_of(store)->fd;
+	off_t at = (off_t)io->offset, end = at + (off_t)io->length, next;
+	off_t block = store->block_size;
+
+	next = lseek(fd, at, SEEK_DATA);
+	if (next < 0)
+		next = errno == ENXIO ? end : at;
+	next = (next < end ? next : end) / block * block;
+	io->mapped = next <= at;
+	if (io->mapped) {
+		next = lseek(fd, at, SEEK_HOLE);
+		if (next < 0 || next > end)
+			next = end;
+		next = (next + block - 1) / block * block;
+		if (next <= at)
+			next = at + block;
+	}
+	io->length = (uint64_t)(next - at);
+	zcmu_io_done(io, 0);
+}
+
 const struct zcmu_store_ops zcmu_file_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_file_store),
@@ -397,4 +429,5 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.trim = file_request,
 	.zero = file_request,
 	.resize = file_resize,
+	.map = file_map,
 };

@@ -4,6 +4,7 @@
  * and given back when it is trimmed; it is gone when the process ends.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,43 @@ static int ram_resize(struct zcmu_store *store, uint64_t size)
 	return 0;
 }
 
+/* Does a page take memory, here or in swap? As Documentation/admin-guide/mm/pagemap has it. */
+static bool is_allocated(uint64_t entry)
+{
+	return entry >> 62;
+}
+
+/*
+ * Pages that nobody has written to since they were trimmed take no memory. One that
+ * was only read may count as well: the kernel maps its page of zeroes there.
+ */
+static void ram_map(struct zcmu_store *store, struct zcmu_io *io)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t first = io->offset / page, last = (io->offset + io->length - 1) / page;
+	uint64_t place = (uintptr_t)ram_of(store)->memory / page + first, end;
+	/* Opened each time, because it is of the process that opens it: that may fork. */
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entries[1024];
+	ssize_t got;
+	size_t n, i;
+
+	n = last - first < 1024 ? last - first + 1 : 1024;
+	got = pread(fd, entries, n * sizeof(entries[0]), (off_t)(place * sizeof(entries[0])));
+	if (fd >= 0)
+		close(fd);
+	n = got < 0 ? 0 : (size_t)got / sizeof(entries[0]);
+	if (n) {		/* otherwise nobody knows, and all of it is mapped */
+		io->mapped = is_allocated(entries[0]);
+		for (i = 1; i < n && is_allocated(entries[i]) == io->mapped; i++)
+			;
+		end = (first + i) * page;
+		if (end < io->offset + io->length)
+			io->length = end - io->offset;
+	}
+	zcmu_io_done(io, 0);
+}
+
 const struct zcmu_store_ops zcmu_ram_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_ram_store),
@@ -154,4 +192,5 @@ const struct zcmu_store_ops zcmu_ram_store = {
 	.trim = ram_zero,
 	.zero = ram_zero,
 	.resize = ram_resize,
+	.map = ram_map,
 };

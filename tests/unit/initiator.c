@@ -185,7 +185,7 @@ void expect_information_at(const struct fake_answer *answer, uint32_t informatio
 void expect_request_at(struct initiator *t, unsigned int index, enum zcmu_io_op op,
 		       uint64_t offset, uint64_t length, const char *file, int line)
 {
-	static const char *const names[] = { "READ", "WRITE", "FLUSH", "TRIM", "ZERO" };
+	static const char *const names[] = { "READ", "WRITE", "FLUSH", "TRIM", "ZERO", "MAP" };
 	const struct scripted_request *r;
 
 	if (index >= t->script.nr)

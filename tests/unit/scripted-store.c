@@ -50,7 +50,7 @@ static const char *breach(const struct scripted_store *s, const struct zcmu_io *
 		return "a payload of another length than the request";
 	if (!has_payload && io->iovcnt)
 		return "a payload that has no use";
-	if (io->op != ZCMU_IO_READ && s->store.read_only)
+	if (io->op != ZCMU_IO_READ && io->op != ZCMU_IO_MAP && s->store.read_only)
 		return "a read-only disk was to be changed";
 	if (io->fua && !(s->ops.flags & ZCMU_STORE_FUA))
 		return "FUA for a store that doesn't know it";
@@ -75,7 +75,7 @@ static void change_contents(struct scripted_store *s, struct zcmu_io *io)
 {
 	uint64_t inside = io->offset < SCRIPTED_BYTES ? SCRIPTED_BYTES - io->offset : 0;
 
-	if (!inside || io->op == ZCMU_IO_FLUSH)
+	if (!inside || io->op == ZCMU_IO_FLUSH || io->op == ZCMU_IO_MAP)
 		return;
 	if (inside > io->length)
 		inside = io->length;
@@ -83,6 +83,24 @@ static void change_contents(struct scripted_store *s, struct zcmu_io *io)
 		zcmu_iov_get(io->iov, io->iovcnt, 0, s->contents + io->offset, inside);
 	else
 		memset(s->contents + io->offset, 0, inside);
+}
+
+static bool is_hole(const struct scripted_store *s, uint64_t at)
+{
+	static const uint8_t zeroes[SCRIPTED_PAGE];
+
+	return at >= SCRIPTED_BYTES || !memcmp(s->contents + at, zeroes, SCRIPTED_PAGE);
+}
+
+static void map_contents(struct scripted_store *s, struct zcmu_io *io)
+{
+	uint64_t end = io->offset + io->length, at = io->offset / SCRIPTED_PAGE * SCRIPTED_PAGE;
+	bool hole = is_hole(s, at);
+
+	while (at < end && is_hole(s, at) == hole)
+		at += SCRIPTED_PAGE;
+	io->mapped = !hole;
+	io->length = (at < end ? at : end) - io->offset;
 }
 
 static void answer(struct scripted_store *s, struct zcmu_io *io, int error)
@@ -93,6 +111,8 @@ static void answer(struct scripted_store *s, struct zcmu_io *io, int error)
 		pthread_mutex_lock(&s->lock);
 		if (io->op == ZCMU_IO_READ)
 			read_contents(s, io);
+		else if (io->op == ZCMU_IO_MAP)
+			map_contents(s, io);
 		else
 			change_contents(s, io);
 		pthread_mutex_unlock(&s->lock);
@@ -232,7 +252,7 @@ void scripted_init(struct scripted_store *s)
 	s->ops = (struct zcmu_store_ops){
 		.abi = ZCMU_STORE_ABI, .size = sizeof(s->ops), .name = "scripted",
 		.read = request, .write = request, .flush = request,
-		.trim = request, .zero = request,
+		.trim = request, .zero = request, .map = request,
 	};
 	s->store = (struct zcmu_store){
 		.ops = &s->ops, .data = s, .size = SCRIPTED_BYTES,

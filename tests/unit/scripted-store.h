@@ -46,6 +46,8 @@ struct scripted_store {
 /* The disk's size, unless the test changes it. */
 #define SCRIPTED_BYTES	(4u << 20)
 #define SCRIPTED_BLOCKS	(SCRIPTED_BYTES / 512)
+/* Bytes, aligned: if all of them are zero they are a hole. */
+#define SCRIPTED_PAGE	4096u
 
 void scripted_init(struct scripted_store *store);
 void scripted_deinit(struct scripted_store *store);

@@ -40,8 +40,8 @@ static void standard_data_are_those_of_a_disk_by_spc_4(void **state)
 	const struct fake_answer *a = inquire(t, 0, 0);
 
 	expect_short(a, 96);
-	/* disk, not removable, SPC-4, HISUP and format 2, 91 more bytes, ..., CMDQUE */
-	expect_payload(a, 0x00, 0x00, 0x06, 0x12, 91, 0, 0, 0x02);
+	/* disk, not removable, SPC-4, HISUP and format 2, 91 more bytes, 3PC, CMDQUE */
+	expect_payload(a, 0x00, 0x00, 0x06, 0x12, 91, 0x08, 0, 0x02);
 	assert_memory_equal(a->payload + 8, "ZCMU    disk            ", 24);
 	assert_memory_equal(a->payload + 32, zcmu_version(), 4);
 	/* SAM-5, SPC-4, SBC-3 */
@@ -75,7 +75,7 @@ static void data_are_cut_off_at_the_allocation_length(void **state)
 	expect_payload(a, 0x00, 0x00, 0x06, 0x12, 91, FAKE_STALE, FAKE_STALE);
 	a = send_in(t, CDB(0x12, EVPD, 0x00, 0, 4), 64);
 	expect_short(a, 4);
-	expect_payload(a, 0, 0, 0, 6, FAKE_STALE);
+	expect_payload(a, 0, 0, 0, 7, FAKE_STALE);
 }
 
 static void the_allocation_length_has_two_bytes(void **state)
@@ -117,32 +117,56 @@ static void a_page_that_isn_t_there_is_refused(void **state)
 	expect_sense(inquire(t, EVPD, 0xff), SENSE_INVALID_FIELD_IN_CDB, 2);
 }
 
-static void a_thin_disk_has_six_pages(void **state)
+static void a_thin_disk_has_seven_pages(void **state)
 {
 	struct initiator *t = *state;
 
-	assert_memory_equal(page(t, 0x00, 6), "\x00\x80\x83\xb0\xb1\xb2", 6);
+	assert_memory_equal(page(t, 0x00, 7), "\x00\x80\x83\x8f\xb0\xb1\xb2", 7);
 	t->script.ops.zero = NULL;
-	page(t, 0x00, 6);
+	page(t, 0x00, 7);
 	t->script.ops.zero = t->script.ops.trim;
 	t->script.ops.trim = NULL;
-	page(t, 0x00, 6);
+	page(t, 0x00, 7);
 }
 
-static void a_disk_that_isn_t_thin_has_five(void **state)
+static void a_disk_that_isn_t_thin_has_six(void **state)
 {
 	struct initiator *t = *state;
 
 	t->script.ops.trim = NULL;
 	t->script.store.cannot_zero = true;
-	assert_memory_equal(page(t, 0x00, 5), "\x00\x80\x83\xb0\xb1", 5);
+	assert_memory_equal(page(t, 0x00, 6), "\x00\x80\x83\x8f\xb0\xb1", 6);
 	expect_sense(inquire(t, EVPD, 0xb2), SENSE_INVALID_FIELD_IN_CDB, 2);
+}
+
+static void a_disk_that_can_t_be_written_to_has_no_copies(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.store.read_only = true;
+	expect_payload(inquire(t, 0, 0), 0x00, 0x00, 0x06, 0x12, 91, 0, 0, 0x02);
+	assert_memory_equal(page(t, 0x00, 5), "\x00\x80\x83\xb0\xb1", 5);
+	expect_sense(inquire(t, EVPD, 0x8f), SENSE_INVALID_FIELD_IN_CDB, 2);
+	/* Nor COMPARE AND WRITE */
+	assert_int_equal(page(t, 0xb0, 0x3c)[1], 0);
+}
+
+/* What ZCMU_MAX_COMPARE_BLOCKS promises, test-scsi-atomic.c tries. */
+static void block_limits_tell_of_compare_and_write_and_of_no_atomic_writes(void **state)
+{
+	static const uint8_t none[20];
+	struct initiator *t = *state;
+	const uint8_t *p = page(t, 0xb0, 0x3c);
+
+	assert_int_equal(p[0] & 0x01, 0);		/* WSNZ */
+	assert_int_equal(p[1], 255);
+	assert_memory_equal(p + 40, none, sizeof(none));
 }
 
 static void every_page_of_the_list_can_be_had(void **state)
 {
 	struct initiator *t = *state;
-	const uint8_t *codes = page(t, 0x00, 6);
+	const uint8_t *codes = page(t, 0x00, 7);
 	const struct fake_answer *a;
 	unsigned int i;
 
@@ -303,8 +327,10 @@ int main(void)
 		SCSI_TEST(an_allocation_length_of_zero_is_no_error),
 		SCSI_TEST(a_page_code_without_evpd_is_refused),
 		SCSI_TEST(a_page_that_isn_t_there_is_refused),
-		SCSI_TEST(a_thin_disk_has_six_pages),
-		SCSI_TEST(a_disk_that_isn_t_thin_has_five),
+		SCSI_TEST(a_thin_disk_has_seven_pages),
+		SCSI_TEST(a_disk_that_isn_t_thin_has_six),
+		SCSI_TEST(a_disk_that_can_t_be_written_to_has_no_copies),
+		SCSI_TEST(block_limits_tell_of_compare_and_write_and_of_no_atomic_writes),
 		SCSI_TEST(every_page_of_the_list_can_be_had),
 		SCSI_TEST(page_80_is_the_serial_number),
 		SCSI_TEST(the_serial_number_is_by_default_the_backstore_s),

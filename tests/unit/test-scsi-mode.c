@@ -168,9 +168,9 @@ static void a_disk_without_flush_has_no_write_cache(void **state)
 	struct initiator *t = *state;
 
 	t->script.ops.flush = NULL;
-	/* Neither WCE nor DPOFUA */
-	expect_payload(sense6(t, DBD, 0x08, 0), 23, 0, 0x00, 0, CACHING(0));
-	expect_payload(sense10(t, DBD, 0x08, 0), BE16(26), 0, 0x00, 0, 0, BE16(0), CACHING(0));
+	/* No WCE; but DPO and FUA may be set */
+	expect_payload(sense6(t, DBD, 0x08, 0), 23, 0, 0x10, 0, CACHING(0));
+	expect_payload(sense10(t, DBD, 0x08, 0), BE16(26), 0, 0x10, 0, 0, BE16(0), CACHING(0));
 }
 
 static void a_read_only_disk_is_write_protected(void **state)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define RCTD	0x80	/* return command timeouts descriptors */
-#define NR	25	/* commands of a disk whose store can do everything */
+#define NR	44	/* commands of a disk whose store can do everything */
 
 static const struct fake_answer *report(struct initiator *t, uint8_t option, uint8_t opcode,
 					uint16_t action)
@@ -30,7 +30,7 @@ static unsigned int list(struct initiator *t, uint8_t flags, const uint8_t **ret
 }
 
 /* Is it in the list of all? */
-static bool is_listed(const uint8_t *p, unsigned int nr, uint8_t opcode, uint8_t action)
+static bool is_listed(const uint8_t *p, unsigned int nr, uint8_t opcode, uint16_t action)
 {
 	for (; nr--; p += 8) {
 		if (p[0] == opcode && (!(p[5] & 0x01) || zcmu_get16(p + 2) == action))
@@ -47,7 +47,8 @@ static void every_command_is_listed_with_its_length(void **state)
 
 	assert_int_equal(nr, NR);
 	for (; nr--; p += 8) {
-		uint16_t length = p[0] < 0x20 ? 6 : p[0] < 0x60 ? 10 : p[0] < 0xa0 ? 16 : 12;
+		uint16_t length = p[0] < 0x20 ? 6 : p[0] < 0x60 ? 10 : p[0] < 0x80 ? 32 :
+				  p[0] < 0xa0 ? 16 : 12;
 
 		assert_int_equal(zcmu_get16(p + 6), length);
 		assert_int_equal(p[5] & 0x02, 0);		/* CTDP */
@@ -59,16 +60,21 @@ static void service_actions_are_listed_as_such(void **state)
 {
 	struct initiator *t = *state;
 	const uint8_t *p;
-	unsigned int nr = list(t, 0, &p), seen = 0;
+	static const uint32_t with[] = { 0x7f000d, 0x830000, 0x840003, 0x9e0010, 0x9e0012,
+					 0xa3000c, 0xa3000d };
+	unsigned int nr = list(t, 0, &p), seen = 0, i;
 
 	for (; nr--; p += 8) {
-		bool has_action = p[0] == 0x9e || p[0] == 0xa3;
+		uint32_t both = (uint32_t)p[0] << 16 | zcmu_get16(p + 2);
+		bool has_action = false;
 
+		for (i = 0; i < 7; i++)
+			has_action |= both == with[i];
 		assert_int_equal(p[5] & 0x01, has_action);	/* SERVACTV */
-		assert_int_equal(zcmu_get16(p + 2), !has_action ? 0 : p[0] == 0x9e ? 0x10 : 0x0c);
+		assert_true(has_action || !zcmu_get16(p + 2));
 		seen += has_action;
 	}
-	assert_int_equal(seen, 2);
+	assert_int_equal(seen, 7);
 }
 
 static void the_list_may_have_timeouts_which_promise_nothing(void **state)
@@ -94,10 +100,13 @@ static void the_list_is_the_truth(void **state)
 	unsigned int nr = list(t, 0, &p), opcode;
 
 	for (opcode = 0; opcode < 0x100; opcode++) {
-		/* The action is one that 9Eh has; a bit that WRITE SAME refuses. */
-		a = send_in(t, CDB((uint8_t)opcode, opcode == 0xa3 ? 0x0c : 0x10), 512);
+		uint8_t action = opcode == 0x83 ? 0 : opcode == 0x84 ? 3 : opcode == 0xa3 ? 0x0c :
+				 0x10;
+
+		/* The action is one that it has; for WRITE SAME it is a bit that is refused. */
+		a = send_in(t, CDB((uint8_t)opcode, action, [7] = 24, [9] = 0x0d, [10] = 0x10), 512);
 		assert_true(a->arrived);
-		if (is_listed(p, nr, (uint8_t)opcode, opcode == 0xa3 ? 0x0c : 0x10))
+		if (is_listed(p, nr, (uint8_t)opcode, opcode == 0x7f ? 0x0d : action))
 			assert_false(a->status == 0x02 && a->sense[12] == 0x20);
 		else
 			expect_sense(a, SENSE_INVALID_OPCODE, NO_FIELD);
@@ -157,7 +166,9 @@ static void the_usage_of_each_command_begins_with_its_opcode_and_action(void **s
 		assert_int_equal(a->payload[1], 0x03);
 		assert_int_equal(zcmu_get16(a->payload + 2), zcmu_get16(p + 6));
 		assert_int_equal(a->payload[4], p[0]);
-		if (p[5] & 0x01)
+		if (p[0] == 0x7f)
+			assert_int_equal(zcmu_get16(a->payload + 12), zcmu_get16(p + 2));
+		else if (p[5] & 0x01)
 			assert_int_equal(a->payload[5] & 0x1f, zcmu_get16(p + 2));
 	}
 }
@@ -277,9 +288,6 @@ static void an_unknown_opcode_is_refused(void **state)
 
 	expect_sense(send_none(t, CDB(0x04)), SENSE_INVALID_OPCODE, NO_FIELD);
 	expect_sense(send_none(t, CDB(0xff)), SENSE_INVALID_OPCODE, NO_FIELD);
-	/* of variable length */
-	expect_sense(send_none(t, CDB(0x7f, 0, 0, 0, 0, 0, 0, 24, 0, 9)), SENSE_INVALID_OPCODE,
-		     NO_FIELD);
 }
 
 static void an_unknown_action_of_a_known_opcode_is_a_wrong_field(void **state)
@@ -287,7 +295,22 @@ static void an_unknown_action_of_a_known_opcode_is_a_wrong_field(void **state)
 	struct initiator *t = *state;
 
 	expect_sense(send_none(t, CDB(0x9e, 0x11)), SENSE_INVALID_FIELD_IN_CDB, 1);
-	expect_sense(send_none(t, CDB(0xa3, 0x0d)), SENSE_INVALID_FIELD_IN_CDB, 1);
+	expect_sense(send_none(t, CDB(0xa3, 0x0e)), SENSE_INVALID_FIELD_IN_CDB, 1);
+	/* of variable length: READ (32) */
+	expect_sense(send_none(t, CDB(0x7f, 0, 0, 0, 0, 0, 0, 24, 0, 9)),
+		     SENSE_INVALID_FIELD_IN_CDB, 8);
+}
+
+static void a_cdb_of_variable_length_has_the_command_s(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_sense(send_none(t, CDB(0x7f, 0, 0, 0, 0, 0, 0, 16, 0, 0x0d)),
+		     SENSE_INVALID_FIELD_IN_CDB, 7);
+	/* Not even an action */
+	expect_sense(send_none(t, CDB(0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0x0d)),
+		     SENSE_INVALID_FIELD_IN_CDB, 8);
+	assert_int_equal(t->script.nr, 0);
 }
 
 static void the_bits_beside_an_action_don_t_matter(void **state)
@@ -305,6 +328,8 @@ static void naca_is_refused_in_a_cdb_of_any_length(void **state)
 	expect_sense(send_none(t, CDB(0x35, [9] = 0x04)), SENSE_INVALID_FIELD_IN_CDB, 9);
 	expect_sense(send_none(t, CDB(0xa8, [11] = 0x04)), SENSE_INVALID_FIELD_IN_CDB, 11);
 	expect_sense(send_none(t, CDB(0x88, [15] = 0x04)), SENSE_INVALID_FIELD_IN_CDB, 15);
+	expect_sense(send_none(t, CDB(0x7f, 0x04, [7] = 24, [9] = 0x0d)),
+		     SENSE_INVALID_FIELD_IN_CDB, 1);
 	assert_int_equal(t->script.nr, 0);
 }
 
@@ -339,6 +364,7 @@ int main(void)
 		SCSI_TEST(one_command_is_cut_off_at_the_allocation_length),
 		SCSI_TEST(an_unknown_opcode_is_refused),
 		SCSI_TEST(an_unknown_action_of_a_known_opcode_is_a_wrong_field),
+		SCSI_TEST(a_cdb_of_variable_length_has_the_command_s),
 		SCSI_TEST(the_bits_beside_an_action_don_t_matter),
 		SCSI_TEST(naca_is_refused_in_a_cdb_of_any_length),
 		SCSI_TEST(the_other_bits_of_the_control_byte_don_t_matter),
