@@ -231,4 +231,8 @@ void zcmu_uio_unregister(struct zcmu_device *device)
 	zcmu_forget_commands(device);
 	/* uio doesn't call uio_release() any more. */
 	forget_inode(device);
+	/* Gone, if nobody has it open: zcmu_uio_rename() must not look at it. */
+	mutex_lock(&device->config_lock);
+	device->uio.uio_dev = NULL;
+	mutex_unlock(&device->config_lock);
 }
