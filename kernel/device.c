@@ -130,17 +130,36 @@ release:
 	return ret;
 }
 
+/*
+ * It was enabled before and failed half-way: a daemon refused it, or something in the
+ * core did. What is left of that goes, unless a handler has it mapped still: what is made
+ * now must not be reached through an old mapping.
+ */
+static int clear_away(struct zcmu_device *device)
+{
+	if (kref_read(&device->kref) > 1) {
+		pr_err("%s: a handler has it mapped since it was enabled before; enable it again when that has gone\n",
+		       device->name);
+		return -EBUSY;
+	}
+	release_areas(device);
+	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
+	clear_bit(ZCMU_DEV_GONE, &device->flags);
+	/* Whoever has the old device file open hears nothing of the new one. */
+	clear_bit(ZCMU_DEV_OPEN, &device->flags);
+	return 0;
+}
+
 /* "enable" was written. */
 int zcmu_device_configure(struct se_device *se_dev)
 {
 	struct zcmu_device *device = zcmu_device(se_dev);
 	struct se_dev_attrib *attrib = &se_dev->dev_attrib;
-	int ret;
+	int ret = 0;
 
-	/* It was enabled and failed half-way, in the core: its parts are used up. */
 	if (test_bit(ZCMU_DEV_GONE, &device->flags))
-		return -ENODEV;
-	ret = zcmu_uio_name(device);
+		ret = clear_away(device);
+	ret = ret ?: zcmu_uio_name(device);
 	if (ret)
 		return ret;
 	ret = set_up_areas(device);

@@ -178,12 +178,13 @@ int zcmu_uio_name(struct zcmu_device *device)
 /* Set dev_config, and the name with it. Who reads the name holds uio's lock. */
 int zcmu_uio_rename(struct zcmu_device *device, const char *config)
 {
-	struct uio_device *uio_dev = device->uio.uio_dev;
 	char *name = make_name(device, config);
+	struct uio_device *uio_dev;
 
 	if (!name)
 		return -ENOMEM;
 	mutex_lock(&device->config_lock);
+	uio_dev = device->uio.uio_dev;
 	strscpy(device->dev_config, config, sizeof(device->dev_config));
 	if (uio_dev)
 		mutex_lock(&uio_dev->info_lock);
@@ -231,4 +232,8 @@ void zcmu_uio_unregister(struct zcmu_device *device)
 	zcmu_forget_commands(device);
 	/* uio doesn't call uio_release() any more. */
 	forget_inode(device);
+	/* Gone, if nobody has it open: zcmu_uio_rename() must not look at it. */
+	mutex_lock(&device->config_lock);
+	device->uio.uio_dev = NULL;
+	mutex_unlock(&device->config_lock);
 }

@@ -116,9 +116,9 @@ store_dir() { # [NAME]
 attribute() { cat "$(store_dir)/attrib/$1"; }
 set_attribute() { echo "$2" > "$(store_dir)/attrib/$1"; }
 
-# counter NAME
+# counter NAME [DISK]
 counter() {
-	awk -v n="$1" '$1 == n { print $2 }' "$(store_dir)/attrib/counters"
+	awk -v n="$1" '$1 == n { print $2 }' "$(store_dir "${2:-disk}")/attrib/counters"
 }
 
 # How much a counter grows while something runs: count_of NAME COMMAND...
