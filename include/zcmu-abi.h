@@ -61,6 +61,14 @@
  *   - may change under the handler if the initiator changes it during the write;
  *     copy it first if it has to be looked at twice (a checksum and a send, say).
  *
+ * Taking over
+ * -----------
+ * With ZCMU_CAP_RECOVER, which attrib/recover switches on, the ring is made anew each
+ * time the device is opened: it has every command that was not answered, in the order
+ * in which they came, as if nobody had seen them before; a WRITE has its bytes, a
+ * READ's payload anything. An earlier handler may have done some of them, wholly or in
+ * part. Without it a handler finds the ring as the last one left it.
+ *
  * Trust
  * -----
  * The kernel assumes that the handler is hostile. It reads cmd_tail, and of an
@@ -80,6 +88,7 @@
 #define ZCMU_CAP_READ_LEN	(1 << 1)	/* short Data-In: ZCMU_UFLAG_READ_LEN */
 #define ZCMU_CAP_TMR		(1 << 2)	/* task management notifications */
 #define ZCMU_CAP_KEEP_BUF	(1 << 3)	/* answer now, keep the payload */
+#define ZCMU_CAP_RECOVER	(1 << 14)	/* see "Taking over" (zcmu only) */
 #define ZCMU_CAP_LEND		(1 << 15)	/* payloads may be lent (zcmu only) */
 
 struct zcmu_mailbox {

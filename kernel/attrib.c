@@ -284,6 +284,33 @@ static ssize_t zcmu_window_mb_store(struct config_item *item, const char *page, 
 }
 CONFIGFS_ATTR(zcmu_, window_mb);
 
+static const char *const recover_names[] = {
+	[ZCMU_RECOVER_OFF] = "off",
+	[ZCMU_RECOVER_FAIL] = "fail",
+	[ZCMU_RECOVER_RETRY] = "retry",
+	[ZCMU_RECOVER_REISSUE] = "reissue",
+};
+
+static ssize_t zcmu_recover_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%s\n", recover_names[from_attrib(item)->recover]);
+}
+
+static ssize_t zcmu_recover_store(struct config_item *item, const char *page, size_t count)
+{
+	struct zcmu_device *device = from_attrib(item);
+	int mode = sysfs_match_string(recover_names, page);
+
+	if (mode < 0) {
+		pr_err("%s: recover is off, fail, retry or reissue\n", device->name);
+		return mode;
+	}
+	WRITE_ONCE(device->recover, mode);
+	zcmu_recover_tell(device);
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, recover);
+
 static const struct {
 	const char *name;
 	size_t offset;
@@ -329,6 +356,7 @@ static struct configfs_attribute *own_attribs[] = {
 	&zcmu_attr_zero_copy,
 	&zcmu_attr_zero_copy_min,
 	&zcmu_attr_window_mb,
+	&zcmu_attr_recover,
 	&zcmu_attr_counters,
 	NULL,
 };

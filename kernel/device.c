@@ -121,8 +121,7 @@ static int set_up_areas(struct zcmu_device *device)
 	device->map_pages = ring_pages + copy_pages + window_pages;
 	zcmu_ring_init(&device->ring, device->map,
 		       (ring_pages << PAGE_SHIFT) - sizeof(struct zcmu_mailbox));
-	device->ring.mailbox->flags = ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR |
-				      ZCMU_CAP_KEEP_BUF | ZCMU_CAP_LEND;
+	zcmu_recover_tell(device);
 	return 0;
 
 release:

@@ -385,6 +385,20 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 }
 
 /**
+ * zcmu_lend_restore - lend it as if it had not been lent before
+ * @cmd: a command whose pages nobody has mapped, nor can touch meanwhile
+ */
+void zcmu_lend_restore(struct zcmu_cmd *cmd)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+
+	free_pages_array(loan->private, loan->nr_pages);
+	loan->private = NULL;
+	loan->mapped = false;
+	loan->state = ZCMU_LOAN_LENT;
+}
+
+/**
  * zcmu_lend_part - give the handler a copy of its own, to keep after the answer
  * @cmd: a command in state ANSWERED, its initiator not told yet
  *

@@ -68,6 +68,18 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	return zcmu_plan_should_lend(plan, &policy);
 }
 
+/* Bring a payload's bytes into its blocks of the copy area. */
+void zcmu_copy_in(struct zcmu_cmd *cmd)
+{
+	struct zcmu_copy_area *area = &cmd->device->copy;
+	struct se_cmd *se_cmd = cmd->se_cmd;
+
+	if (zcmu_is_write(se_cmd) || is_bidi(se_cmd))
+		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
+	else if (needs_clean_memory(se_cmd))
+		zcmu_copy_zero(area, &cmd->out);
+}
+
 static int prepare_copy(struct zcmu_cmd *cmd)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
@@ -81,13 +93,9 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 	ret = zcmu_copy_reserve(area, &cmd->out, se_cmd->data_length);
 	if (!ret && is_bidi(se_cmd))
 		ret = zcmu_copy_reserve(area, &cmd->in, bidi_length(se_cmd));
-	if (ret)
-		return ret;
-	if (zcmu_is_write(se_cmd) || is_bidi(se_cmd))
-		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
-	else if (needs_clean_memory(se_cmd))
-		zcmu_copy_zero(area, &cmd->out);
-	return 0;
+	if (!ret)
+		zcmu_copy_in(cmd);
+	return ret;
 }
 
 /* Undo what was prepared; the command is NEW and not on the ring. */
@@ -176,7 +184,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 
 	if (ret)
 		return ret;
-	if (!zcmu_ring_has_room(&device->ring, len))
+	if (device->reissuing || !zcmu_ring_has_room(&device->ring, len))
 		return -ENOSPC;
 	if (cmd->lent && !zcmu_lend_begin(cmd))
 		return -EXFULL;
@@ -286,7 +294,7 @@ static sense_reason_t sense_of(int err)
 /* Must a new command queue up behind others that wait for room? device->lock is held. */
 static bool must_queue_up(const struct zcmu_device *device)
 {
-	return device->retrying || !list_empty(&device->waiting);
+	return device->retrying || device->reissuing || !list_empty(&device->waiting);
 }
 
 /* Room was freed: see whether somebody waits for it. */

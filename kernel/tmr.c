@@ -58,7 +58,7 @@ static bool publish(struct zcmu_device *device, struct zcmu_tmr *tmr)
 	u32 offset, len = entry_length(tmr);
 	struct zcmu_tmr_entry *entry;
 
-	if (!zcmu_ring_has_room(&device->ring, len))
+	if (device->reissuing || !zcmu_ring_has_room(&device->ring, len))
 		return false;
 	entry = zcmu_ring_begin(&device->ring, &tmr->span, len, &offset);
 	entry->hdr.len_op = len | ZCMU_OP_TMR;

@@ -112,6 +112,7 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 
 	if (test_and_set_bit(ZCMU_DEV_OPEN, &device->flags))
 		return -EBUSY;
+	zcmu_recover_open(device);
 	spin_lock(&device->lock);
 	ihold(inode);
 	device->inode = inode;
@@ -151,6 +152,7 @@ static int uio_release(struct uio_info *info, struct inode *inode)
 	forget_inode(device);
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
 	zcmu_keep_free_all(device);
+	zcmu_recover_close(device);
 	return 0;
 }
 

@@ -12,10 +12,12 @@
  *	configfs' own
  *	reclaim.c's list	mutex: a device on it stays
  *	device->config_lock	mutex: uio's info_lock is inside, to rename the device
- *	device->recover_lock	mutex: time-outs, aborts, ring reset, removal; one at a time
  *	mmap_lock		held by mm around faults and mmap
  *	uio's info_lock		mutex: held by uio around open, release, mmap, irqcontrol;
  *				user memory must not be touched under it
+ *	device->recover_lock	mutex: time-outs, ring reset, removal, recovery; one at a
+ *				time. Who holds it waits for faults that are inside a loan:
+ *				those take none of the above
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
@@ -73,6 +75,7 @@
  *	ANSWERED, RETURNED -> freed	by the function that made them so
  *	ANSWERED, RETURNED -> KEPT	keep.c: the handler keeps the payload; still has its id
  *	KEPT -> freed			keep.c: free_kept_buf, close; or reset, or removal
+ *	RING -> NEW -> RING		recover.c: put on the ring again for the next handler
  */
 enum zcmu_cmd_state {
 	ZCMU_CMD_NEW,		/* the submitting thread's */
@@ -174,6 +177,7 @@ struct zcmu_copy_area {
 	X(commands_taken_back)	/* commands that those served */	\
 	X(pins)			/* payloads exchanged because of a pin */ \
 	X(revokes)		/* payloads exchanged to answer early, or to be kept */ \
+	X(reissues)		/* commands put on the ring again for another handler */ \
 	X(timeouts)		/* on the ring, or waiting for room */	\
 	X(kicks)		/* writes to the uio device */		\
 	X(waits)		/* commands that found no room */
@@ -191,6 +195,18 @@ enum zcmu_device_flag {
 	ZCMU_DEV_PLUGGED,	/* the submitter will wake the handler at the end of its batch */
 	ZCMU_DEV_GONE,		/* destroyed; only mappings keep it */
 };
+
+/* attrib/recover: what becomes of the commands of a handler that has gone; recover.c */
+enum zcmu_recover {
+	ZCMU_RECOVER_OFF,
+	ZCMU_RECOVER_FAIL,
+	ZCMU_RECOVER_RETRY,
+	ZCMU_RECOVER_REISSUE,
+};
+
+/* What the mailbox always offers. */
+#define ZCMU_CAPS	(ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR | ZCMU_CAP_KEEP_BUF | \
+			 ZCMU_CAP_LEND)
 
 struct zcmu_hba {
 	u32 host_id;
@@ -235,6 +251,8 @@ struct zcmu_device {
 	struct list_head inflight;	/* RING, oldest deadline first */
 	struct list_head waiting;	/* WAITING, oldest first */
 	bool retrying;			/* waiting_work has taken a command off it */
+	bool reissuing;			/* recover.c rebuilds the ring */
+	u8 recover;			/* enum zcmu_recover */
 	bool tmr_notification;
 	struct list_head tmrs;		/* notifications without room, oldest first */
 	u32 nr_tmrs;
@@ -316,6 +334,7 @@ void zcmu_unplug(struct se_dev_plug *plug);
 void zcmu_submit_waiting(struct work_struct *work);
 void zcmu_retry_waiting(struct zcmu_device *device);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
+void zcmu_copy_in(struct zcmu_cmd *cmd);
 
 /* entry.c */
 u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan);
@@ -377,6 +396,7 @@ void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch);
 void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
 int zcmu_lend_revoke(struct zcmu_cmd *cmd);
 int zcmu_lend_part(struct zcmu_cmd *cmd);
+void zcmu_lend_restore(struct zcmu_cmd *cmd);
 void zcmu_lend_free(struct zcmu_cmd *cmd);
 int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch);
 void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands);
@@ -399,6 +419,11 @@ void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *ex
 void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents);
 bool zcmu_copy_reclaim(struct zcmu_device *device);
 vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf);
+
+/* recover.c */
+void zcmu_recover_open(struct zcmu_device *device);
+void zcmu_recover_close(struct zcmu_device *device);
+void zcmu_recover_tell(struct zcmu_device *device);
 
 /* reclaim.c */
 void zcmu_reclaim_count(long pages);

@@ -165,6 +165,9 @@ static int reset_leftovers(struct zcmu_disk *disk, unsigned int hba)
 	char path[512];
 	int fd, err = 0;
 
+	/* The kernel has cleaned up already, and lost nothing. */
+	if (mailbox->flags & ZCMU_CAP_RECOVER)
+		return 0;
 	if (__atomic_load_n(&mailbox->cmd_head, __ATOMIC_ACQUIRE) == mailbox->cmd_tail)
 		return 0;
 	snprintf(path, sizeof(path), CORE "/user_%u/%s/action/reset_ring", hba, disk->name);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What becomes of the commands of a handler that has gone (I5): it was killed, has
+ * crashed, or is replaced. attrib/recover says: they stay on the ring as the handler
+ * left it (off, as with stock), fail, are answered BUSY, or are put on the ring
+ * again for the next handler, as if nobody had seen them.
+ *
+ * Runs while nobody has the device open: so no page of it is mapped, no fault is
+ * under way, and nobody answers.
+ */
+#include <scsi/scsi_proto.h>
+
+#include "zcmu_kernel.h"
+
+/* The handler has closed the device. uio's info_lock is held, as in the next. */
+void zcmu_recover_close(struct zcmu_device *device)
+{
+	switch (READ_ONCE(device->recover)) {
+	case ZCMU_RECOVER_FAIL:
+		zcmu_reset_ring(device, SAM_STAT_CHECK_CONDITION);
+		break;
+	case ZCMU_RECOVER_RETRY:
+		zcmu_reset_ring(device, SAM_STAT_BUSY);
+		break;
+	case ZCMU_RECOVER_OFF:
+	case ZCMU_RECOVER_REISSUE:
+		break;
+	}
+}
+
+/*
+ * RING -> NEW (onto @again, in the order of the ring); EXPIRED, KEPT -> ANSWERED
+ * (onto @gone): nobody will ever give those back, and their time is over. The ring is
+ * empty then. recover_lock and device->lock are held.
+ */
+static void take_off(struct zcmu_device *device, struct list_head *again, struct list_head *gone)
+{
+	struct zcmu_cmd *cmd;
+	unsigned long id;
+
+	list_for_each_entry(cmd, &device->inflight, node)
+		cmd->state = ZCMU_CMD_NEW;
+	list_splice_init(&device->inflight, again);
+	xa_for_each(&device->commands, id, cmd) {
+		if (cmd->state != ZCMU_CMD_EXPIRED && cmd->state != ZCMU_CMD_KEPT)
+			continue;
+		xa_erase(&device->commands, id);
+		cmd->state = ZCMU_CMD_ANSWERED;
+		list_move_tail(&cmd->node, gone);
+	}
+	zcmu_tmr_forget(device);
+	zcmu_ring_reset(&device->ring);
+	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
+}
+
+/* Make the payload what it was before a handler could write to it. */
+static void restore_payload(struct zcmu_cmd *cmd)
+{
+	if (cmd->lent)
+		zcmu_lend_restore(cmd);
+	else if (cmd->out.nr)
+		zcmu_copy_in(cmd);
+}
+
+/* NEW -> RING, once more. There is room: they all were on the ring before. device->lock. */
+static void publish_again(struct zcmu_device *device, struct list_head *again)
+{
+	struct zcmu_cmd *cmd, *next;
+	struct zcmu_plan plan;
+	u32 len, offset;
+	void *entry;
+
+	list_for_each_entry_safe(cmd, next, again, node) {
+		if (cmd->lent)
+			zcmu_payload_plan(&plan, cmd->se_cmd);
+		len = zcmu_entry_length(cmd, &plan);
+		entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
+		zcmu_entry_fill(cmd, &plan, entry, offset, len);
+		cmd->state = ZCMU_CMD_RING;
+		list_move_tail(&cmd->node, &device->inflight);
+		zcmu_ring_publish(&device->ring, &cmd->span);
+		device->counters.reissues++;
+	}
+}
+
+static void free_gone(struct zcmu_device *device, struct list_head *gone)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	zcmu_lend_take_back(device, gone);
+	list_for_each_entry_safe(cmd, next, gone, node) {
+		list_del_init(&cmd->node);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+/* A handler opens the device: it finds every command that is out, and nothing else. */
+void zcmu_recover_open(struct zcmu_device *device)
+{
+	struct zcmu_cmd *cmd;
+	LIST_HEAD(again);
+	LIST_HEAD(gone);
+
+	if (READ_ONCE(device->recover) != ZCMU_RECOVER_REISSUE)
+		return;
+	mutex_lock(&device->recover_lock);
+	spin_lock(&device->lock);
+	/* From here on new commands wait: their place on the ring is behind these. */
+	device->reissuing = true;
+	take_off(device, &again, &gone);
+	spin_unlock(&device->lock);
+
+	list_for_each_entry(cmd, &again, node)
+		restore_payload(cmd);
+
+	spin_lock(&device->lock);
+	publish_again(device, &again);
+	device->reissuing = false;
+	spin_unlock(&device->lock);
+	free_gone(device, &gone);
+	mutex_unlock(&device->recover_lock);
+	zcmu_retry_waiting(device);
+}
+
+/* The handler is told by a flag that the ring is as zcmu_recover_open() left it. */
+void zcmu_recover_tell(struct zcmu_device *device)
+{
+	struct zcmu_mailbox *mailbox = device->map;
+	u16 flags = ZCMU_CAPS;
+
+	if (!mailbox)
+		return;
+	if (READ_ONCE(device->recover) == ZCMU_RECOVER_REISSUE)
+		flags |= ZCMU_CAP_RECOVER;
+	WRITE_ONCE(mailbox->flags, flags);
+}
