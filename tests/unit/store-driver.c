@@ -210,6 +210,15 @@ enum zcmu_status driver_zero(struct driver *d, uint64_t offset, uint64_t length,
 	return ask(d, &r, ZCMU_IO_ZERO, offset, length);
 }
 
+uint64_t driver_map(struct driver *d, uint64_t offset, uint64_t length, bool mapped)
+{
+	struct driven r = { 0 };
+
+	assert_int_equal(ask(d, &r, ZCMU_IO_MAP, offset, length), ZCMU_OK);
+	assert_int_equal(r.cmd.io.mapped, mapped);
+	return r.cmd.io.length;
+}
+
 void expect_bytes_of(struct driver *d, uint64_t offset, size_t length, uint8_t byte)
 {
 	uint8_t *data = malloc(length);

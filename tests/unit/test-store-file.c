@@ -238,6 +238,24 @@ static void a_trim_of_parts_of_blocks_reads_as_zeroes(void **state)
 	expect_bytes_of(d, 15872, 4096, 0x33);
 }
 
+static void holes_and_data_are_told_apart(void **state)
+{
+	struct driver *d = *state;
+
+	create(d);
+	skip_unless(zcmu_store_can(d->store, ZCMU_IO_TRIM), "punch holes");
+	fill(d, 0x44);
+	assert_int_equal(driver_map(d, 512, MIB - 512, true), MIB - 512);
+	assert_int_equal(driver_trim(d, 262144, 524288), ZCMU_OK);
+	assert_int_equal(driver_map(d, 512, MIB - 512, true), 262144 - 512);
+	assert_int_equal(driver_map(d, 512, 1024, true), 1024);
+	assert_int_equal(driver_map(d, 262144, MIB - 262144, false), 524288);
+	assert_int_equal(driver_map(d, 262144 + 512, 512, false), 512);
+	assert_int_equal(driver_map(d, 786432, 512, true), 512);
+	assert_int_equal(driver_trim(d, 786432, 262144), ZCMU_OK);
+	assert_int_equal(driver_map(d, 300032, MIB - 300032, false), MIB - 300032);
+}
+
 static void a_trim_of_the_end_leaves_the_file_as_long_as_it_is(void **state)
 {
 	struct driver *d = *state;
@@ -331,6 +349,7 @@ int main(void)
 		STORE_TEST(a_read_across_the_end_of_a_file_cut_off_is_a_read_error),
 		STORE_TEST(a_trim_gives_space_back_and_reads_as_zeroes),
 		STORE_TEST(a_trim_of_parts_of_blocks_reads_as_zeroes),
+		STORE_TEST(holes_and_data_are_told_apart),
 		STORE_TEST(a_trim_of_the_end_leaves_the_file_as_long_as_it_is),
 		STORE_TEST(opening_a_file_leaves_it_as_long_as_it_is),
 		STORE_TEST(a_zeroed_range_reads_as_zeroes),

@@ -167,6 +167,23 @@ static void zeroing_reads_as_zeroes_whether_it_may_trim_or_not(void **state)
 	expect_bytes_of(d, 73216, 4096, 0x77);
 }
 
+static void holes_and_data_are_told_apart(void **state)
+{
+	struct driver *d = *state;
+
+	open_ram(d);
+	fill(d, 0x44);
+	assert_int_equal(driver_map(d, 512, SIZE - 512, true), SIZE - 512);
+	assert_int_equal(driver_trim(d, 262144, 524288), ZCMU_OK);
+	assert_int_equal(driver_map(d, 512, SIZE - 512, true), 262144 - 512);
+	assert_int_equal(driver_map(d, 512, 1024, true), 1024);
+	assert_int_equal(driver_map(d, 262144, SIZE - 262144, false), 524288);
+	assert_int_equal(driver_map(d, 262144 + 512, 512, false), 512);
+	assert_int_equal(driver_map(d, 786432, 512, true), 512);
+	assert_int_equal(driver_trim(d, 786432, 262144), ZCMU_OK);
+	assert_int_equal(driver_map(d, 300032, SIZE - 300032, false), SIZE - 300032);
+}
+
 static void it_says_what_it_can(void **state)
 {
 	struct driver *d = *state;
@@ -254,6 +271,7 @@ int main(void)
 		STORE_TEST(trimmed_parts_of_pages_read_as_zeroes_and_no_byte_more),
 		STORE_TEST(what_is_trimmed_can_be_written_again),
 		STORE_TEST(zeroing_reads_as_zeroes_whether_it_may_trim_or_not),
+		STORE_TEST(holes_and_data_are_told_apart),
 		STORE_TEST(it_says_what_it_can),
 		STORE_TEST(memory_is_not_needed_before_it_is_written),
 		STORE_TEST(the_size_may_be_given_as_an_option),
