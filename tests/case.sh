@@ -154,6 +154,13 @@ handler() {
 	wait_for 20 grep -q '^ready' said || fail "$program did not get ready: $(cat said)"
 }
 
+# Sets $ram: a block device of 64 MiB in memory, for handlers
+ram_device() {
+	modprobe brd rd_nr=1 rd_size=65536 || skip "no brd"
+	at_end rmmod brd
+	ram=/dev/ram0
+}
+
 attach() { # sets $disk
 	local wwn=naa.5001405000000001
 	mkdir -p $loopback/$wwn/tpgt_1
@@ -163,6 +170,16 @@ attach() { # sets $disk
 	ln -s $core/user_99/disk $loopback/$wwn/tpgt_1/lun/lun_0/disk
 	wait_for 30 find_disk || fail "the disk did not appear"
 	quiet_queue "$disk"
+}
+
+# Sizes and alignments of all sorts on a freshly attached disk, verified
+verify_io() {
+	requires fio
+	fio --name=verify --filename="$disk" --rw=randwrite --bsrange=4k-256k --size=4m --direct=1 \
+		--ioengine=libaio --iodepth=4 --verify=crc32c --verify_fatal=1 --minimal > fio.out 2>&1 ||
+		fail "fio found wrong data: $(cat fio.out)"
+	rw write "$disk" 9437184 266240 512 1
+	rw check "$disk" 9437184 266240 1536 1
 }
 
 find_disk() {

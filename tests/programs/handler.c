@@ -3,7 +3,7 @@
  * Handlers that do what they shouldn't, or what is rarely done, on top of libzcmu: a
  * disk in memory, with a twist per mode. What they see goes to stdout, a line each.
  *
- *	handler NAME MODE [ARGUMENT]
+ *	handler NAME MODE
  *
  * If HANDLER_MEMORY names a file, that is the memory, and outlives the handler.
  *
@@ -11,19 +11,16 @@
  *	stale		touches the payload of each WRITE once more after its answer
  *	neighbours	looks at the bytes around each payload, in its pages, and overwrites
  *			those around a READ's
- *	scribble	stores into each WRITE's payload, and reads a file into it
+ *	scribble	stores into each WRITE's payload, and has the kernel store into it
  *	hold		keeps the first request of 64 KiB and more until SIGUSR1, then
  *			serves it as if nothing had happened
- *	pin FILE	moves each payload by O_DIRECT I/O to and from FILE
  *	fork		lets a child do the work
  *	readonly-map	drops the mapping's write permission around each READ's first touch
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,70 +29,15 @@
 #include <unistd.h>
 
 #include "disk.h"
-
-#define PAGE	4096u
+#include "probe.h"
 
 static struct zcmu_disk *disk;
-static const char *mode, *mode_argument;
+static const char *mode;
 static uint8_t *memory;
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	putchar('\n');
-	fflush(stdout);
-}
 
 static bool is_mode(const char *name)
 {
 	return !strcmp(mode, name);
-}
-
-/*
- * Touches that may be SIGBUS
- */
-
-static sigjmp_buf on_bus;
-static volatile sig_atomic_t expecting_bus;
-
-static void bus_handler(int number)
-{
-	(void)number;
-	if (!expecting_bus)
-		_exit(7);
-	siglongjmp(on_bus, 1);
-}
-
-/* Return: the byte, or -1 for SIGBUS. */
-static int try_load(const volatile uint8_t *p)
-{
-	int value;
-
-	if (sigsetjmp(on_bus, 1)) {
-		expecting_bus = 0;
-		return -1;
-	}
-	expecting_bus = 1;
-	value = *p;
-	expecting_bus = 0;
-	return value;
-}
-
-static bool try_store(volatile uint8_t *p, uint8_t value)
-{
-	if (sigsetjmp(on_bus, 1)) {
-		expecting_bus = 0;
-		return false;
-	}
-	expecting_bus = 1;
-	*p = value;
-	expecting_bus = 0;
-	return true;
 }
 
 /*
@@ -150,8 +92,8 @@ static void look_around(const struct zcmu_io *io)
 	uintptr_t first = (uintptr_t)io->iov[0].iov_base;
 	uintptr_t end = (uintptr_t)io->iov[io->iovcnt - 1].iov_base +
 			io->iov[io->iovcnt - 1].iov_len;
-	uintptr_t page_end = (end + PAGE - 1) / PAGE * PAGE;
-	uintptr_t page = first / PAGE * PAGE;
+	uintptr_t page_end = (end + PROBE_PAGE - 1) / PROBE_PAGE * PROBE_PAGE;
+	uintptr_t page = first / PROBE_PAGE * PROBE_PAGE;
 	unsigned int before = secrets((uint8_t *)page, (uint8_t *)first);
 	unsigned int after = secrets((uint8_t *)end, (uint8_t *)page_end);
 	int next = try_load((uint8_t *)page_end);
@@ -169,13 +111,13 @@ static void look_around(const struct zcmu_io *io)
 static void scribble(const struct zcmu_io *io)
 {
 	uint8_t *p = io->iov[0].iov_base;
-	int zero = open("/dev/zero", O_RDONLY);
+	int zero = open("/dev/zero", O_RDONLY), self = open("/proc/self/mem", O_RDWR);
 	size_t i;
 
 	say("store first %s", try_store(p, 0x55) ? "DONE" : "SIGBUS");
 	say("load 0x%02x", try_load(p));
 	/* Touched for reading, every page is mapped: stores must fail all the same. */
-	for (i = 0; i < io->iov[0].iov_len; i += PAGE) {
+	for (i = 0; i < io->iov[0].iov_len; i += PROBE_PAGE) {
 		if (try_store(p + i, 0x55))
 			say("store DONE at %zu", i);
 	}
@@ -183,21 +125,20 @@ static void scribble(const struct zcmu_io *io)
 		say("read(2) DONE");
 	else
 		say("read(2) %s", errno == EFAULT ? "EFAULT" : strerror(errno));
+	/* As a debugger does, which may write to what is read-only. */
+	if (pwrite(self, "scribble", 8, (off_t)(uintptr_t)p) >= 0)
+		say("/proc/self/mem DONE");
+	else
+		say("/proc/self/mem %s", strerror(errno));
 	if (mprotect(disk->ring.map, disk->ring.map_size, PROT_READ) ||
 	    mprotect(disk->ring.map, disk->ring.map_size, PROT_READ | PROT_WRITE))
 		say("mprotect %s", strerror(errno));
 	say("store after mprotect %s", try_store(p, 0x55) ? "DONE" : "SIGBUS");
 	close(zero);
+	close(self);
 }
 
-static volatile sig_atomic_t released;
 static struct zcmu_io *held;
-
-static void release_handler(int number)
-{
-	(void)number;
-	released = 1;
-}
 
 static uint64_t sum(const struct zcmu_io *io)
 {
@@ -217,12 +158,8 @@ static uint64_t sum(const struct zcmu_io *io)
 static void *serve_held(void *argument)
 {
 	struct zcmu_io *io = argument;
-	sigset_t set;
-	int number;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	sigwait(&set, &number);
+	probe_wait_usr1();
 	if (io->op == ZCMU_IO_WRITE)
 		say("held WRITE still reads %016" PRIx64, sum(io));
 	else
@@ -244,23 +181,6 @@ static bool holds(struct zcmu_io *io)
 	else
 		say("holding READ 0x%02x", *(uint8_t *)io->iov[0].iov_base);
 	return !pthread_create(&thread, NULL, serve_held, io);
-}
-
-static int pin_fd = -1;
-
-static int pin(const struct zcmu_io *io)
-{
-	ssize_t n;
-
-	if (io->op == ZCMU_IO_READ)
-		n = preadv(pin_fd, io->iov, io->iovcnt, (off_t)io->offset);
-	else
-		n = pwritev(pin_fd, io->iov, io->iovcnt, (off_t)io->offset);
-	if (n == (ssize_t)io->length)
-		return 0;
-	say("pin: %s of %" PRIu64 ": %zd %s", io->op == ZCMU_IO_READ ? "read" : "write",
-	    io->length, n, n < 0 ? strerror(errno) : "");
-	return -EIO;
 }
 
 static void move_in_child(const struct zcmu_io *io)
@@ -288,8 +208,6 @@ static void move_through_readonly_map(const struct zcmu_io *io)
 
 static void request(struct zcmu_store *store, struct zcmu_io *io)
 {
-	int error = 0;
-
 	(void)store;
 	if (is_mode("stale"))
 		look_at_stale();
@@ -299,9 +217,7 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 		scribble(io);
 	if (is_mode("hold") && holds(io))
 		return;
-	if (is_mode("pin"))
-		error = pin(io);
-	else if (is_mode("fork"))
+	if (is_mode("fork"))
 		move_in_child(io);
 	else if (is_mode("readonly-map"))
 		move_through_readonly_map(io);
@@ -309,7 +225,7 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 		move(io);
 	if (io->op == ZCMU_IO_WRITE)
 		stale = io->iov[0];
-	zcmu_io_done(io, error);
+	zcmu_io_done(io, 0);
 }
 
 static void flush(struct zcmu_store *store, struct zcmu_io *io)
@@ -361,26 +277,15 @@ int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options = { .ready = ready };
 	struct zcmu_store *store;
-	sigset_t set;
 
 	if (argc < 3) {
 		fprintf(stderr, "handler: wrong arguments; the source's head has them\n");
 		return 2;
 	}
 	mode = argv[2];
-	mode_argument = argc > 3 ? argv[3] : NULL;
-	signal(SIGBUS, bus_handler);
-	signal(SIGUSR1, release_handler);
+	probe_catch_bus();
+	probe_block_usr1();
 	signal(SIGTERM, end_handler);
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	if (is_mode("pin"))
-		pin_fd = open(mode_argument, O_RDWR | O_DIRECT);
-	if (is_mode("pin") && pin_fd < 0) {
-		perror(mode_argument);
-		return 1;
-	}
 	if (zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
 		return 1;
 	return zcmu_disk_serve(disk, store, &options) ? 1 : 0;

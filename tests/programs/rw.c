@@ -8,6 +8,10 @@
  *	rw check DISK OFFSET LENGTH MISALIGN SEED
  *	rw fill DISK BYTE OFFSET LENGTH
  *	rw only DISK BYTE OFFSET LENGTH	is there nothing but BYTE?
+ *	rw reuse DISK OFFSET LENGTH MISALIGN SEED	write, use the buffer for something
+ *				else at once, check
+ *	rw steady DISK OFFSET LENGTH	a read that must fail; then says so, waits for the end
+ *				of its input, and sees whether the buffer has changed since
  *	rw around DISK LENGTH MISALIGN	write and read with known bytes around the buffer
  */
 #include <errno.h>
@@ -183,13 +187,37 @@ static void one(const char *how, char **argv)
 	int fd = open_disk();
 
 	fill(expected, offset, length, seed);
-	if (!strcmp(how, "write")) {
+	if (strcmp(how, "check")) {
 		memcpy(p, expected, length);
 		write_all(fd, p, length, offset);
-	} else {
+		/* What is written is not the disk's to change. */
+		compare(p, expected, offset, length);
+		memset(p, 0xdd, length);
+	}
+	if (strcmp(how, "write")) {
 		read_all(fd, p, length, offset);
 		compare(p, expected, offset, length);
 	}
+	close(fd);
+}
+
+static void steady(char **argv)
+{
+	uint64_t offset = strtoull(argv[0], NULL, 0);
+	size_t length = strtoull(argv[1], NULL, 0);
+	uint8_t *p = buffer(), *before = buffer();
+	int fd = open_disk();
+
+	if (pread(fd, p, length, (off_t)offset) >= 0) {
+		fprintf(stderr, "rw: %s: read: expected an error, got success\n", disk);
+		exit(1);
+	}
+	memcpy(before, p, length);
+	puts("failed");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	compare(p, before, offset, length);
 	close(fd);
 }
 
@@ -249,8 +277,11 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[3], "cached"))
 			open_flags = 0;
 		run_sizes(argc > 4 ? (unsigned int)atoi(argv[4]) : 1);
-	} else if (argc == 7 && (!strcmp(argv[1], "write") || !strcmp(argv[1], "check"))) {
+	} else if (argc == 7 && (!strcmp(argv[1], "write") || !strcmp(argv[1], "check") ||
+				 !strcmp(argv[1], "reuse"))) {
 		one(argv[1], argv + 3);
+	} else if (argc == 5 && !strcmp(argv[1], "steady")) {
+		steady(argv + 3);
 	} else if (argc == 6 && (!strcmp(argv[1], "fill") || !strcmp(argv[1], "only"))) {
 		byte(argv[1], argv + 3);
 	} else if (argc == 5 && !strcmp(argv[1], "around")) {

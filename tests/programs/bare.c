@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Handlers that open and map their UIO device themselves: late, twice, in pieces, again.
+ * A disk in memory of which they tell; what a handler does with a payload that is simply
+ * there is handler.c's.
+ *
+ *	bare NAME MODE [HEX]
+ *
+ *	plain		open, map, serve; what is on the ring already as well
+ *	late-map	opens, maps and serves at SIGUSR1
+ *	locked		with all memory locked, present and future
+ *	maps		tries mappings that must be refused, and doesn't serve
+ *	stomp HEX	overwrites each entry that it has taken, its length with HEX
+ *	outlive		serves; when the device is gone, touches what it still has mapped
+ *
+ * with the first payload of 64 KiB and more:
+ *
+ *	reopen		closes the device while it is out, looks at it, opens the device again
+ *	children	children look at it while it is out and afterwards
+ *	twice		maps the device twice, and looks at it in both
+ *	moved		looks at it in a mapping that mremap() moves, as a whole and in part
+ *	torn		looks at it in a mapping with holes
+ *	check		touches it, answers CHECK CONDITION
+ *	unknown		touches it, answers UNKNOWN_OP
+ *	keep		answers with KEEP_BUF, and looks at it at each READ from then on
+ *	hold		touches it and waits for SIGUSR1; touches it once more, and then goes on
+ *			with an empty ring
+ *
+ * A look is said as the byte that was there, or as SIGBUS.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "probe.h"
+
+#define DISK_BYTES	(64u << 20)
+#define BIG		65536u
+
+static struct zcmu_disk disk;
+static struct zcmu_thread thread;
+static const char *name, *mode;
+static uint32_t argument;
+static uint8_t *memory;
+static char uio_path[32];
+static size_t map_size;
+
+static bool is_mode(const char *wanted)
+{
+	return !strcmp(mode, wanted);
+}
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "bare: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void say_look(const char *when, const void *p)
+{
+	int value = try_load(p);
+
+	if (value < 0)
+		say("%s: SIGBUS", when);
+	else
+		say("%s: 0x%02x", when, value);
+}
+
+/*
+ * The device
+ */
+
+static bool read_line(const char *path, char *line, int size)
+{
+	FILE *from = fopen(path, "r");
+	bool ok = from && fgets(line, size, from);
+
+	if (from)
+		fclose(from);
+	return ok;
+}
+
+static void find_uio(void)
+{
+	char path[64], line[256], found[64];
+	int i;
+
+	for (i = 0; i < 64; i++) {
+		snprintf(path, sizeof(path), "/sys/class/uio/uio%d/name", i);
+		if (!read_line(path, line, sizeof(line)) ||
+		    sscanf(line, "tcm-user/%*u/%63[^/\n]", found) != 1 || strcmp(found, name))
+			continue;
+		snprintf(uio_path, sizeof(uio_path), "/dev/uio%d", i);
+		snprintf(path, sizeof(path), "/sys/class/uio/uio%d/maps/map0/size", i);
+		must(read_line(path, line, sizeof(line)), path);
+		map_size = strtoull(line, NULL, 0);
+		return;
+	}
+	errno = ENOENT;
+	must(false, name);
+}
+
+static int open_uio(void)
+{
+	return open(uio_path, O_RDWR | O_CLOEXEC);
+}
+
+static uint8_t *map_uio(void)
+{
+	void *map = mmap(NULL, map_size, PROT_READ | PROT_WRITE, MAP_SHARED, disk.uio_fd, 0);
+
+	must(map != MAP_FAILED, "mmap");
+	return map;
+}
+
+/* Where a payload is in another mapping than the disk's. */
+static uint8_t *elsewhere(uint8_t *map, const struct iovec *iov)
+{
+	return map + ((uint8_t *)iov->iov_base - disk.ring.map);
+}
+
+/*
+ * Modes
+ */
+
+/* Without an answer: its command is seen once more when the ring is mapped again. */
+static void reopen(const struct zcmu_io *io)
+{
+	uint8_t *map = disk.ring.map;
+	int fd;
+
+	say_look("before", io->iov[0].iov_base);
+	close(disk.uio_fd);
+	say_look("closed, still mapped", io->iov[0].iov_base);
+	fd = open_uio();
+	say("opened while it is still mapped: %s", fd < 0 ? strerrorname_np(errno) : "yes");
+	munmap(map, map_size);
+	disk.uio_fd = open_uio();
+	must(disk.uio_fd >= 0, uio_path);
+	say("opened again");
+	must(!zcmu_hring_init(&disk.ring, map_uio(), map_size), "ring");
+}
+
+struct child {
+	pid_t pid;
+	int ask[2], tell[2];
+};
+
+static void fork_child(struct child *child)
+{
+	const void *p;
+	int value;
+
+	must(!pipe(child->ask) && !pipe(child->tell), "pipe");
+	child->pid = fork();
+	must(child->pid >= 0, "fork");
+	if (child->pid)
+		return;
+	close(child->ask[1]);
+	while (read(child->ask[0], &p, sizeof(p)) == sizeof(p)) {
+		value = try_load(p);
+		if (write(child->tell[1], &value, sizeof(value)) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+static void say_childs_look(struct child *child, const char *when, const void *p)
+{
+	int value;
+
+	must(write(child->ask[1], &p, sizeof(p)) == sizeof(p), "pipe");
+	must(read(child->tell[0], &value, sizeof(value)) == sizeof(value), "child");
+	if (value < 0)
+		say("%s: SIGBUS", when);
+	else
+		say("%s: 0x%02x", when, value);
+}
+
+static void end_child(struct child *child)
+{
+	kill(child->pid, SIGKILL);
+	waitpid(child->pid, NULL, 0);
+}
+
+/* One knows nothing of the payload, one inherits its page table entries. */
+static void children(struct zcmu_io *io)
+{
+	const uint8_t *p = io->iov[0].iov_base;
+	struct child early, late;
+
+	fork_child(&early);
+	say_look("parent", p);
+	fork_child(&late);
+	say_childs_look(&early, "early child", p);
+	zcmu_io_done(io, 0);
+	say_look("parent afterwards", p);
+	say_childs_look(&early, "early child afterwards", p);
+	say_childs_look(&late, "late child afterwards", p);
+	end_child(&early);
+	end_child(&late);
+}
+
+static void twice(struct zcmu_io *io)
+{
+	const uint8_t *p = io->iov[0].iov_base;
+	uint8_t *second = map_uio();
+	const uint8_t *q = elsewhere(second, &io->iov[0]);
+
+	say_look("first", p);
+	say_look("second", q);
+	zcmu_io_done(io, 0);
+	say_look("first afterwards", p);
+	say_look("second afterwards", q);
+	munmap(second, map_size);
+}
+
+/* Its last page goes its own way, after it was touched. */
+static void moved(struct zcmu_io *io)
+{
+	size_t last = (io->iov[0].iov_len - 1) / PROBE_PAGE * PROBE_PAGE;
+	uint8_t *second = map_uio(), *at, *part, *room;
+
+	say_look("touched", elsewhere(second, &io->iov[0]));
+	room = mmap(NULL, map_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(room != MAP_FAILED, "mmap");
+	second = mremap(second, map_size, map_size, MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	must(second == room, "mremap");
+	at = elsewhere(second, &io->iov[0]);
+	say_look("moved", at);
+	part = mremap(at + last, PROBE_PAGE, PROBE_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      mmap(NULL, PROBE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	must(part != MAP_FAILED, "mremap of a part");
+	say_look("moved part", part);
+	say_look("rest", at + last - PROBE_PAGE);
+	if (mremap(part, PROBE_PAGE, 2 * PROBE_PAGE, MREMAP_MAYMOVE) == MAP_FAILED)
+		say("grown: %s", strerrorname_np(errno));
+	else
+		say("grown: yes");
+	zcmu_io_done(io, 0);
+	say_look("moved, afterwards", at);
+	say_look("moved part, afterwards", part);
+	munmap(second, map_size);
+	munmap(part, PROBE_PAGE);
+}
+
+/* Holes in front of the payload and in it; what was dropped comes back. */
+static void torn(struct zcmu_io *io)
+{
+	uint8_t *second = map_uio(), *at = elsewhere(second, &io->iov[0]);
+
+	must(!munmap(second, (size_t)(at - second) / PROBE_PAGE * PROBE_PAGE), "munmap");
+	must(!munmap(at + PROBE_PAGE, 2 * PROBE_PAGE), "munmap");
+	say_look("behind the hole", at + 3 * PROBE_PAGE);
+	say_look("before the hole", at);
+	must(!madvise(at + 3 * PROBE_PAGE, PROBE_PAGE, MADV_DONTNEED), "madvise");
+	say_look("dropped", at + 3 * PROBE_PAGE);
+	zcmu_io_done(io, 0);
+	say_look("behind the hole, afterwards", at + 3 * PROBE_PAGE);
+	say_look("before the hole, afterwards", at);
+	munmap(second, map_size);
+}
+
+static void hold(struct zcmu_io *io)
+{
+	say_look("holding", io->iov[0].iov_base);
+	probe_wait_usr1();
+	say_look("released", io->iov[0].iov_base);
+	disk.ring.taken = disk.ring.mailbox->cmd_tail;
+	/* The command stays with us: it was answered by somebody else. */
+}
+
+static void try_map(const char *what, size_t length, int flags, off_t offset)
+{
+	void *map = mmap(NULL, length, PROT_READ, flags, disk.uio_fd, offset);
+
+	say("%s: %s", what, map == MAP_FAILED ? strerrorname_np(errno) : "mapped");
+}
+
+static void try_maps(void)
+{
+	try_map("private", map_size, MAP_PRIVATE, 0);
+	try_map("shorter", map_size - PROBE_PAGE, MAP_SHARED, 0);
+	try_map("longer", map_size + PROBE_PAGE, MAP_SHARED, 0);
+	try_map("map 1", map_size, MAP_SHARED, PROBE_PAGE);
+	try_map("whole", map_size, MAP_SHARED, 0);
+}
+
+static const uint8_t *last_big, *last_small;
+
+/* The device is gone; the mapping isn't. */
+static void outlive(void)
+{
+	int32_t one = 1;
+
+	say_look("lent before", last_big);
+	say_look("window", disk.ring.map + map_size - PROBE_PAGE);
+	say_look("copy area, touched before", disk.ring.map + disk.ring.mailbox->cmdr_off +
+		 disk.ring.mailbox->cmdr_size);
+	say_look("copy area, first touch", last_small + PROBE_PAGE);
+	say("ring: version %u", disk.ring.mailbox->version);
+	say("kick: %s", write(disk.uio_fd, &one, sizeof(one)) < 0 ? strerrorname_np(errno) : "ok");
+	say("done");
+	pause();
+}
+
+/*
+ * Serving
+ */
+
+static void move(const struct zcmu_io *io)
+{
+	uint8_t *at = memory + io->offset;
+
+	if (io->op == ZCMU_IO_READ)
+		zcmu_iov_put(io->iov, io->iovcnt, 0, at, io->length);
+	else
+		zcmu_iov_get(io->iov, io->iovcnt, 0, at, io->length);
+}
+
+static const uint8_t *kept;
+
+static void keep(struct zcmu_io *io)
+{
+	struct zcmu_cmd *cmd = (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
+	struct zcmu_hanswer answer = { .id = cmd->req.id, .uflags = ZCMU_UFLAG_KEEP_BUF };
+
+	move(io);
+	kept = io->iov[0].iov_base;
+	say_look("before", kept);
+	say("id %u", answer.id);
+	zcmu_hring_answer(&disk.ring, &answer);
+	disk.kick(&disk);
+	say_look("kept", kept);
+	zcmu_cmd_free(cmd);
+}
+
+/* Return: whether the request was seen to, in the mode's way. */
+static bool twist(struct zcmu_io *io)
+{
+	static bool had;
+
+	if (had || io->length < BIG)
+		return false;
+	had = true;
+	if (is_mode("reopen"))
+		reopen(io);
+	else if (is_mode("hold"))
+		hold(io);
+	else if (is_mode("keep"))
+		keep(io);
+	else if (is_mode("children"))
+		children(io);
+	else if (is_mode("twice"))
+		twice(io);
+	else if (is_mode("moved"))
+		moved(io);
+	else if (is_mode("torn"))
+		torn(io);
+	else
+		return false;
+	return true;
+}
+
+static void request(struct zcmu_store *store, struct zcmu_io *io)
+{
+	(void)store;
+	if (io->length >= BIG)
+		last_big = io->iov[0].iov_base;
+	else
+		last_small = io->iov[0].iov_base;
+	if (io->op == ZCMU_IO_READ && kept)
+		say_look("at a READ", kept);
+	if (io->op == ZCMU_IO_READ || !twist(io)) {
+		move(io);
+		zcmu_io_done(io, 0);
+	} else if (!is_mode("hold") && !is_mode("reopen")) {
+		say("answered");
+	}
+}
+
+/* Answer a WRITE of 64 KiB and more as libzcmu wouldn't. */
+static bool answer_badly(struct zcmu_cmd *cmd)
+{
+	static const uint8_t medium_error[18] = { 0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0c };
+	struct zcmu_hanswer answer = { .id = cmd->req.id };
+	const uint8_t *p = cmd->payload[0].iov_base;
+	bool is_write = cmd->req.cdb[0] == 0x2a || cmd->req.cdb[0] == 0x8a;
+
+	if (!is_write || cmd->req.bytes < BIG || (!is_mode("check") && !is_mode("unknown")))
+		return false;
+	say_look("before", p);
+	if (is_mode("check")) {
+		answer.scsi_status = 2;
+		answer.sense = medium_error;
+	} else {
+		answer.uflags = ZCMU_UFLAG_UNKNOWN_OP;
+	}
+	zcmu_hring_answer(&disk.ring, &answer);
+	disk.kick(&disk);
+	say_look("afterwards", p);
+	zcmu_cmd_free(cmd);
+	return true;
+}
+
+/* The entry that the next answer goes to */
+static struct zcmu_cmd_entry *stomped;
+static int (*kick_kernel)(struct zcmu_disk *disk);
+
+/* What the kernel has no business to read any more: the request. */
+static void stomp(void)
+{
+	struct zcmu_mailbox *mailbox = disk.ring.mailbox;
+
+	stomped = (struct zcmu_cmd_entry *)(disk.ring.entries + mailbox->cmd_tail);
+	memset(&stomped->req, 0xff, sizeof(stomped->req));
+	mailbox->cmdr_off = 1;
+	mailbox->cmdr_size = 1;
+	mailbox->version = 0;
+	mailbox->flags = 0;
+}
+
+static int stomp_and_kick(struct zcmu_disk *kicked)
+{
+	stomped->hdr.len_op = argument;
+	stomped->hdr.kflags = 0xff;
+	return kick_kernel(kicked);
+}
+
+static void serve(void)
+{
+	struct zcmu_cmd *cmd;
+	int32_t count;
+
+	do {
+		while ((cmd = zcmu_cmd_take(&disk, &thread))) {
+			if (is_mode("stomp"))
+				stomp();
+			if (!answer_badly(cmd))
+				zcmu_scsi_execute(cmd);
+		}
+	} while (read(disk.uio_fd, &count, sizeof(count)) == sizeof(count));
+	say("no more events: %s", strerrorname_np(errno));
+}
+
+static void done(struct zcmu_store *store, struct zcmu_io *io)
+{
+	(void)store;
+	zcmu_io_done(io, 0);
+}
+
+static int open_store(struct zcmu_store *store, const char *unused)
+{
+	(void)unused;
+	store->size = DISK_BYTES;
+	return 0;
+}
+
+static const struct zcmu_store_ops ops = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(ops),
+	.name = "bare",
+	.open = open_store,
+	.read = request,
+	.write = request,
+	.flush = done,
+};
+
+static void begin(void)
+{
+	static const struct zcmu_serve_options options;
+	struct zcmu_store *store;
+	int fd = disk.uio_fd;
+
+	if (zcmu_disk_init(&disk, map_uio(), map_size) ||
+	    zcmu_store_open_ops(&ops, "", NULL, &store))
+		exit(1);
+	disk.uio_fd = fd;
+	disk.name = strdup(name);
+	disk.store = store;
+	disk.threads = &thread;
+	thread.disk = &disk;
+	kick_kernel = disk.kick;
+	if (is_mode("stomp"))
+		disk.kick = stomp_and_kick;
+	zcmu_disk_identify(&disk, &options);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		fprintf(stderr, "bare: wrong arguments; the source's head has them\n");
+		return 2;
+	}
+	name = argv[1];
+	mode = argv[2];
+	argument = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 0;
+	probe_catch_bus();
+	probe_block_usr1();
+	memory = mmap(NULL, DISK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(memory != MAP_FAILED, "memory");
+	find_uio();
+	disk.uio_fd = open_uio();
+	must(disk.uio_fd >= 0, uio_path);
+	if (is_mode("maps")) {
+		try_maps();
+		say("ready");
+		return 0;
+	}
+	if (is_mode("locked"))
+		must(!mlockall(MCL_CURRENT | MCL_FUTURE), "mlockall");
+	if (is_mode("late-map")) {
+		say("ready, but not mapped");
+		probe_wait_usr1();
+	}
+	begin();
+	say("ready");
+	serve();
+	if (is_mode("outlive"))
+		outlive();
+	return 0;
+}
