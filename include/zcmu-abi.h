@@ -57,7 +57,7 @@
  *     (read, write, send, recv). System calls that pin memory (O_DIRECT, vmsplice,
  *     MSG_ZEROCOPY) work too, as long as the pin is the first touch: the kernel then
  *     exchanges the payload for a private copy. Long-term pins (registered buffers)
- *     take a device without a window, from Linux 6.5 on;
+ *     take Linux 6.5 and a device without a window;
  *   - may change under the handler if the initiator changes it during the write;
  *     copy it first if it has to be looked at twice (a checksum and a send, say).
  *

@@ -5,8 +5,9 @@
  *
  * A block belongs to one command from zcmu_copy_reserve() to zcmu_copy_release();
  * the pages behind it are allocated when it is first used and stay until the
- * device goes, or all areas together have too many (reclaim.c). The handler may look at the whole area at any time: it sees what
- * its own commands carried, and nothing else.
+ * device goes, or all areas together have too many (reclaim.c). The handler may
+ * look at the whole area at any time: it sees what its own commands carried, and
+ * nothing else.
  */
 #include <linux/bitmap.h>
 #include <linux/highmem.h>

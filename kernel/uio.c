@@ -221,7 +221,8 @@ int zcmu_uio_register(struct zcmu_device *device)
 
 /*
  * Remove the device file: no kick, open or mmap from here on. A handler may still
- * have it open and mapped; what it touches then is SIGBUS, but for the ring.
+ * have it open and mapped; what it touches then is SIGBUS, but for the ring and for
+ * pages of the copy area that it has mapped already: its own commands' bytes.
  */
 void zcmu_uio_unregister(struct zcmu_device *device)
 {

@@ -113,8 +113,10 @@ static void a_payload_of_another_length_is_refused(void **state)
 {
 	struct initiator *t = *state;
 
-	expect_sense(send_out(t, CDB(0x89, [13] = 2), data, 3 * 512), SENSE_INVALID_FIELD_IN_CDB, 13);
-	expect_sense(send_out(t, CDB(0x89, [13] = 2), data, 5 * 512), SENSE_INVALID_FIELD_IN_CDB, 13);
+	expect_sense(send_out(t, CDB(0x89, [13] = 2), data, 3 * 512),
+		     SENSE_INVALID_FIELD_IN_CDB, 13);
+	expect_sense(send_out(t, CDB(0x89, [13] = 2), data, 5 * 512),
+		     SENSE_INVALID_FIELD_IN_CDB, 13);
 	expect_sense(send_out(t, CDB(0x89), data, 512), SENSE_INVALID_FIELD_IN_CDB, 13);
 	assert_int_equal(t->script.nr, 0);
 }
@@ -203,7 +205,8 @@ static void a_comparison_waits_for_every_write_that_is_under_way(void **state)
 	/* WRITE, WRITE SAME, UNMAP, WRITE AND VERIFY, ORWRITE: each of another block */
 	send_out(t, block_cdb(t, 0x2a, 0, 0, 1), data, 512);
 	send_out(t, block_cdb(t, 0x41, 0, 1, 1), memset(data, 1, 512), 512);
-	send_out(t, CDB(0x42, [8] = 24), ((uint8_t[]){ BE16(22), BE16(16), BE32(0), BE64(2), BE32(1),
+	send_out(t, CDB(0x42, [8] = 24),
+		 ((uint8_t[]){ BE16(22), BE16(16), BE32(0), BE64(2), BE32(1),
 						       BE32(0) }), 24);
 	send_out(t, block_cdb(t, 0x2e, 0, 3, 1), data, 512);
 	send_out(t, block_cdb(t, 0x8b, 0, 4, 1), data, 512);
