@@ -80,8 +80,8 @@ dbus() { # a system bus as Debian sets it up, but for its user and activation
 }
 
 on_the_bus() { # NAME
-	dbus-send --system --print-reply=literal --dest=org.freedesktop.DBus / \
-		org.freedesktop.DBus.NameHasOwner "string:$1" 2> /dev/null | grep -q true
+	[[ $(dbus-send --system --print-reply=literal --dest=org.freedesktop.DBus / \
+		org.freedesktop.DBus.NameHasOwner "string:$1" 2> /dev/null) == *true* ]]
 }
 
 # Starts tcmu-runner; sets $runner. It is ready when targetcli could find it.
@@ -146,7 +146,7 @@ loopback_disk() { # NAA LUN
 	local address block
 	address=$(cat "$loopback/$1/tpgt_1/address"):$2
 	for block in "/sys/bus/scsi/devices/$address/block"/*; do
-		[ -e "$block" ] && disk=/dev/${block##*/} && [ -b "$disk" ]
+		[ -e "$block" ] && disk=/dev/${block##*/} && { : < "$disk"; } 2> /dev/null
 		return
 	done
 }
@@ -164,13 +164,13 @@ load_begin() { # on $disk; returns with commands in flight
 		echo >> load.rounds
 	done &
 	load=$!
-	case_pids+=("$load")
+	at_end "touch $PWD/load.stop; wait $load"
 	in_flight
 }
 
 in_flight() {
-	wait_for 30 eval "! grep -q ' 0  *0$' /sys/block/${disk#/dev/}/inflight" ||
-		fail "no command is in flight: $(cat load.log)"
+	wait_for 60 eval "! grep -q ' 0  *0$' /sys/block/${disk#/dev/}/inflight" ||
+		fail "no command is in flight: $(cat load.log "/sys/block/${disk#/dev/}/stat")"
 }
 
 load_end() { # not before a round that began by now has ended well
