@@ -82,12 +82,14 @@ static void ranges_that_overlap_are_copied_as_they_were(void **state)
 
 	expect_good(copy(t, 100, 103, 4500));
 	for (i = 0; i < 4500 * 512; i++)
-		assert_int_equal(t->script.contents[103 * 512 + i], scripted_pattern(100 * 512 + i));
+		assert_int_equal(t->script.contents[103 * 512 + i],
+				 scripted_pattern(100 * 512 + i));
 	for (i = 0; i < SCRIPTED_BYTES; i++)
 		t->script.contents[i] = scripted_pattern(i);
 	expect_good(copy(t, 103, 100, 4500));
 	for (i = 0; i < 4500 * 512; i++)
-		assert_int_equal(t->script.contents[100 * 512 + i], scripted_pattern(103 * 512 + i));
+		assert_int_equal(t->script.contents[100 * 512 + i],
+				 scripted_pattern(103 * 512 + i));
 }
 
 static void segments_are_copied_one_after_the_other(void **state)

@@ -90,8 +90,10 @@ static void other_pages_and_saving_are_refused(void **state)
 	expect_sense(log_sense(t, 0x4d, 0), SENSE_INVALID_FIELD_IN_CDB, 2);
 	expect_sense(log_sense(t, 0x6f, 1), SENSE_INVALID_FIELD_IN_CDB, 3);
 	expect_sense(log_sense(t, 0x40, 1), SENSE_INVALID_FIELD_IN_CDB, 3);
-	expect_sense(send_in(t, CDB(0x4d, 0x01, 0x40, [8] = 64), 64), SENSE_INVALID_FIELD_IN_CDB, 1);
-	expect_sense(send_in(t, CDB(0x4d, 0x02, 0x40, [8] = 64), 64), SENSE_INVALID_FIELD_IN_CDB, 1);
+	expect_sense(send_in(t, CDB(0x4d, 0x01, 0x40, [8] = 64), 64),
+		     SENSE_INVALID_FIELD_IN_CDB, 1);
+	expect_sense(send_in(t, CDB(0x4d, 0x02, 0x40, [8] = 64), 64),
+		     SENSE_INVALID_FIELD_IN_CDB, 1);
 	expect_sense(send_in(t, CDB(0x4d, 0, 0x6f, 0, 0, BE16(1), BE16(64)), 64),
 		     SENSE_INVALID_FIELD_IN_CDB, 5);
 }

@@ -104,7 +104,8 @@ static void the_list_is_the_truth(void **state)
 				 0x10;
 
 		/* The action is one that it has; for WRITE SAME it is a bit that is refused. */
-		a = send_in(t, CDB((uint8_t)opcode, action, [7] = 24, [9] = 0x0d, [10] = 0x10), 512);
+		a = send_in(t, CDB((uint8_t)opcode, action, [7] = 24, [9] = 0x0d, [10] = 0x10),
+			    512);
 		assert_true(a->arrived);
 		if (is_listed(p, nr, (uint8_t)opcode, opcode == 0x7f ? 0x0d : action))
 			assert_false(a->status == 0x02 && a->sense[12] == 0x20);

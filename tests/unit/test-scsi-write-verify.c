@@ -88,8 +88,8 @@ static void wrong_fields_are_refused(void **state)
 			     SENSE_INVALID_FIELD_IN_CDB, 1);
 		expect_sense(send_out(t, block_cdb(t, opcodes[i], 0, 0, 2), data, 1023),
 			     SENSE_INVALID_FIELD_IN_CDB, blocks_field[i]);
-		expect_sense(send_out(t, block_cdb(t, opcodes[i], 0, SCRIPTED_BLOCKS, 1), data, 512),
-			     SENSE_OUT_OF_RANGE, NO_FIELD);
+		expect_sense(send_out(t, block_cdb(t, opcodes[i], 0, SCRIPTED_BLOCKS, 1), data,
+				      512), SENSE_OUT_OF_RANGE, NO_FIELD);
 		expect_good(send_none(t, block_cdb(t, opcodes[i], 0x02, 0, 0)));
 	}
 	t->script.store.read_only = true;
