@@ -197,6 +197,7 @@ static void a_write_waits_for_a_comparison_of_its_blocks(void **state)
 
 static void a_comparison_waits_for_every_write_that_is_under_way(void **state)
 {
+	static const uint8_t unmap[24] = { BE16(22), BE16(16), BE32(0), BE64(2), BE32(1) };
 	struct initiator *t = *state;
 	const struct fake_answer *atomic;
 	unsigned int i;
@@ -205,17 +206,15 @@ static void a_comparison_waits_for_every_write_that_is_under_way(void **state)
 	/* WRITE, WRITE SAME, UNMAP, WRITE AND VERIFY, ORWRITE: each of another block */
 	send_out(t, block_cdb(t, 0x2a, 0, 0, 1), data, 512);
 	send_out(t, block_cdb(t, 0x41, 0, 1, 1), memset(data, 1, 512), 512);
-	send_out(t, CDB(0x42, [8] = 24),
-		 ((uint8_t[]){ BE16(22), BE16(16), BE32(0), BE64(2), BE32(1),
-						       BE32(0) }), 24);
+	send_out(t, CDB(0x42, [8] = 24), unmap, sizeof(unmap));
 	send_out(t, block_cdb(t, 0x2e, 0, 3, 1), data, 512);
 	send_out(t, block_cdb(t, 0x8b, 0, 4, 1), data, 512);
 	assert_int_equal(t->script.nr, 5);
 	atomic = compare_and_write(t, 0, 5, 0x22, 0);
-	for (i = 0; i < 5; i++) {
-		assert_int_equal(scripted_count(&t->script, ZCMU_IO_READ), i < 4 ? 1 + (i > 3) : 1);
-		if (i < 3)
-			scripted_answer(&t->script, i, 0);
+	/* The one READ so far is ORWRITE's. */
+	for (i = 0; i < 3; i++) {
+		scripted_answer(&t->script, i, 0);
+		assert_int_equal(scripted_count(&t->script, ZCMU_IO_READ), 1);
 	}
 	/* WRITE AND VERIFY: a flush, then what was written is read; ORWRITE: it is written. */
 	scripted_answer(&t->script, 3, 0);
