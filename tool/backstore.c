@@ -313,6 +313,21 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 	return err;
 }
 
+/*
+ * The target core keeps persistent reservations in files, and takes none where their
+ * folder is missing. Without it the disk is as good in all other ways.
+ */
+static void make_folder_for_reservations(void)
+{
+	char root[PATH_MAX / 2], path[PATH_MAX];
+
+	if (attribute_read(root, sizeof(root), TARGET "/dbroot"))
+		return;
+	snprintf(path, sizeof(path), "%s/pr", root);
+	if (!mkdir(root, 0755) || errno == EEXIST)
+		(void)!mkdir(path, 0755);
+}
+
 /* Make and enable a backstore; nothing is left if that fails. */
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret)
@@ -338,6 +353,7 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 		return err;
 	}
 	ret->uio = find_uio(ret);
+	make_folder_for_reservations();
 	return 0;
 }
 

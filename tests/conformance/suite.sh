@@ -3,8 +3,6 @@
 # Runs libiscsi's test suite; for cases, behind case.sh.
 
 requires iscsi-test-cu
-# The target core keeps persistent reservations here, and fails to take any without it.
-mkdir -p /var/target/pr
 
 # suite EXPECTED FAMILY...: on $disk
 suite() {
