@@ -394,7 +394,9 @@ bool zcmu_copy_reclaim(struct zcmu_device *device)
 		lock_page(batch.pages[i]);
 		unlock_page(batch.pages[i]);
 	}
+	spin_lock(&device->lock);
 	inode = zcmu_uio_inode(device);
+	spin_unlock(&device->lock);
 	if (inode) {
 		unmap_mapping_pages(inode->i_mapping, device->copy_pgoff + batch.first,
 				    batch.nr, false);

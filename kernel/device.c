@@ -149,6 +149,14 @@ static int clear_away(struct zcmu_device *device)
 	return 0;
 }
 
+/* No handler reaches it from here on, but through mappings that it has already. */
+static void take_down(struct zcmu_device *device)
+{
+	zcmu_reclaim_remove(device);
+	zcmu_uio_unregister(device);
+	zcmu_device_put(device);
+}
+
 /* "enable" was written. */
 int zcmu_device_configure(struct se_device *se_dev)
 {
@@ -185,9 +193,7 @@ int zcmu_device_configure(struct se_device *se_dev)
 	if (!ret)
 		return 0;
 	pr_err("%s: the daemon can't have the device: error %d\n", device->name, ret);
-	zcmu_reclaim_remove(device);
-	zcmu_uio_unregister(device);
-	zcmu_device_put(device);
+	take_down(device);
 	return ret;
 
 release:
@@ -201,9 +207,7 @@ void zcmu_device_destroy(struct se_device *se_dev)
 	struct zcmu_device *device = zcmu_device(se_dev);
 
 	zcmu_netlink_removed(device);
-	zcmu_reclaim_remove(device);
-	zcmu_uio_unregister(device);
-	zcmu_device_put(device);
+	take_down(device);
 }
 
 void zcmu_device_free(struct se_device *se_dev)

@@ -86,6 +86,18 @@ void zcmu_answer_waiting(struct list_head *list, u8 scsi_status)
 	}
 }
 
+/* End the loans of commands that nobody waits for any more, and free them. Sleeps. */
+void zcmu_drop(struct zcmu_device *device, struct list_head *batch)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	zcmu_lend_take_back(device, batch);
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		list_del_init(&cmd->node);
+		zcmu_cmd_free(cmd);
+	}
+}
+
 /* RETURNED -> KEPT or freed: the handler has given it back while it was revoked. */
 static void end_returned(struct zcmu_device *device, struct zcmu_cmd *cmd)
 {
@@ -96,9 +108,7 @@ static void end_returned(struct zcmu_device *device, struct zcmu_cmd *cmd)
 		return;
 	}
 	list_add(&cmd->node, &one);
-	zcmu_lend_take_back(device, &one);
-	list_del_init(&cmd->node);
-	zcmu_cmd_free(cmd);
+	zcmu_drop(device, &one);
 	zcmu_retry_waiting(device);
 }
 
@@ -185,6 +195,14 @@ static bool is_handlers(const struct zcmu_cmd *cmd)
 	       cmd->state == ZCMU_CMD_KEPT;
 }
 
+/* The ring as it was at first; its commands were taken off. device->lock is held. */
+void zcmu_empty_ring(struct zcmu_device *device)
+{
+	zcmu_tmr_forget(device);
+	zcmu_ring_reset(&device->ring);
+	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
+}
+
 /* Take everything away from the handler. device->lock and recover_lock are held. */
 static void take_all(struct zcmu_device *device, struct list_head *batch)
 {
@@ -201,9 +219,7 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 		cmd->state = ZCMU_CMD_ANSWERED;
 		list_move_tail(&cmd->node, batch);
 	}
-	zcmu_tmr_forget(device);
-	zcmu_ring_reset(&device->ring);
-	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
+	zcmu_empty_ring(device);
 }
 
 static void answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status)

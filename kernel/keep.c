@@ -16,15 +16,9 @@ bool zcmu_is_to_be_kept(const struct zcmu_cmd *cmd)
 
 static void free_kept(struct zcmu_device *device, struct list_head *batch)
 {
-	struct zcmu_cmd *cmd, *next;
-
 	if (list_empty(batch))
 		return;
-	zcmu_lend_take_back(device, batch);
-	list_for_each_entry_safe(cmd, next, batch, node) {
-		list_del_init(&cmd->node);
-		zcmu_cmd_free(cmd);
-	}
+	zcmu_drop(device, batch);
 	zcmu_retry_waiting(device);
 }
 

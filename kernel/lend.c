@@ -120,15 +120,17 @@ bool zcmu_lend_begin(struct zcmu_cmd *cmd)
 /* Unmap pages [first, first + nr) of the window from every mapping there is. */
 void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands)
 {
-	struct inode *inode = zcmu_uio_inode(device);
+	struct inode *inode;
 
-	/* Nobody has the device open: then nobody has it mapped. */
+	spin_lock(&device->lock);
+	inode = zcmu_uio_inode(device);
+	if (inode) {
+		device->counters.take_backs++;
+		device->counters.commands_taken_back += commands;
+	}
+	spin_unlock(&device->lock);
 	if (!inode)
 		return;
-	spin_lock(&device->lock);
-	device->counters.take_backs++;
-	device->counters.commands_taken_back += commands;
-	spin_unlock(&device->lock);
 	trace_zcmu_take_back(device, first, nr, commands);
 	unmap_mapping_pages(inode->i_mapping, device->window_pgoff + first, nr, false);
 	iput(inode);

@@ -276,12 +276,13 @@ void zcmu_netlink_removed(struct zcmu_device *device)
 	send_plain(device, ZCMU_GENL_REMOVED_DEVICE);
 }
 
-/* Ask the daemon whether it can have it so. Return: 0 if the change may be made. */
+/*
+ * Ask the daemon whether it can have it so. @put: whether the attribute that says what
+ * found room in the event. Return: 0 if the change may be made.
+ */
 static int send_reconfig(const struct zcmu_device *device, struct sk_buff *skb, void *header,
 			 int put)
 {
-	if (!skb)
-		return -ENOMEM;
 	if (put) {
 		nlmsg_free(skb);
 		return put;
@@ -294,9 +295,11 @@ int zcmu_netlink_reconfig_size(struct zcmu_device *device, u64 bytes)
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);
 
+	if (!skb)
+		return -ENOMEM;
 	return send_reconfig(device, skb, header,
-			     skb ? nla_put_u64_64bit(skb, ZCMU_GENL_ATTR_DEV_SIZE, bytes,
-						     ZCMU_GENL_ATTR_PAD) : 0);
+			     nla_put_u64_64bit(skb, ZCMU_GENL_ATTR_DEV_SIZE, bytes,
+					       ZCMU_GENL_ATTR_PAD));
 }
 
 int zcmu_netlink_reconfig_config(struct zcmu_device *device, const char *config)
@@ -304,8 +307,10 @@ int zcmu_netlink_reconfig_config(struct zcmu_device *device, const char *config)
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);
 
+	if (!skb)
+		return -ENOMEM;
 	return send_reconfig(device, skb, header,
-			     skb ? nla_put_string(skb, ZCMU_GENL_ATTR_DEV_CFG, config) : 0);
+			     nla_put_string(skb, ZCMU_GENL_ATTR_DEV_CFG, config));
 }
 
 int zcmu_netlink_reconfig_cache(struct zcmu_device *device, bool on)
@@ -313,8 +318,9 @@ int zcmu_netlink_reconfig_cache(struct zcmu_device *device, bool on)
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);
 
-	return send_reconfig(device, skb, header,
-			     skb ? nla_put_u8(skb, ZCMU_GENL_ATTR_WRITECACHE, on) : 0);
+	if (!skb)
+		return -ENOMEM;
+	return send_reconfig(device, skb, header, nla_put_u8(skb, ZCMU_GENL_ATTR_WRITECACHE, on));
 }
 
 /*

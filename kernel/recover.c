@@ -48,9 +48,7 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 		cmd->state = ZCMU_CMD_ANSWERED;
 		list_move_tail(&cmd->node, gone);
 	}
-	zcmu_tmr_forget(device);
-	zcmu_ring_reset(&device->ring);
-	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
+	zcmu_empty_ring(device);
 }
 
 /* Make the payload what it was before a handler could write to it. */
@@ -83,17 +81,6 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 	}
 }
 
-static void free_gone(struct zcmu_device *device, struct list_head *gone)
-{
-	struct zcmu_cmd *cmd, *next;
-
-	zcmu_lend_take_back(device, gone);
-	list_for_each_entry_safe(cmd, next, gone, node) {
-		list_del_init(&cmd->node);
-		zcmu_cmd_free(cmd);
-	}
-}
-
 /* A handler opens the device: it finds every command that is out, and nothing else. */
 void zcmu_recover_open(struct zcmu_device *device)
 {
@@ -117,7 +104,7 @@ void zcmu_recover_open(struct zcmu_device *device)
 	publish_again(device, &again);
 	device->reissuing = false;
 	spin_unlock(&device->lock);
-	free_gone(device, &gone);
+	zcmu_drop(device, &gone);
 	mutex_unlock(&device->recover_lock);
 	zcmu_retry_waiting(device);
 }

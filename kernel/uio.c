@@ -120,17 +120,15 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 	return 0;
 }
 
-/* The inode that every mapping of the device hangs on, to be iput(); NULL: there is none. */
+/*
+ * The inode that every mapping of the device hangs on, to be iput(). NULL: nobody has
+ * it open, so nobody has it mapped. device->lock is held.
+ */
 struct inode *zcmu_uio_inode(struct zcmu_device *device)
 {
-	struct inode *inode;
-
-	spin_lock(&device->lock);
-	inode = device->inode;
-	if (inode)
-		ihold(inode);
-	spin_unlock(&device->lock);
-	return inode;
+	if (device->inode)
+		ihold(device->inode);
+	return device->inode;
 }
 
 static void forget_inode(struct zcmu_device *device)

@@ -351,6 +351,8 @@ void zcmu_expire(struct work_struct *work);
 void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms);
 void zcmu_expire_rearm(struct zcmu_device *device, const struct zcmu_cmd *cmd);
 void zcmu_answer_waiting(struct list_head *list, u8 scsi_status);
+void zcmu_drop(struct zcmu_device *device, struct list_head *batch);
+void zcmu_empty_ring(struct zcmu_device *device);
 void zcmu_block(struct zcmu_device *device);
 void zcmu_unblock(struct zcmu_device *device);
 void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status);
