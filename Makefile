@@ -10,6 +10,7 @@ DESTDIR ?=
 help:
 	@echo 'make demo          serve a disk, use it, check it, compare with the stock module (in a guest)'
 	@echo 'make demo ON=host  the same on this machine, whose kernel must load the module'
+	@echo 'make bench         compare stock, ours, LIO and others, in guests of all kernels; see doc/benchmarks.md'
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
@@ -50,6 +51,9 @@ check-vm: user
 demo: deps user
 	@./vm/demo $(ON)
 
+bench: deps user
+	@./bench/bench $(ON)
+
 style: deps
 	@./tests/style
 
@@ -61,4 +65,4 @@ clean:
 	rm -rf build/user build/asan build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules check check-docs check-unit check-vm demo style install clean
+.PHONY: help deps user module modules bench check check-docs check-unit check-vm demo style install clean

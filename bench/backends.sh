@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# The backends that are compared: each becomes a disk that fio can be run on, and goes
+# away again. Sourced by bench/run, as root, in an empty folder. What is measured on them
+# is not this file's.
+#
+#	stock		the kernel's own target_core_user, served by zcmu's store
+#	copy		ours with zero_copy=0: what is left of the gain without lending
+#	ours		ours
+#	nullio		LIO's ramdisk that moves no data: the whole target path and nothing else,
+#			the ceiling of a store that doesn't touch its payload
+#	rd		LIO's ramdisk: one copy, in the kernel; the mark for the ram store
+#	fileio		LIO's file backend, through the page cache; the mark for the file store
+#	null_blk	no SCSI at all
+#	ublk		the kernel's other way to a block device in user space (bench/ublk.c)
+
+core=/sys/kernel/config/target/core
+loopback=/sys/kernel/config/target/loopback
+wwn=naa.5001405000000b01
+
+# Of which stores is it the like? A backend is run once for each.
+stores_of() { # BACKEND
+	case $1 in
+	stock | copy | ours) echo null ram file ;;
+	nullio | null_blk) echo null ;;
+	ublk) echo null ram ;;
+	rd) echo ram ;;
+	fileio) echo file ;;
+	esac
+}
+
+# Is there such a backend on this machine?
+has_backend() { # BACKEND
+	case $1 in
+	ublk) modinfo ublk_drv > /dev/null 2>&1 && [ -x "$tree/build/user/bench/ublk" ] ;;
+	null_blk) modinfo null_blk > /dev/null 2>&1 ;;
+	*) true ;;
+	esac
+}
+
+# Requests arrive as fio makes them.
+quiet_queue() { # DISK
+	local queue=/sys/block/${1#/dev/}/queue
+	echo none > "$queue/scheduler"
+	echo 2 > "$queue/nomerges"
+}
+
+wait_until() { # COMMAND...
+	local end=$((SECONDS + 60))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "bench: it takes too long until: $*" >&2; exit 1; }
+		read -r -t 0.05 <> <(:) || true
+	done
+}
+
+store_spec() { # STORE: what zcmu serve takes; without a look at the payload, of null
+	case $1 in
+	null) echo null:1G,touch=0 ;;
+	ram) echo ram:256M ;;
+	file) echo "--size 256M file:image" ;;
+	esac
+}
+
+serve() { # STORE [0: lend nothing]
+	rm -f ready
+	mkfifo ready
+	# shellcheck disable=SC2046
+	zcmu serve --name bench --threads "${THREADS:-1}" --ready-fd 9 $(store_spec "$1") \
+		9> ready > /dev/null 2> said &
+	handler=$!
+	read -r disk < ready || { cat said >&2; exit 1; }
+	backstore=$(echo $core/user_*/bench)
+	[ -z "${2-}" ] || echo "$2" > "$backstore/attrib/zero_copy"
+}
+
+# LIO's own backends have no tool of ours.
+lio_up() { # HBA CONTROL
+	backstore=$core/$1/bench
+	mkdir -p "$backstore"
+	echo "$2" > "$backstore/control"
+	echo 1 > "$backstore/enable"
+	mkdir -p $loopback/$wwn/tpgt_1
+	echo $wwn > $loopback/$wwn/tpgt_1/nexus
+	mkdir $loopback/$wwn/tpgt_1/lun/lun_0
+	ln -s "$backstore" $loopback/$wwn/tpgt_1/lun/lun_0/bench
+	wait_until lio_disk
+}
+
+# shellcheck disable=SC2317 # called by wait_until
+lio_disk() {
+	local block address
+	address=$(cat $loopback/$wwn/tpgt_1/address)
+	for block in "/sys/bus/scsi/devices/$address:0/block"/*; do
+		[ -e "$block" ] && disk=/dev/${block##*/} && { : < "$disk"; } 2> /dev/null
+		return
+	done
+}
+
+lio_down() {
+	rm $loopback/$wwn/tpgt_1/lun/lun_0/bench
+	rmdir $loopback/$wwn/tpgt_1/lun/lun_0 $loopback/$wwn/tpgt_1 $loopback/$wwn "$backstore" \
+		"${backstore%/*}"
+}
+
+# Sets disk; backstore, if it is one of LIO's; handler, if a process serves it.
+backend_up() { # BACKEND STORE
+	disk='' backstore='' handler=''
+	case $1 in
+	stock) "$tree/bench/module" stock && serve "$2" ;;
+	copy) "$tree/bench/module" ours && serve "$2" 0 ;;
+	ours) "$tree/bench/module" ours && serve "$2" ;;
+	nullio) lio_up rd_mcp_0 rd_pages=65536,rd_nullio=1 ;;
+	rd) lio_up rd_mcp_0 rd_pages=65536 ;;
+	fileio)
+		truncate -s 256M image
+		lio_up fileio_0 "fd_dev_name=$PWD/image,fd_dev_size=268435456,fd_buffered_io=1"
+		;;
+	null_blk)
+		modprobe null_blk nr_devices=1 gb=1 queue_mode=2 irqmode=0
+		disk=/dev/nullb0
+		wait_until [ -b $disk ]
+		;;
+	ublk)
+		modprobe ublk_drv
+		rm -f ready
+		mkfifo ready
+		"$tree/build/user/bench/ublk" "$2" 256M > ready 2> said &
+		handler=$!
+		read -r disk < ready || { cat said >&2; exit 1; }
+		;;
+	esac
+	quiet_queue "$disk"
+	# Memory of a store that has any is there before it is measured.
+	[ "$2" = null ] || dd if=/dev/zero of="$disk" bs=1M count=256 oflag=direct status=none
+}
+
+backend_down() { # BACKEND
+	if [ -n "$handler" ]; then
+		kill "$handler"
+		wait "$handler" || { cat said >&2; exit 1; }
+	fi
+	case $1 in
+	nullio | rd | fileio) lio_down ;;
+	null_blk) rmmod null_blk ;;
+	ublk) rmmod ublk_drv ;;
+	esac
+	rm -f image
+	handler='' backstore=''
+}
