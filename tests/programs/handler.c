@@ -201,8 +201,10 @@ static bool tampers(const struct zcmu_io *io)
 		return false;
 	self = open("/proc/self/mem", O_RDWR);
 	for (i = 0; i < io->iovcnt; i++) {
-		if (pwrite(self, memory, io->iov[i].iov_len, (off_t)(uintptr_t)io->iov[i].iov_base) !=
-		    (ssize_t)io->iov[i].iov_len)
+		const struct iovec *iov = &io->iov[i];
+
+		if (pwrite(self, memory, iov->iov_len, (off_t)(uintptr_t)iov->iov_base) !=
+		    (ssize_t)iov->iov_len)
 			say("pwrite %s", strerror(errno));
 	}
 	close(self);
