@@ -81,6 +81,8 @@ static void keep_open(const int *fds, size_t count)
 static char **make_words(const struct heir *heir, const char *fds)
 {
 	char **words = calloc((size_t)heir->argc + 7, sizeof(*words));
+	/* Ours may begin with the same four. */
+	bool is_heir = heir->argc > 5 && !strcmp(heir->argv[1], "--hand-over");
 	size_t n = 0;
 	int i;
 
@@ -92,7 +94,7 @@ static char **make_words(const struct heir *heir, const char *fds)
 	words[n++] = (char *)fds;
 	words[n++] = (char *)"--name";
 	words[n++] = (char *)heir->name;
-	for (i = 1; i < heir->argc; i++)
+	for (i = is_heir ? 5 : 1; i < heir->argc; i++)
 		words[n++] = heir->argv[i];
 	return words;
 }
@@ -143,8 +145,8 @@ static void end_it(struct heir *heir, int got, const char *text)
 {
 	int status = 0;
 
-	if (got)
-		kill(heir->pid, SIGKILL);
+	/* It may have let go of the socket, and live. */
+	kill(heir->pid, SIGKILL);
 	while (waitpid(heir->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	close(heir->socket);
