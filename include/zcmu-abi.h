@@ -65,8 +65,8 @@
  * -----------
  * With ZCMU_CAP_RECOVER, which attrib/recover switches on, the ring is made anew each
  * time the device is opened: it has every command that was not answered, in the order
- * in which they came, as if nobody had seen them before; a WRITE has its bytes, a
- * READ's payload anything. An earlier handler may have done some of them, wholly or in
+ * in which they came, as if nobody had seen them before, but those that their initiator
+ * has given up; a WRITE has its bytes, a READ's payload anything. An earlier handler may have done some of them, wholly or in
  * part. Without it a handler finds the ring as the last one left it.
  *
  * Trust

@@ -92,6 +92,8 @@ void zcmu_io_done(struct zcmu_io *io, int error);
  * soon: one thread may serve the whole disk.
  */
 #define ZCMU_STORE_BLOCKS	(1u << 0)
+/* The bytes are gone with the process: no other one may go on with the disk. */
+#define ZCMU_STORE_VOLATILE	(1u << 3)
 /* write honours io->fua. Without it the library flushes after such a write. */
 #define ZCMU_STORE_FUA		(1u << 1)
 /* What was trimmed reads as zeroes. */

@@ -386,6 +386,25 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 	return ret;
 }
 
+/* What a handler has put into edge pages: of a READ, or of a WRITE that was exchanged */
+static void restore_edges(struct zcmu_cmd *cmd)
+{
+	struct zcmu_page_iter iter;
+	u32 edge = 0;
+
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	while (edge < cmd->loan.nr_edges && zcmu_page_iter_next(&iter)) {
+		struct page *page;
+
+		if (!iter.is_edge)
+			continue;
+		page = cmd->loan.edges[edge++];
+		clear_highpage(page);
+		if (zcmu_is_write(cmd->se_cmd))
+			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
+	}
+}
+
 /**
  * zcmu_lend_restore - lend it as if it had not been lent before
  * @cmd: a command whose pages nobody has mapped, nor can touch meanwhile
@@ -397,6 +416,7 @@ void zcmu_lend_restore(struct zcmu_cmd *cmd)
 	free_pages_array(loan->private, loan->nr_pages);
 	loan->private = NULL;
 	loan->mapped = false;
+	restore_edges(cmd);
 	loan->state = ZCMU_LOAN_LENT;
 }
 

@@ -15,7 +15,12 @@
 /* The handler has closed the device. uio's info_lock is held, as in the next. */
 void zcmu_recover_close(struct zcmu_device *device)
 {
-	switch (READ_ONCE(device->recover)) {
+	u8 mode = READ_ONCE(device->recover);
+
+	/* What it has answered is done, even if it died before it could say so. */
+	if (mode != ZCMU_RECOVER_OFF)
+		zcmu_complete_answers(device);
+	switch (mode) {
 	case ZCMU_RECOVER_FAIL:
 		zcmu_reset_ring(device, SAM_STAT_CHECK_CONDITION);
 		break;
@@ -29,24 +34,45 @@ void zcmu_recover_close(struct zcmu_device *device)
 }
 
 /*
- * RING -> NEW (onto @again, in the order of the ring); EXPIRED, KEPT -> ANSWERED
- * (onto @gone): nobody will ever give those back, and their time is over. The ring is
- * empty then. recover_lock and device->lock are held.
+ * Has its initiator given it up: aborted it, or left? Then it waits for the answer only to
+ * forget it, and may have done something else meanwhile, on another path for example.
+ */
+static bool is_given_up(const struct zcmu_cmd *cmd)
+{
+	return READ_ONCE(cmd->se_cmd->transport_state) & (CMD_T_ABORTED | CMD_T_FABRIC_STOP);
+}
+
+/* RING, EXPIRED, KEPT -> ANSWERED: it is not done again. device->lock is held. */
+static void give_up(struct zcmu_cmd *cmd, struct list_head *gone)
+{
+	xa_erase(&cmd->device->commands, cmd->id);
+	if (cmd->se_cmd)
+		cmd->se_cmd->priv = NULL;
+	cmd->state = ZCMU_CMD_ANSWERED;
+	list_move_tail(&cmd->node, gone);
+}
+
+/*
+ * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones
+ * are: nobody will ever give those back, and their time is over. The ring is empty then.
+ * recover_lock and device->lock are held.
  */
 static void take_off(struct zcmu_device *device, struct list_head *again, struct list_head *gone)
 {
-	struct zcmu_cmd *cmd;
+	struct zcmu_cmd *cmd, *next;
 	unsigned long id;
 
-	list_for_each_entry(cmd, &device->inflight, node)
-		cmd->state = ZCMU_CMD_NEW;
-	list_splice_init(&device->inflight, again);
-	xa_for_each(&device->commands, id, cmd) {
-		if (cmd->state != ZCMU_CMD_EXPIRED && cmd->state != ZCMU_CMD_KEPT)
+	list_for_each_entry_safe(cmd, next, &device->inflight, node) {
+		if (is_given_up(cmd)) {
+			give_up(cmd, gone);
 			continue;
-		xa_erase(&device->commands, id);
-		cmd->state = ZCMU_CMD_ANSWERED;
-		list_move_tail(&cmd->node, gone);
+		}
+		cmd->state = ZCMU_CMD_NEW;
+		list_move_tail(&cmd->node, again);
+	}
+	xa_for_each(&device->commands, id, cmd) {
+		if (cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_KEPT)
+			give_up(cmd, gone);
 	}
 	zcmu_empty_ring(device);
 }
@@ -60,7 +86,11 @@ static void restore_payload(struct zcmu_cmd *cmd)
 		zcmu_copy_in(cmd);
 }
 
-/* NEW -> RING, once more. There is room: they all were on the ring before. device->lock. */
+/*
+ * NEW -> RING, once more, as many as find room. They all were on the ring before, but those
+ * whose place another's answer took had got the other's, which may have been shorter; see
+ * zcmu_ring_swap_spans(). device->lock is held.
+ */
 static void publish_again(struct zcmu_device *device, struct list_head *again)
 {
 	struct zcmu_cmd *cmd, *next;
@@ -72,6 +102,8 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 		if (cmd->lent)
 			zcmu_payload_plan(&plan, cmd->se_cmd);
 		len = zcmu_entry_length(cmd, &plan);
+		if (!zcmu_ring_has_room(&device->ring, len))
+			return;
 		entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
 		zcmu_entry_fill(cmd, &plan, entry, offset, len);
 		cmd->state = ZCMU_CMD_RING;
@@ -81,7 +113,10 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 	}
 }
 
-/* A handler opens the device: it finds every command that is out, and nothing else. */
+/*
+ * A handler opens the device: it finds every command that is out and wanted, and nothing
+ * else.
+ */
 void zcmu_recover_open(struct zcmu_device *device)
 {
 	struct zcmu_cmd *cmd;
@@ -102,9 +137,12 @@ void zcmu_recover_open(struct zcmu_device *device)
 
 	spin_lock(&device->lock);
 	publish_again(device, &again);
+	spin_unlock(&device->lock);
+	zcmu_wait_again(device, &again);
+	spin_lock(&device->lock);
 	device->reissuing = false;
 	spin_unlock(&device->lock);
-	zcmu_drop(device, &gone);
+	zcmu_answer_all(device, &gone, SAM_STAT_TASK_ABORTED);
 	mutex_unlock(&device->recover_lock);
 	zcmu_retry_waiting(device);
 }

@@ -404,6 +404,26 @@ static int wait_on(struct zcmu_cmd *cmd)
 	return ret;
 }
 
+/*
+ * NEW -> WAITING, in front of the others and with the deadlines they have: commands that
+ * were on the ring, and find no room on the one that was made anew.
+ */
+void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
+{
+	struct zcmu_cmd *cmd;
+
+	zcmu_lend_take_back(device, batch);
+	list_for_each_entry(cmd, batch, node)
+		unprepare(cmd);
+	spin_lock(&device->lock);
+	list_for_each_entry(cmd, batch, node) {
+		cmd->state = ZCMU_CMD_WAITING;
+		zcmu_expire_rearm(device, cmd);
+	}
+	list_splice_init(batch, &device->waiting);
+	spin_unlock(&device->lock);
+}
+
 /* Work: something was freed; try what waits for room, in order. */
 void zcmu_submit_waiting(struct work_struct *work)
 {

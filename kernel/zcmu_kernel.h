@@ -75,7 +75,9 @@
  *	ANSWERED, RETURNED -> freed	by the function that made them so
  *	ANSWERED, RETURNED -> KEPT	keep.c: the handler keeps the payload; still has its id
  *	KEPT -> freed			keep.c: free_kept_buf, close; or reset, or removal
- *	RING -> NEW -> RING		recover.c: put on the ring again for the next handler
+ *	RING -> NEW -> RING		recover.c: put on the ring again for the next handler,
+ *		 or WAITING		if there is no room,
+ *	RING -> ANSWERED		or its initiator has given it up
  */
 enum zcmu_cmd_state {
 	ZCMU_CMD_NEW,		/* the submitting thread's */
@@ -333,6 +335,7 @@ struct se_dev_plug *zcmu_plug(struct se_device *se_dev);
 void zcmu_unplug(struct se_dev_plug *plug);
 void zcmu_submit_waiting(struct work_struct *work);
 void zcmu_retry_waiting(struct zcmu_device *device);
+void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
 void zcmu_copy_in(struct zcmu_cmd *cmd);
 
@@ -352,6 +355,7 @@ void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned 
 void zcmu_expire_rearm(struct zcmu_device *device, const struct zcmu_cmd *cmd);
 void zcmu_answer_waiting(struct list_head *list, u8 scsi_status);
 void zcmu_drop(struct zcmu_device *device, struct list_head *batch);
+void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status);
 void zcmu_empty_ring(struct zcmu_device *device);
 void zcmu_block(struct zcmu_device *device);
 void zcmu_unblock(struct zcmu_device *device);

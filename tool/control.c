@@ -55,6 +55,16 @@ int control_open(const char *name, struct control *ret)
 	return err;
 }
 
+/* From the process that has served the disk so far; who has asked meanwhile waits there. */
+void control_inherit(const char *name, int fd, struct control *ret)
+{
+	struct sockaddr_un address;
+
+	make_path(name, &address);
+	ret->fd = fd;
+	snprintf(ret->path, sizeof(ret->path), "%s", address.sun_path);
+}
+
 void control_close(struct control *control)
 {
 	if (control->path[0])
@@ -133,7 +143,8 @@ void control_handle(struct control *control, control_function function, void *ar
  * The side that asks
  */
 
-static int exchange(int fd, const char *name, const char *request)
+/* @said: gets what was said of something that was done; or NULL, then those are warnings. */
+static int exchange(int fd, const char *name, const char *request, char *said, size_t size)
 {
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
 	char reply[CONTROL_MAX + 16], *line, *rest = reply;
@@ -152,6 +163,10 @@ static int exchange(int fd, const char *name, const char *request)
 	reply[n] = '\0';
 	line = strsep(&rest, "\n");
 	ok = !strcmp(line, "ok");
+	if (ok && said) {
+		snprintf(said, size, "%s", rest ? rest : "");
+		return 0;
+	}
 	while ((line = strsep(&rest, "\n"))) {
 		if (*line && ok)
 			zcmu_warning("%s", line);
@@ -161,7 +176,7 @@ static int exchange(int fd, const char *name, const char *request)
 	return ok ? 0 : -EIO;
 }
 
-int control_ask(const char *name, const char *request)
+int control_ask_for(const char *name, const char *request, char *said, size_t size)
 {
 	struct sockaddr_un address;
 	int fd, err;
@@ -169,7 +184,7 @@ int control_ask(const char *name, const char *request)
 	make_path(name, &address);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
-		err = exchange(fd, name, request);
+		err = exchange(fd, name, request, said, size);
 	} else {
 		err = -errno;
 		zcmu_error("%s: can't reach its process by %s: %s", name, address.sun_path,
@@ -178,6 +193,11 @@ int control_ask(const char *name, const char *request)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+int control_ask(const char *name, const char *request)
+{
+	return control_ask_for(name, request, NULL, 0);
 }
 
 /* Of a process that died */

@@ -14,6 +14,7 @@ const struct subcommand subcommands[] = {
 	{ "detach", "[--force] NAME [iscsi:IQN]", "end that", detach_main },
 	{ "resize", "[--shrink] NAME SIZE", "give a disk another size", resize_main },
 	{ "list", "[--json]", "list the disks", list_main },
+	{ "upgrade", "[--program PATH] NAME", "hand a disk to a new process", upgrade_main },
 	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
 	{ "doctor", "[--json]", "tell what this machine lacks to serve disks", doctor_main },

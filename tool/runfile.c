@@ -28,8 +28,7 @@ static bool was_removed(int fd)
 
 int runfile_create(const char *name, struct runfile *ret)
 {
-	char pid[32];
-	int err, n;
+	int err;
 
 	if (mkdir(RUN_DIR, 0755) && errno != EEXIST) {
 		err = -errno;
@@ -51,14 +50,29 @@ int runfile_create(const char *name, struct runfile *ret)
 			return -EEXIST;
 		}
 	} while (was_removed(ret->fd));
-	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(ret->fd, 0) || write(ret->fd, pid, (size_t)n) != n) {
-		err = -EIO;
-		zcmu_error("can't write %s", ret->path);
+	err = runfile_renew(ret);
+	if (err)
 		runfile_remove(ret);
-		return err;
-	}
-	return 0;
+	return err;
+}
+
+/* Write our pid to it. */
+int runfile_renew(const struct runfile *runfile)
+{
+	char pid[32];
+	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+
+	if (!ftruncate(runfile->fd, 0) && pwrite(runfile->fd, pid, (size_t)n, 0) == n)
+		return 0;
+	zcmu_error("can't write %s", runfile->path);
+	return -EIO;
+}
+
+/* From the process that has served the disk so far; with its lock. */
+void runfile_inherit(const char *name, int fd, struct runfile *ret)
+{
+	ret->fd = fd;
+	snprintf(ret->path, sizeof(ret->path), RUN_DIR "/%s", name);
 }
 
 /* The name is given free by the unlock: so the file goes first. */

@@ -10,43 +10,16 @@
 #include <libgen.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
-#include <syslog.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "serve.h"
 
 #define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
 #define MAX_TIME_OUT		(24 * 60 * 60)
-
-struct serve {
-	/* what was asked for */
-	char name[NAME_MAX_LEN + 1];
-	const char *spec;
-	struct zcmu_store_options store_options;
-	struct zcmu_serve_options options;
-	unsigned int time_out;		/* seconds */
-	bool daemon;
-	int ready_fd;
-
-	/* what was made, in this order */
-	struct runfile runfile;
-	struct control control;
-	struct zcmu_store *store;
-	char serial[64];
-	struct backstore backstore;
-	struct zcmu_disk *disk;
-	pthread_t thread;
-	int served_fd;			/* eventfd: the ring is read; or serving has ended */
-	int serve_error;
-	struct loopback loopback;
-};
 
 static void print_help(void)
 {
@@ -61,10 +34,15 @@ static void print_help(void)
 	       "  --threads N      threads that run the store; default 1\n"
 	       "  --time-out SEC   fail commands that the store takes longer for; 0: never; default 30\n"
 	       "  --read-only      the disk can't be written to\n"
+	       "  --recover MODE   what becomes of commands under way if this process dies: reissue\n"
+	       "                   (the default: the next process carries them out), retry (the\n"
+	       "                   initiator sends them again), fail, or off\n"
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
 	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"
+	       "  --hand-over FDS  used by zcmu upgrade\n"
 	       "  --help           this text\n\n"
+	       "If a process of zcmu serve has died, the same command line takes its disk over.\n\n"
 	       "STORE is one of\n");
 	for (ops = zcmu_store_list(); *ops; ops++)
 		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
@@ -107,7 +85,7 @@ static bool parse_number(const char *text, unsigned int min, unsigned int max, u
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
-       OPT_READY_FD, OPT_HELP };
+       OPT_READY_FD, OPT_RECOVER, OPT_HAND_OVER, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -118,9 +96,17 @@ static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "recover", required_argument, NULL, OPT_RECOVER },
+	{ "hand-over", required_argument, NULL, OPT_HAND_OVER },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
 };
+
+/* Has another process served the disk until now, and lives? */
+static bool is_successor(const struct serve *serve)
+{
+	return serve->handover.socket >= 0;
+}
 
 /* Return: an exit status, or -1 to go on. */
 static int take_option(struct serve *serve, int option)
@@ -166,11 +152,28 @@ static int take_option(struct serve *serve, int option)
 		serve->daemon = true;
 		return -1;
 	case OPT_READY_FD:
+		/* Somebody was told already. */
+		if (is_successor(serve))
+			return -1;
 		if (!parse_number(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0) {
 			usage_error("serve", "--ready-fd: \"%s\" is no open file descriptor", optarg);
 			return EXIT_USAGE;
 		}
 		serve->ready_fd = (int)fd;
+		return -1;
+	case OPT_RECOVER:
+		if (!takeover_is_mode(optarg)) {
+			usage_error("serve", "--recover is reissue, retry, fail or off, not \"%s\"", optarg);
+			return EXIT_USAGE;
+		}
+		serve->recover = optarg;
+		return -1;
+	case OPT_HAND_OVER:
+		if (handover_parse(optarg, &serve->handover)) {
+			usage_error("serve", "--hand-over is zcmu upgrade's");
+			return EXIT_USAGE;
+		}
+		serve->stands_in = serve->handover.lifeline_fd >= 0;
 		return -1;
 	case OPT_HELP:
 		print_help();
@@ -202,7 +205,7 @@ static int parse(struct serve *serve, int argc, char **argv)
  * Making the disk, in steps; each is undone by tear_down()
  */
 
-static int check_name(const struct serve *serve)
+static int check_name(struct serve *serve)
 {
 	struct backstore other;
 
@@ -211,15 +214,32 @@ static int check_name(const struct serve *serve)
 			   serve->name);
 		return -EINVAL;
 	}
-	if (backstore_find(serve->name, &other))
+	serve->takes_over = !backstore_find(serve->name, &other);
+	if (!serve->takes_over || takeover_is_orphan(&other))
 		return 0;
-	if (backstore_is_ours(&other) && !backstore_is_served(&other))
-		zcmu_error("%s: a disk of that name was left behind by a process that died; \"zcmu stop %s\" cleans it up",
-			   serve->name, serve->name);
-	else
-		zcmu_error("%s: a backstore has that name (%s); choose another with --name",
-			   serve->name, other.config[0] ? other.config : "made by somebody else");
+	zcmu_error("%s: a backstore has that name (%s); choose another with --name",
+		   serve->name, other.config[0] ? other.config : "made by somebody else");
 	return -EEXIST;
+}
+
+/* From here on no other zcmu has the name. */
+static int claim_name(struct serve *serve)
+{
+	int err;
+
+	if (is_successor(serve)) {
+		runfile_inherit(serve->name, serve->handover.runfile_fd, &serve->runfile);
+		control_inherit(serve->name, serve->handover.control_fd, &serve->control);
+		serve->takes_over = true;
+		return handover_wait(&serve->handover);
+	}
+	err = check_name(serve);
+	if (!err)
+		err = runfile_create(serve->name, &serve->runfile);
+	if (!err)
+		err = control_open(serve->name, &serve->control);
+	/* Once more: whoever had it until now may have left a disk, or removed it. */
+	return err ? err : check_name(serve);
 }
 
 static void is_ready(void *argument)
@@ -268,6 +288,17 @@ static int start_serving(struct serve *serve)
 	return serve->serve_error;
 }
 
+/* What the store has begun is answered when this returns. */
+void serve_stop(struct serve *serve)
+{
+	if (serve->served_fd < 0)
+		return;
+	zcmu_disk_stop(serve->disk);
+	pthread_join(serve->thread, NULL);
+	close(serve->served_fd);
+	serve->served_fd = -1;
+}
+
 /* A spec that means the same from every folder, to be shown. */
 static void make_absolute(const char *spec, char *absolute, size_t size)
 {
@@ -279,42 +310,105 @@ static void make_absolute(const char *spec, char *absolute, size_t size)
 		snprintf(absolute, size, "%s", spec);
 }
 
-static int set_up(struct serve *serve)
+static void make_serial(struct serve *serve, char *spec, size_t size)
 {
-	char spec[PATH_MAX + 8];
-	int err;
-
-	err = module_prepare();
-	if (err)
-		return err;
-	if (!serve->name[0])
-		make_name(serve);
-	err = check_name(serve);
-	if (!err)
-		err = runfile_create(serve->name, &serve->runfile);
-	if (!err)
-		err = control_open(serve->name, &serve->control);
-	if (!err)
-		err = zcmu_store_open(serve->spec, &serve->store_options, &serve->store);
-	if (err)
-		return err;
-	make_absolute(serve->spec, spec, sizeof(spec));
+	make_absolute(serve->spec, spec, size);
 	backstore_serial(serve->name, spec, serve->serial, sizeof(serve->serial));
 	serve->options.serial = serve->serial;
+}
+
+/*
+ * A store whose disk is there is there, too: it must not be made anew. @keeps_size: its
+ * disk may have been made smaller than it is.
+ */
+int serve_open_store(struct serve *serve, bool keeps_size)
+{
+	struct zcmu_store_options options = serve->store_options;
+	int err;
+
+	if (serve->takes_over)
+		options.size = 0;
+	err = zcmu_store_open(serve->spec, &options, &serve->store);
+	if (!err && keeps_size && serve->store->size > serve->backstore.size)
+		serve->store->size = serve->backstore.size;
+	return err;
+}
+
+/* The backstore is there: serve it. Until then the mode of the process before counts. */
+int serve_take_disk(struct serve *serve)
+{
+	int err = zcmu_disk_open(serve->name, &serve->disk);
+
+	if (!err)
+		err = start_serving(serve);
+	if (!err)
+		err = takeover_set_recover(&serve->backstore, serve->recover);
+	return err;
+}
+
+static int create_disk(struct serve *serve)
+{
+	char spec[PATH_MAX + 8];
+	int err = serve_open_store(serve, false);
+
+	if (err)
+		return err;
+	make_serial(serve, spec, sizeof(spec));
 	err = backstore_create(serve->name, serve->store, spec, serve->serial, serve->time_out,
 			       &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		return err;
 	}
-	err = zcmu_disk_open(serve->name, &serve->disk);
+	err = takeover_note(&serve->backstore, serve->store);
 	if (!err)
-		err = start_serving(serve);
+		err = serve_take_disk(serve);
 	if (!err)
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (err)
 		serve->loopback.wwn[0] = '\0';
 	return err;
+}
+
+/* Go on with a disk that is there. If that fails, it is left as it was. */
+static int take_over(struct serve *serve)
+{
+	char spec[PATH_MAX + 8];
+	int err = backstore_find(serve->name, &serve->backstore);
+
+	make_serial(serve, spec, sizeof(spec));
+	if (!err)
+		err = takeover_check_store(&serve->backstore, spec, serve->serial);
+	if (!err)
+		err = serve_open_store(serve, is_successor(serve));
+	if (!err)
+		err = takeover_check(&serve->backstore, serve->store);
+	if (!err)
+		err = serve_take_disk(serve);
+	/* It had none yet, or none any more. */
+	if (!err && loopback_find(&serve->backstore, &serve->loopback))
+		err = loopback_attach(&serve->backstore, &serve->loopback);
+	if (!err && is_successor(serve))
+		err = runfile_renew(&serve->runfile);
+	if (err) {
+		serve->loopback.wwn[0] = '\0';
+		serve->backstore.name[0] = '\0';
+	}
+	return err;
+}
+
+static int set_up(struct serve *serve)
+{
+	int err = module_prepare();
+
+	if (err)
+		return err;
+	if (!serve->name[0])
+		make_name(serve);
+	err = claim_name(serve);
+	if (err)
+		return err;
+	return serve->takes_over ? take_over(serve) : create_disk(serve);
 }
 
 /* What the disk has done, in one line that a script can read as well. */
@@ -342,15 +436,13 @@ static int tear_down(struct serve *serve)
 			err = -EBUSY;
 		say_farewell(serve);
 	}
-	if (serve->served_fd >= 0) {
-		zcmu_disk_stop(serve->disk);
-		pthread_join(serve->thread, NULL);
-		close(serve->served_fd);
-	}
+	serve_stop(serve);
 	zcmu_disk_close(serve->disk);
 	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
 		err = -EBUSY;
 	zcmu_store_close(serve->store);
+	if (is_successor(serve))
+		return err;
 	control_close(&serve->control);
 	if (serve->runfile.fd >= 0)
 		runfile_remove(&serve->runfile);
@@ -358,76 +450,28 @@ static int tear_down(struct serve *serve)
 }
 
 /*
- * The daemon: the parent waits for what the child has to say
- */
-
-/* What somebody has asked for is told him alone. */
-static void to_stderr(int level, const char *message)
-{
-	(void)level;
-	if (!control_takes(message))
-		fprintf(stderr, "zcmu: %s\n", message);
-}
-
-static void to_syslog(int level, const char *message)
-{
-	if (!control_takes(message))
-		syslog(level, "%s", message);
-}
-
-/* In the child: nobody listens to stdin, stdout and stderr from here on. */
-static void let_go_of_terminal(void)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	openlog("zcmu", LOG_PID, LOG_DAEMON);
-	zcmu_set_log(to_syslog);
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
-	if (null > STDERR_FILENO)
-		close(null);
-}
-
-/*
- * Fork. In the parent, return the exit status once the child is ready or dead; its
- * messages have gone to our stderr directly. In the child, return -1.
- */
-static int become_daemon(int *report_fd)
-{
-	int fds[2], status;
-	char ready;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) || (pid = fork()) < 0) {
-		zcmu_error("can't make a process for the background: %s", strerror(errno));
-		return EXIT_FAILED;
-	}
-	if (pid) {
-		close(fds[1]);
-		if (read(fds[0], &ready, 1) == 1)
-			return EXIT_OK;
-		/* It has ended, and has said why. */
-		return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
-		       WEXITSTATUS(status) : EXIT_FAILED;
-	}
-	close(fds[0]);
-	setsid();
-	*report_fd = fds[1];
-	return -1;
-}
-
-/*
  * Running
  */
 
-static void announce(const struct serve *serve, int report_fd)
+/* Everybody knows the disk already; the old process passes on the news. */
+static void announce_succession(struct serve *serve)
+{
+	if (serve->daemon)
+		daemon_let_go();
+	else
+		zcmu_set_log(daemon_log_to_stderr);
+	handover_end(&serve->handover);
+}
+
+static void announce(struct serve *serve, int report_fd)
 {
 	char line[64], size[32];
 	int n;
 
+	if (is_successor(serve)) {
+		announce_succession(serve);
+		return;
+	}
 	printf("%s\n", serve->loopback.device);
 	fflush(stdout);
 	if (!serve->daemon)
@@ -442,7 +486,7 @@ static void announce(const struct serve *serve, int report_fd)
 		close(serve->ready_fd);
 	}
 	if (report_fd >= 0) {
-		let_go_of_terminal();
+		daemon_let_go();
 		if (write(report_fd, "r", 1) != 1)
 			zcmu_warning("nobody waits for the daemon");
 		close(report_fd);
@@ -456,6 +500,8 @@ static int carry_out(char **words, size_t count, void *argument)
 	if (count && !strcmp(words[0], "resize"))
 		return resize_serve(serve->disk, serve->store, &serve->backstore,
 				    serve->loopback.device, words, count);
+	if (count == 2 && !strcmp(words[0], "upgrade"))
+		return upgrade_serve(serve, words[1]);
 	zcmu_error("%s: its process, of zcmu %s, does not know the request \"%s\"", serve->name,
 		   zcmu_version(), count ? words[0] : "");
 	return -EOPNOTSUPP;
@@ -464,17 +510,25 @@ static int carry_out(char **words, size_t count, void *argument)
 /* Until a signal, or until serving has ended by itself; requests are carried out. */
 static int wait_for_end(struct serve *serve, int signal_fd)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = serve->served_fd, .events = POLLIN },
 		{ .fd = serve->control.fd, .events = POLLIN },
+		{ .fd = serve->stands_in ? serve->handover.lifeline_fd : -1 },
 	};
 
 	do {
 		if (fds[2].revents)
 			control_handle(&serve->control, carry_out, serve);
-		while (poll(fds, 3, -1) < 0 && errno == EINTR)
+		if (serve->is_over)
+			return 0;
+		/* It may be served by another thread now. */
+		fds[1].fd = serve->served_fd;
+		while (poll(fds, 4, -1) < 0 && errno == EINTR)
 			;
+		/* The process that we stand for was killed. */
+		if (fds[3].revents)
+			_exit(EXIT_FAILED);
 	} while (!fds[0].revents && !fds[1].revents);
 	if (fds[1].revents) {
 		zcmu_error("%s: serving has ended: %s", serve->name, strerror(-serve->serve_error));
@@ -486,19 +540,18 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 	return 0;
 }
 
-/* What ends a disk arrives at a descriptor, in every thread's place. */
-static int block_signals(void)
+/* Another process has the disk now, or may take it over: what there is of it stays. */
+static int leave(struct serve *serve)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	/* The terminal was closed. */
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	if (!serve->heir)
+		return EXIT_FAILED;
+	/* The name and who asks are the other's alone. */
+	close(serve->runfile.fd);
+	close(serve->control.fd);
+	if (!serve->daemon && !serve->stands_in)
+		return heir_wait(serve->name);
+	heir_pass_signals(serve->heir);
+	return EXIT_OK;
 }
 
 int serve_main(int argc, char **argv)
@@ -509,24 +562,30 @@ int serve_main(int argc, char **argv)
 		.runfile.fd = -1,
 		.control.fd = -1,
 		.served_fd = -1,
+		.recover = "reissue",
+		.argc = argc,
+		.argv = argv,
+		.handover = { .socket = -1, .lifeline_fd = -1 },
 	};
 	int status, signal_fd, err, report_fd = -1;
 
 	status = parse(&serve, argc, argv);
 	if (status >= 0)
 		return status;
-	if (serve.daemon) {
-		status = become_daemon(&report_fd);
+	if (serve.daemon && !is_successor(&serve)) {
+		status = daemon_fork(&report_fd);
 		if (status >= 0)
 			return status;
 	}
-	zcmu_set_log(to_stderr);
-	signal_fd = block_signals();
+	zcmu_set_log(is_successor(&serve) ? handover_log : daemon_log_to_stderr);
+	signal_fd = daemon_block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);
 	if (!err) {
 		announce(&serve, report_fd);
 		err = wait_for_end(&serve, signal_fd);
 	}
+	if (serve.is_over)
+		return leave(&serve);
 	if (tear_down(&serve))
 		err = -EBUSY;
 	return err ? EXIT_FAILED : EXIT_OK;

@@ -48,6 +48,7 @@ int resize_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
+int upgrade_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 
 /* attribute.c: small files of configfs and sysfs */
@@ -162,6 +163,8 @@ struct runfile {
 
 int runfile_create(const char *name, struct runfile *ret);
 void runfile_remove(struct runfile *runfile);
+int runfile_renew(const struct runfile *runfile);	/* it was another process's */
+void runfile_inherit(const char *name, int fd, struct runfile *ret);
 pid_t runfile_pid(const char *name);	/* quiet; 0: nobody */
 int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */
 void runfile_clean_up(const char *name);	/* quiet; of a process that died */
@@ -179,15 +182,59 @@ struct control {
 typedef int (*control_function)(char **words, size_t count, void *argument);
 
 int control_open(const char *name, struct control *ret);
+void control_inherit(const char *name, int fd, struct control *ret);
 void control_close(struct control *control);
 void control_handle(struct control *control, control_function function, void *argument);
 bool control_takes(const char *message);	/* is it for who has asked? */
 int control_ask(const char *name, const char *request);
+int control_ask_for(const char *name, const char *request, char *said, size_t size);
 void control_clean_up(const char *name);	/* quiet */
 
 /* resize.c */
 int resize_serve(struct zcmu_disk *disk, const struct zcmu_store *store,
 		 const struct backstore *backstore, const char *device, char **words, size_t count);
+
+/* takeover.c: a disk that goes on with another process */
+bool takeover_is_mode(const char *text);	/* of attrib/recover */
+bool takeover_is_orphan(const struct backstore *backstore);
+int takeover_check_store(const struct backstore *backstore, const char *spec, const char *serial);
+int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);
+int takeover_note(const struct backstore *backstore, const struct zcmu_store *store);
+int takeover_set_recover(const struct backstore *backstore, const char *mode);
+
+/* handover.c: the process that is to go on with a disk, seen by the one that has it */
+struct heir {
+	const char *name;
+	const char *program;
+	int argc;			/* of "zcmu serve" as it was called here */
+	char **argv;
+	int runfile_fd;
+	int control_fd;
+	int lifeline_fd;		/* or -1 */
+
+	pid_t pid;
+	int socket;
+	char version[32];
+};
+
+int heir_start(struct heir *heir);
+int heir_succeed(struct heir *heir);
+int heir_make_lifeline(int *read_end);	/* quiet */
+void heir_pass_signals(pid_t pid);	/* that have come too late for us */
+int heir_wait(const char *name);	/* an exit status */
+
+/* and the other way round: --hand-over */
+struct handover {
+	int socket;
+	int runfile_fd;
+	int control_fd;
+	int lifeline_fd;		/* or -1 */
+};
+
+int handover_parse(const char *text, struct handover *ret);	/* quiet */
+void handover_log(int level, const char *message);
+int handover_wait(const struct handover *handover);		/* quiet */
+int handover_end(struct handover *handover);			/* quiet */
 
 /* module.c: the kernel's side of it all */
 enum module_kind {

@@ -14,6 +14,9 @@
  *	scribble	stores into each WRITE's payload, and has the kernel store into it
  *	hold		keeps the first request of 64 KiB and more until SIGUSR1, then
  *			serves it as if nothing had happened
+ *	mute		answers the first request of 64 KiB and more, and never tells the kernel
+ *	tamper		changes the first WRITE's payload of 64 KiB and more as far as it can, and
+ *			never answers it
  *	fork		lets a child do the work
  *	readonly-map	drops the mapping's write permission around each READ's first touch
  */
@@ -183,6 +186,32 @@ static bool holds(struct zcmu_io *io)
 	return !pthread_create(&thread, NULL, serve_held, io);
 }
 
+static int mute_kick(struct zcmu_disk *mute)
+{
+	(void)mute;
+	return 0;
+}
+
+/* By a pin, which exchanges the payload for one that can be written to. */
+static bool tampers(const struct zcmu_io *io)
+{
+	int self, i;
+
+	if (io->op != ZCMU_IO_WRITE || io->length < 65536)
+		return false;
+	self = open("/proc/self/mem", O_RDWR);
+	for (i = 0; i < io->iovcnt; i++) {
+		const struct iovec *iov = &io->iov[i];
+
+		if (pwrite(self, memory, iov->iov_len, (off_t)(uintptr_t)iov->iov_base) !=
+		    (ssize_t)iov->iov_len)
+			say("pwrite %s", strerror(errno));
+	}
+	close(self);
+	say("tampered");
+	return true;
+}
+
 static void move_in_child(const struct zcmu_io *io)
 {
 	pid_t pid = fork();
@@ -217,6 +246,8 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 		scribble(io);
 	if (is_mode("hold") && holds(io))
 		return;
+	if (is_mode("tamper") && tampers(io))
+		return;
 	if (is_mode("fork"))
 		move_in_child(io);
 	else if (is_mode("readonly-map"))
@@ -225,6 +256,12 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 		move(io);
 	if (io->op == ZCMU_IO_WRITE)
 		stale = io->iov[0];
+	if (is_mode("mute") && io->length >= 65536) {
+		disk->kick = mute_kick;
+		zcmu_io_done(io, 0);
+		say("answered");
+		return;
+	}
 	zcmu_io_done(io, 0);
 }
 

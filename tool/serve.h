@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* A process of zcmu serve: what serve.c and upgrade.c know of it. */
+#ifndef ZCMU_SERVE_H
+#define ZCMU_SERVE_H
+
+#include <pthread.h>
+
+#include "tool.h"
+
+struct serve {
+	/* what was asked for */
+	char name[NAME_MAX_LEN + 1];
+	const char *spec;
+	struct zcmu_store_options store_options;
+	struct zcmu_serve_options options;
+	unsigned int time_out;		/* seconds */
+	const char *recover;		/* attrib/recover */
+	bool daemon;
+	int ready_fd;
+	int argc;			/* for the process that goes on with the disk */
+	char **argv;
+	struct handover handover;	/* from the one before; socket -1: not, or not any more */
+	bool stands_in;			/* for a process in the foreground: see heir_wait() */
+	bool takes_over;		/* the backstore is there already */
+	bool is_over;			/* the disk is not this process's any more, */
+	pid_t heir;			/* but this one's */
+
+	/* what was made, in this order */
+	struct runfile runfile;
+	struct control control;
+	struct zcmu_store *store;
+	char serial[64];
+	struct backstore backstore;
+	struct zcmu_disk *disk;
+	pthread_t thread;
+	int served_fd;			/* eventfd: the ring is read; or serving has ended */
+	int serve_error;
+	struct loopback loopback;
+};
+
+/* serve.c */
+int serve_open_store(struct serve *serve, bool keeps_size);
+int serve_take_disk(struct serve *serve);
+void serve_stop(struct serve *serve);
+
+/* upgrade.c */
+int upgrade_serve(struct serve *serve, const char *program);
+
+/* daemon.c */
+int daemon_fork(int *report_fd);
+void daemon_let_go(void);
+int daemon_block_signals(void);
+void daemon_log_to_stderr(int level, const char *message);
+
+#endif /* ZCMU_SERVE_H */

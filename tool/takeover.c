@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A disk that goes on with another process: that of one that has died, or that hands it
+ * over. What must be the same, and what becomes of the commands that are under way.
+ * Nothing of the disk is changed here but attrib/recover.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const char *access_of(bool read_only)
+{
+	return read_only ? "read-only" : "read-write";
+}
+
+/* For the process that takes the disk over: what configfs has no attribute of its own for. */
+int takeover_note(const struct backstore *backstore, const struct zcmu_store *store)
+{
+	char path[PATH_MAX];
+
+	backstore_path(backstore, path, sizeof(path));
+	return attribute_write(access_of(store->read_only), "%s/udev_path", path);
+}
+
+bool takeover_is_mode(const char *text)
+{
+	return !strcmp(text, "off") || !strcmp(text, "fail") || !strcmp(text, "retry") ||
+	       !strcmp(text, "reissue");
+}
+
+/* "off": as with stock. The stock module has no such attribute, and nothing else either. */
+int takeover_set_recover(const struct backstore *backstore, const char *mode)
+{
+	char path[PATH_MAX];
+
+	backstore_path(backstore, path, sizeof(path));
+	if (!attribute_exists("%s/attrib/recover", path))
+		return 0;
+	return attribute_write(mode, "%s/attrib/recover", path);
+}
+
+/* Is it a disk of zcmu serve whose process has died? */
+bool takeover_is_orphan(const struct backstore *backstore)
+{
+	return backstore_is_ours(backstore) && !backstore_is_served(backstore);
+}
+
+/* Was it made of the same store? The serial says so: it is made of the whole name. */
+static bool is_same_store(const char *path, const char *serial)
+{
+	static const char serial_is[] = "T10 VPD Unit Serial Number: ";
+	char line[256];
+
+	return !attribute_read(line, sizeof(line), "%s/wwn/vpd_unit_serial", path) &&
+	       !strncmp(line, serial_is, sizeof(serial_is) - 1) &&
+	       !strcmp(line + sizeof(serial_is) - 1, serial);
+}
+
+static int check_size(const struct backstore *backstore, const struct zcmu_store *store,
+		      const char *path)
+{
+	char value[32] = "";
+
+	if (store->size != backstore->size) {
+		zcmu_error("%s: the disk has %" PRIu64 " bytes, its store %" PRIu64
+			   ": make the store as large as the disk, or end the disk with \"zcmu stop %s\"",
+			   backstore->name, backstore->size, store->size, backstore->name);
+		return -EINVAL;
+	}
+	attribute_read(value, sizeof(value), "%s/attrib/hw_block_size", path);
+	if (strtoul(value, NULL, 10) != store->block_size) {
+		zcmu_error("%s: the disk has blocks of %s bytes, its store of %" PRIu32
+			   ": end the disk with \"zcmu stop %s\"",
+			   backstore->name, value, store->block_size, backstore->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_access(const struct backstore *backstore, const struct zcmu_store *store,
+			const char *path)
+{
+	char value[512];
+
+	/* Nothing: an older zcmu has made it, which noted nothing. */
+	if (attribute_read(value, sizeof(value), "%s/udev_path", path) || !value[0] ||
+	    !strcmp(value, access_of(store->read_only)))
+		return 0;
+	zcmu_error("%s: the disk is %s, its store would be %s: serve it as it was, or end the disk with \"zcmu stop %s\"",
+		   backstore->name, value, access_of(store->read_only), backstore->name);
+	return -EINVAL;
+}
+
+/* Are the bytes of such a store gone with the process? */
+static bool is_volatile(const char *spec)
+{
+	const struct zcmu_store_ops *const *ops;
+	size_t len = strcspn(spec, ":");
+
+	for (ops = zcmu_store_list(); *ops; ops++) {
+		if (strlen((*ops)->name) == len && !strncmp((*ops)->name, spec, len))
+			return (*ops)->flags & ZCMU_STORE_VOLATILE;
+	}
+	return false;
+}
+
+/* Before the store is opened: is it the disk's? */
+int takeover_check_store(const struct backstore *backstore, const char *spec, const char *serial)
+{
+	char path[PATH_MAX];
+
+	backstore_path(backstore, path, sizeof(path));
+	if (!is_same_store(path, serial)) {
+		zcmu_error("%s: a disk of that name was left behind by a process that died, and has another store (%s): serve that one, choose another --name, or end the disk with \"zcmu stop %s\"",
+			   backstore->name, backstore->config, backstore->name);
+		return -EEXIST;
+	}
+	if (is_volatile(spec)) {
+		zcmu_error("%s: a disk of that name was left behind by a process that died, and its contents with it; \"zcmu stop %s\" cleans it up",
+			   backstore->name, backstore->name);
+		return -ENODATA;
+	}
+	if (backstore->uio < 0) {
+		zcmu_error("%s: a disk of that name was left behind half-made; \"zcmu stop %s\" cleans it up",
+			   backstore->name, backstore->name);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* May a process with this store go on with the disk, so that its initiators see no change? */
+int takeover_check(const struct backstore *backstore, const struct zcmu_store *store)
+{
+	char path[PATH_MAX];
+	int err;
+
+	backstore_path(backstore, path, sizeof(path));
+	err = check_size(backstore, store, path);
+	return err ? err : check_access(backstore, store, path);
+}
