@@ -14,6 +14,8 @@ help:
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
+	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
+	@echo '                   first, once; not part of check. K=6.12-debug, CASES="name..."'
 	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
 	@echo 'make user          library, stores and the zcmu command, in build/user'
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
@@ -48,6 +50,11 @@ check-docs: user
 check-vm: user
 	@./tests/run $(if $(K),-k "$(K)") $(CASES)
 
+# Not part of check: it takes too long. vm/debug.config says what the kernel looks for.
+check-debug: user
+	@./vm/deps debug
+	@./tests/run -k "$(or $(K),6.1-debug)" $(CASES)
+
 demo: deps user
 	@./vm/demo $(ON)
 
@@ -65,4 +72,4 @@ clean:
 	rm -rf build/user build/asan build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-docs check-unit check-vm demo style install clean
+.PHONY: help deps user module modules bench check check-docs check-unit check-vm check-debug demo style install clean
