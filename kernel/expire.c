@@ -223,7 +223,8 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 	zcmu_empty_ring(device);
 }
 
-static void answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status)
+/* The same as zcmu_drop(), but somebody may still wait for them: those are answered. */
+void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status)
 {
 	struct zcmu_cmd *cmd, *next;
 
@@ -251,7 +252,7 @@ void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status)
 	spin_lock(&device->lock);
 	take_all(device, &batch);
 	spin_unlock(&device->lock);
-	answer_all(device, &batch, scsi_status);
+	zcmu_answer_all(device, &batch, scsi_status);
 	mutex_unlock(&device->recover_lock);
 	zcmu_retry_waiting(device);
 }
@@ -281,6 +282,6 @@ void zcmu_forget_commands(struct zcmu_device *device)
 	spin_unlock(&device->lock);
 	list_for_each_entry(cmd, &batch, node)
 		WARN_ON(cmd->se_cmd);
-	answer_all(device, &batch, SAM_STAT_CHECK_CONDITION);
+	zcmu_answer_all(device, &batch, SAM_STAT_CHECK_CONDITION);
 	mutex_unlock(&device->recover_lock);
 }

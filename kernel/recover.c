@@ -60,8 +60,22 @@ static void restore_payload(struct zcmu_cmd *cmd)
 		zcmu_copy_in(cmd);
 }
 
-/* NEW -> RING, once more. There is room: they all were on the ring before. device->lock. */
-static void publish_again(struct zcmu_device *device, struct list_head *again)
+/* NEW -> ANSWERED (onto @no_room). device->lock is held. */
+static void give_up(struct zcmu_cmd *cmd, struct list_head *no_room)
+{
+	xa_erase(&cmd->device->commands, cmd->id);
+	cmd->se_cmd->priv = NULL;
+	cmd->state = ZCMU_CMD_ANSWERED;
+	list_move_tail(&cmd->node, no_room);
+}
+
+/*
+ * NEW -> RING, once more. There may be no room for the last of them, although all were on
+ * the ring before: one that was overtaken has got the place of one that overtook it
+ * (zcmu_ring_swap_spans()), which may be smaller than its entry. device->lock is held.
+ */
+static void publish_again(struct zcmu_device *device, struct list_head *again,
+			  struct list_head *no_room)
 {
 	struct zcmu_cmd *cmd, *next;
 	struct zcmu_plan plan;
@@ -72,6 +86,10 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 		if (cmd->lent)
 			zcmu_payload_plan(&plan, cmd->se_cmd);
 		len = zcmu_entry_length(cmd, &plan);
+		if (!zcmu_ring_has_room(&device->ring, len)) {
+			give_up(cmd, no_room);
+			continue;
+		}
 		entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
 		zcmu_entry_fill(cmd, &plan, entry, offset, len);
 		cmd->state = ZCMU_CMD_RING;
@@ -85,6 +103,7 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 void zcmu_recover_open(struct zcmu_device *device)
 {
 	struct zcmu_cmd *cmd;
+	LIST_HEAD(no_room);
 	LIST_HEAD(again);
 	LIST_HEAD(gone);
 
@@ -101,9 +120,11 @@ void zcmu_recover_open(struct zcmu_device *device)
 		restore_payload(cmd);
 
 	spin_lock(&device->lock);
-	publish_again(device, &again);
+	publish_again(device, &again, &no_room);
 	device->reissuing = false;
 	spin_unlock(&device->lock);
+	/* Their initiator tries again. */
+	zcmu_answer_all(device, &no_room, SAM_STAT_BUSY);
 	zcmu_drop(device, &gone);
 	mutex_unlock(&device->recover_lock);
 	zcmu_retry_waiting(device);
