@@ -13,11 +13,15 @@
 #include "trace.h"
 #include "zcmu_kernel.h"
 
+/*
+ * Once per reset, and not too often: where attrib/recover mends the ring at each open, a
+ * handler could fill the log by breaking it again and again.
+ */
 static void mark_broken(struct zcmu_device *device, const char *why, u32 value)
 {
 	if (!test_and_set_bit(ZCMU_DEV_BROKEN, &device->flags))
-		pr_err("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
-		       device->name, why, value);
+		pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
+				   device->name, why, value);
 }
 
 /* May the handler answer a command in this state? */

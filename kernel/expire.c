@@ -200,6 +200,7 @@ void zcmu_empty_ring(struct zcmu_device *device)
 {
 	zcmu_tmr_forget(device);
 	zcmu_ring_reset(&device->ring);
+	zcmu_recover_tell(device);
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 }
 

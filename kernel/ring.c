@@ -41,30 +41,34 @@ static u32 padding_before(const struct zcmu_ring *ring, u32 len)
  */
 void zcmu_ring_init(struct zcmu_ring *ring, void *map, u32 size)
 {
-	struct zcmu_mailbox *mailbox = map;
-
 	BUILD_BUG_ON(sizeof(struct zcmu_mailbox) != 128);
 	BUILD_BUG_ON(sizeof(struct zcmu_cmd_entry) != 112);
 	BUILD_BUG_ON(sizeof(struct zcmu_tmr_entry) != 32);
 
-	mailbox->version = ZCMU_MAILBOX_VERSION;
-	mailbox->cmdr_off = sizeof(*mailbox);
-	mailbox->cmdr_size = size;
-	ring->mailbox = mailbox;
-	ring->entries = mailbox + 1;
+	ring->mailbox = map;
+	ring->entries = ring->mailbox + 1;
 	ring->size = size;
 	INIT_LIST_HEAD(&ring->spans);
 	zcmu_ring_reset(ring);
 }
 
-/* Empty the ring. The caller has taken every command off it. */
+/*
+ * Empty the ring. The caller has taken every command off it. The mailbox becomes what it was
+ * at first (but for its flags, which are the caller's): a handler may have written to all of
+ * it, and the next one has to find its way.
+ */
 void zcmu_ring_reset(struct zcmu_ring *ring)
 {
+	struct zcmu_mailbox *mailbox = ring->mailbox;
+
 	INIT_LIST_HEAD(&ring->spans);
 	ring->head = 0;
 	ring->cleaned = 0;
-	WRITE_ONCE(ring->mailbox->cmd_tail, 0);
-	WRITE_ONCE(ring->mailbox->cmd_head, 0);
+	WRITE_ONCE(mailbox->version, ZCMU_MAILBOX_VERSION);
+	WRITE_ONCE(mailbox->cmdr_off, sizeof(*mailbox));
+	WRITE_ONCE(mailbox->cmdr_size, ring->size);
+	WRITE_ONCE(mailbox->cmd_tail, 0);
+	WRITE_ONCE(mailbox->cmd_head, 0);
 }
 
 /* Does an entry of @len bytes fit now, with its PAD and the byte that stays free? */

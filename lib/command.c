@@ -81,7 +81,7 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 /*
  * Take the next request off the ring. Only the leading thread may. NULL: there is
  * none, or no memory for it (it stays there). A request that makes no sense is
- * answered here and passed over.
+ * answered here and passed over; a ring that makes none is the end.
  */
 struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread)
 {
@@ -94,7 +94,10 @@ struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *threa
 			cmd->req.iov = cmd->payload;
 			ret = zcmu_hring_next(&disk->ring, &cmd->req);
 		} while (ret == -E2BIG && grow_iovecs(cmd));
-		if (ret == 0 || ret == -E2BIG) {
+		if (ret == -EBADMSG)
+			zcmu_error("%s: what is on its ring at %u can't be an entry, so nothing more is taken off it; stop the disk, write 2 to its action/reset_ring and serve it again",
+				   disk->name, atomic_load(&disk->ring.taken));
+		if (ret == 0 || ret == -E2BIG || ret == -EBADMSG) {
 			to_pool(disk, cmd);
 			return NULL;
 		}

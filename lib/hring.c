@@ -26,14 +26,34 @@ static struct zcmu_cmd_entry *entry_at(const struct zcmu_hring *ring, uint32_t p
 	return (struct zcmu_cmd_entry *)(ring->entries + position);
 }
 
-static uint32_t op_of(const struct zcmu_cmd_entry *entry)
+static bool is_position(const struct zcmu_hring *ring, uint32_t position)
 {
-	return entry->hdr.len_op & ZCMU_OP_MASK;
+	return position < ring->size && !(position & ZCMU_OP_MASK);
 }
 
-static uint32_t length_of(const struct zcmu_cmd_entry *entry)
+/* An entry's first word, read once: it is shared memory. */
+struct first_word {
+	uint32_t op, len;
+};
+
+/*
+ * What is at a position of the ring, in front of @end? The kernel makes no mistakes here; but
+ * an earlier handler that ran wild may have written anything. Return: false if no entry can
+ * be like that: where all are, who goes from one to the next comes to @end.
+ */
+static bool look_at(const struct zcmu_hring *ring, uint32_t position, uint32_t end,
+		    struct first_word *word)
 {
-	return entry->hdr.len_op & ~ZCMU_OP_MASK;
+	uint32_t len_op;
+
+	if (!is_position(ring, position) || !is_position(ring, end))
+		return false;
+	len_op = __atomic_load_n(&entry_at(ring, position)->hdr.len_op, __ATOMIC_RELAXED);
+	word->op = len_op & ZCMU_OP_MASK;
+	word->len = len_op & ~ZCMU_OP_MASK;
+	return word->len >= sizeof(struct zcmu_entry_hdr) && word->len <= ring->size - position &&
+	       word->len <= advance(ring, end, ring->size - position) &&
+	       (word->op != ZCMU_OP_CMD || word->len >= sizeof(struct zcmu_cmd_entry));
 }
 
 /*
@@ -46,6 +66,7 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 
 	if (map_size < sizeof(*mailbox) || mailbox->version != ZCMU_MAILBOX_VERSION ||
 	    !(mailbox->flags & ZCMU_CAP_OOOC) || !mailbox->cmdr_size ||
+	    (mailbox->cmdr_off | mailbox->cmdr_size) & ZCMU_OP_MASK ||
 	    (uint64_t)mailbox->cmdr_off + mailbox->cmdr_size > map_size)
 		return -EPROTO;
 	/* An earlier handler that ran wild may have left it anywhere. */
@@ -82,14 +103,18 @@ static uint16_t take_cdb(const struct zcmu_hring *ring, uint64_t offset, uint8_t
 	return (uint16_t)len;
 }
 
+/* @len: the entry's */
 static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry,
-		       struct zcmu_hreq *req)
+		       uint32_t len, struct zcmu_hreq *req)
 {
-	const struct zcmu_iovec *from = (const void *)((const uint8_t *)entry +
-					offsetof(struct zcmu_cmd_entry, req.iov));
+	const size_t offset = offsetof(struct zcmu_cmd_entry, req.iov);
+	const struct zcmu_iovec *from = (const void *)((const uint8_t *)entry + offset);
 	uint32_t i, count = entry->req.iov_cnt;
 
 	req->bytes = 0;
+	req->iovcnt = 0;
+	if (count > (len - offset) / sizeof(*from))
+		return -EPROTO;
 	req->iovcnt = (int)count;
 	if (count > (uint32_t)req->iov_max)
 		return -E2BIG;
@@ -106,8 +131,10 @@ static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entr
 /* The tail passes what needs no answer, as far as that was taken. ring->lock is held. */
 static uint32_t skip_unanswerable(const struct zcmu_hring *ring, uint32_t tail)
 {
-	while (tail != ring->taken && op_of(entry_at(ring, tail)) != ZCMU_OP_CMD)
-		tail = advance(ring, tail, length_of(entry_at(ring, tail)));
+	struct first_word word;
+
+	while (look_at(ring, tail, ring->taken, &word) && word.op != ZCMU_OP_CMD)
+		tail = advance(ring, tail, word.len);
 	return tail;
 }
 
@@ -120,12 +147,13 @@ static void publish_tail(struct zcmu_hring *ring, uint32_t tail)
 /* Take an entry that nobody will answer: so the tail may have to pass it now. */
 static void take_unanswerable(struct zcmu_hring *ring, uint32_t len)
 {
-	uint32_t tail;
+	uint32_t before, tail;
 
 	pthread_mutex_lock(&ring->lock);
 	ring->taken = advance(ring, ring->taken, len);
-	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
-	if (tail != ring->mailbox->cmd_tail) {
+	before = __atomic_load_n(&ring->mailbox->cmd_tail, __ATOMIC_RELAXED);
+	tail = skip_unanswerable(ring, before);
+	if (tail != before) {
 		publish_tail(ring, tail);
 		ring->room_made = true;
 	}
@@ -137,28 +165,33 @@ static void take_unanswerable(struct zcmu_hring *ring, uint32_t len)
  *
  * Return: 1 with @req filled in; 0 if the ring is empty; -E2BIG if the request has
  * req->iovcnt iovecs and there is room for less: it is not taken then. A request
- * that makes no sense is -EPROTO: taken, with its id, to be answered with an error.
+ * that makes no sense is -EPROTO: taken, with its id, to be answered with an error. If the
+ * ring itself makes none, it is -EBADMSG, once, and 0 from then on: nothing more is taken.
  */
 int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 {
 	uint32_t head = load_head(ring);
 
-	while (ring->taken != head) {
+	while (!ring->is_broken && ring->taken != head) {
 		const struct zcmu_cmd_entry *entry = entry_at(ring, ring->taken);
-		uint32_t len = length_of(entry);
+		struct first_word word;
 		int ret;
 
-		if (op_of(entry) != ZCMU_OP_CMD) {
-			take_unanswerable(ring, len);
+		if (!look_at(ring, ring->taken, head, &word)) {
+			ring->is_broken = true;
+			return -EBADMSG;
+		}
+		if (word.op != ZCMU_OP_CMD) {
+			take_unanswerable(ring, word.len);
 			continue;
 		}
 		req->id = entry->hdr.cmd_id;
 		req->lent = entry->hdr.kflags & ZCMU_KFLAG_LENT;
-		ret = take_iovecs(ring, entry, req);
+		ret = take_iovecs(ring, entry, word.len, req);
 		if (ret == -E2BIG)
 			return ret;
 		req->cdb_len = take_cdb(ring, entry->req.cdb_off, req->cdb);
-		ring->taken = advance(ring, ring->taken, len);
+		ring->taken = advance(ring, ring->taken, word.len);
 		return ret ? ret : req->cdb_len ? 1 : -EPROTO;
 	}
 	return 0;
@@ -170,11 +203,11 @@ unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring)
 	uint32_t head = load_head(ring), position = ring->taken;
 	unsigned int n = 0;
 
-	while (position != head && n < 64) {
-		const struct zcmu_cmd_entry *entry = entry_at(ring, position);
+	struct first_word word;
 
-		n += op_of(entry) == ZCMU_OP_CMD;
-		position = advance(ring, position, length_of(entry));
+	while (n < 64 && look_at(ring, position, head, &word)) {
+		n += word.op == ZCMU_OP_CMD;
+		position = advance(ring, position, word.len);
 	}
 	return n;
 }
@@ -195,12 +228,17 @@ bool zcmu_hring_room_made(struct zcmu_hring *ring)
 void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer)
 {
 	struct zcmu_cmd_entry *entry;
-	uint32_t tail, len;
+	struct first_word word;
+	uint32_t tail;
 
 	pthread_mutex_lock(&ring->lock);
 	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
+	if (!look_at(ring, tail, ring->taken, &word) || word.op != ZCMU_OP_CMD) {
+		/* No place for an answer: the command comes home by its time-out. */
+		pthread_mutex_unlock(&ring->lock);
+		return;
+	}
 	entry = entry_at(ring, tail);
-	len = length_of(entry);
 	entry->hdr.cmd_id = answer->id;
 	entry->hdr.uflags = answer->uflags;
 	if (answer->read_len)
@@ -211,7 +249,7 @@ void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answe
 		memset(entry->rsp.sense, 0, sizeof(entry->rsp.sense));
 		memcpy(entry->rsp.sense, answer->sense, ZCMU_SENSE_LEN);
 	}
-	publish_tail(ring, skip_unanswerable(ring, advance(ring, tail, len)));
+	publish_tail(ring, skip_unanswerable(ring, advance(ring, tail, word.len)));
 	ring->room_made = false;
 	pthread_mutex_unlock(&ring->lock);
 }

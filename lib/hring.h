@@ -23,6 +23,7 @@ struct zcmu_hring {
 	uint8_t *entries;
 	uint32_t size;
 	_Atomic uint32_t taken;	/* entries before it were taken; one thread at a time */
+	bool is_broken;		/* nothing more is taken; whoever calls zcmu_hring_next() */
 	_Atomic bool room_made;	/* without an answer: the kernel should look */
 	pthread_mutex_t lock;	/* cmd_tail, and the entry there */
 };

@@ -139,6 +139,19 @@ static void a_reset_ring_is_empty_for_both_sides(void **state)
 	assert_int_equal(put(f, ENTRY, true), 0);
 }
 
+static void a_reset_ring_has_its_mailbox_back(void **state)
+{
+	struct fixture *f = *state;
+
+	memset(f->map, 0xff, sizeof(struct zcmu_mailbox));
+	zcmu_ring_reset(&f->ring);
+	assert_int_equal(f->ring.mailbox->version, ZCMU_MAILBOX_VERSION);
+	assert_int_equal(f->ring.mailbox->cmdr_off, sizeof(struct zcmu_mailbox));
+	assert_int_equal(f->ring.mailbox->cmdr_size, SIZE);
+	assert_int_equal(f->ring.mailbox->cmd_head, 0);
+	assert_int_equal(f->ring.mailbox->cmd_tail, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -154,6 +167,7 @@ int main(void)
 		TEST(a_pad_of_eight_bytes_is_a_header_alone),
 		TEST(an_entry_that_ends_exactly_at_the_end_needs_no_pad),
 		TEST(a_reset_ring_is_empty_for_both_sides),
+		TEST(a_reset_ring_has_its_mailbox_back),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
