@@ -113,6 +113,12 @@ struct zcmu_mailbox {
 #define ZCMU_UFLAG_UNKNOWN_OP	0x1	/* the CDB is not known: CHECK CONDITION */
 #define ZCMU_UFLAG_READ_LEN	0x2	/* rsp.read_len bytes of Data-In are valid */
 #define ZCMU_UFLAG_KEEP_BUF	0x4	/* keep the payload after the answer */
+/*
+ * rsp.read_len is how many bytes the CDB asks to transfer, more than the payload has, or
+ * less of a WRITE: the initiator is told the residual (zcmu only; stock doesn't look at it).
+ * Short Data-In is UFLAG_READ_LEN's, so an answer has one of the two.
+ */
+#define ZCMU_UFLAG_CDB_LEN	0x80
 
 /* hdr.kflags: set by the kernel in a command */
 #define ZCMU_KFLAG_LENT		0x80	/* the payload is lent (zcmu only) */
@@ -152,7 +158,7 @@ struct zcmu_cmd_entry {
 			__u8 scsi_status;
 			__u8 pad1;
 			__u16 pad2;
-			__u32 read_len;		/* with UFLAG_READ_LEN; 0 is ignored */
+			__u32 read_len;		/* with UFLAG_READ_LEN (0 is ignored) or UFLAG_CDB_LEN */
 			__u8 sense[ZCMU_SENSE_SIZE];
 		} rsp;
 	};

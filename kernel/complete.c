@@ -85,8 +85,8 @@ static bool is_sam_status(u8 status)
 /* Does the answer limit the Data-In to read_len bytes? */
 static bool has_read_len(const struct zcmu_cmd *cmd)
 {
-	return cmd->uflags & ZCMU_UFLAG_READ_LEN && cmd->read_len &&
-	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
+	return cmd->uflags & ZCMU_UFLAG_READ_LEN && !(cmd->uflags & ZCMU_UFLAG_CDB_LEN) &&
+	       cmd->read_len && cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
 }
 
 /* Put Data-In where the initiator looks for it, @bytes of it. */
@@ -141,6 +141,26 @@ void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason)
 	target_complete_cmd_with_sense(se_cmd, status, reason);
 }
 
+/*
+ * The fabric tells the initiator by how much CDB and payload differ. The handler's number
+ * goes nowhere else. What a READ has too little of is target_complete_cmd_with_length()'s.
+ */
+static void set_residual(const struct zcmu_cmd *cmd)
+{
+	struct se_cmd *se_cmd = cmd->se_cmd;
+	u32 asked = cmd->read_len;
+
+	if (!(cmd->uflags & ZCMU_UFLAG_CDB_LEN) || se_cmd->se_cmd_flags & SCF_BIDI)
+		return;
+	if (asked > se_cmd->data_length) {
+		se_cmd->se_cmd_flags |= SCF_OVERFLOW_BIT;
+		se_cmd->residual_count = asked - se_cmd->data_length;
+	} else if (asked < se_cmd->data_length && zcmu_is_write(se_cmd)) {
+		se_cmd->se_cmd_flags |= SCF_UNDERFLOW_BIT;
+		se_cmd->residual_count = se_cmd->data_length - asked;
+	}
+}
+
 /* Pass the handler's answer on. The payload was taken back. */
 static void pass_on(struct zcmu_cmd *cmd)
 {
@@ -152,6 +172,7 @@ static void pass_on(struct zcmu_cmd *cmd)
 		zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
 		return;
 	}
+	set_residual(cmd);
 	short_read = has_read_len(cmd);
 	if (short_read)
 		bytes = min(bytes, cmd->read_len);

@@ -76,6 +76,7 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->field = ZCMU_NO_FIELD;
 	cmd->information = UINT64_MAX;
 	cmd->data_len = 0;
+	cmd->has_residual = false;
 }
 
 /*
@@ -145,8 +146,12 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	answer.scsi_status = zcmu_status_to_scsi(status, cmd->field, cmd->information, sense);
 	if (answer.scsi_status == SAM_CHECK_CONDITION)
 		answer.sense = sense;
-	else if (cmd->data_len < bytes)
+	if (cmd->has_residual) {
+		answer.uflags = ZCMU_UFLAG_CDB_LEN;
+		answer.read_len = cmd->cdb_bytes;
+	} else if (!answer.sense && cmd->data_len < bytes) {
 		answer.read_len = cmd->data_len;
+	}
 	count(cmd, answer.scsi_status);
 	zcmu_range_unlock(cmd);
 	zcmu_cmd_free(cmd);

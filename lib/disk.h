@@ -89,6 +89,8 @@ struct zcmu_cmd {
 	uint32_t field;			/* byte at fault, ZCMU_NO_FIELD */
 	uint64_t information;		/* UINT64_MAX: none */
 	uint32_t data_len;		/* Data-In bytes, if less than the payload */
+	bool has_residual;		/* the payload isn't what the CDB asks for, cdb_bytes */
+	uint32_t cdb_bytes;
 };
 
 /*
@@ -208,6 +210,8 @@ bool zcmu_scsi_wants_protection(const uint8_t *cdb);
 bool zcmu_scsi_wants_fua(const uint8_t *cdb);
 bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offset,
 			uint64_t *length);
+bool zcmu_scsi_transfer_in(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length);
+bool zcmu_scsi_transfer_out(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length);
 
 /* scsi_inquiry.c */
 void zcmu_scsi_inquiry(struct zcmu_cmd *cmd);

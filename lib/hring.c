@@ -241,7 +241,7 @@ void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answe
 	entry = entry_at(ring, tail);
 	entry->hdr.cmd_id = answer->id;
 	entry->hdr.uflags = answer->uflags;
-	if (answer->read_len)
+	if (answer->read_len && !(answer->uflags & ZCMU_UFLAG_CDB_LEN))
 		entry->hdr.uflags |= ZCMU_UFLAG_READ_LEN;
 	entry->rsp.scsi_status = answer->scsi_status;
 	entry->rsp.read_len = answer->read_len;

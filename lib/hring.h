@@ -44,7 +44,7 @@ struct zcmu_hanswer {
 	uint16_t id;
 	uint8_t scsi_status;
 	uint8_t uflags;
-	uint32_t read_len;	/* bytes; 0: all of the payload */
+	uint32_t read_len;	/* bytes; 0: all of the payload. With ZCMU_UFLAG_CDB_LEN, that */
 	const uint8_t *sense;	/* 18 bytes, or NULL */
 };
 

@@ -3,13 +3,42 @@
  * The block commands (SBC-3) that there have always been: READ, WRITE, PRE-FETCH,
  * SYNCHRONIZE CACHE, READ CAPACITY.
  */
+#include <stdlib.h>
+
 #include "disk.h"
+
+/* A store reads whole blocks, and the initiator's buffer ends inside one: by a copy. */
+static bool read_in_part_step(struct zcmu_cmd *cmd)
+{
+	uint32_t block = cmd->disk->store->block_size;
+
+	if (!cmd->phase++) {
+		zcmu_cmd_ask_store_buffer(cmd, ZCMU_IO_READ, cmd->begin, cmd->buffer,
+					  (cmd->left + block - 1) / block * block, false);
+		return true;
+	}
+	if (cmd->status == ZCMU_OK)
+		zcmu_iov_put(cmd->payload, cmd->req.iovcnt, 0, cmd->buffer, cmd->left);
+	zcmu_cmd_finish(cmd, cmd->status);
+	return false;
+}
+
+static void read_in_part(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length)
+{
+	cmd->begin = offset;
+	cmd->left = length;
+	cmd->buffer = malloc(length + cmd->disk->store->block_size);
+	if (cmd->buffer)
+		zcmu_cmd_run_steps(cmd, read_in_part_step);
+	else
+		zcmu_cmd_finish(cmd, ZCMU_BUSY);
+}
 
 void zcmu_scsi_read(struct zcmu_cmd *cmd)
 {
 	uint64_t offset, length;
 
-	if (!zcmu_scsi_transfer(cmd, 1, &offset, &length))
+	if (!zcmu_scsi_transfer_in(cmd, &offset, &length))
 		return;
 	if (!length) {
 		/* READ_LEN can't say "nothing": all of it is padding, then. */
@@ -19,6 +48,10 @@ void zcmu_scsi_read(struct zcmu_cmd *cmd)
 	}
 	cmd->data_len = (uint32_t)length;
 	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_read, length, memory_order_relaxed);
+	if (length % cmd->disk->store->block_size) {
+		read_in_part(cmd, offset, length);
+		return;
+	}
 	/*
 	 * FUA: what is read comes from the medium, or from a cache that agrees with
 	 * it. That is so in any case.
@@ -34,7 +67,7 @@ static void start_write(struct zcmu_cmd *cmd)
 
 void zcmu_scsi_write(struct zcmu_cmd *cmd)
 {
-	if (!zcmu_scsi_transfer(cmd, 1, &cmd->begin, &cmd->left))
+	if (!zcmu_scsi_transfer_out(cmd, &cmd->begin, &cmd->left))
 		return;
 	if (!cmd->left) {
 		zcmu_cmd_finish(cmd, ZCMU_OK);

@@ -100,12 +100,8 @@ bool zcmu_scsi_wants_fua(const uint8_t *cdb)
 	return flags_of(cdb) & 0x08;
 }
 
-/*
- * Checks of commands whose payload is @times their range. Return: false if one
- * failed, and the command is finished.
- */
-bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offset,
-			uint64_t *length)
+/* All that is to be checked of a transfer but its payload. */
+static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
 {
 	const uint8_t *cdb = cmd->req.cdb;
 
@@ -118,11 +114,64 @@ bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offs
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cdb));
 		return false;
 	}
-	if (!zcmu_scsi_range(cmd, offset, length))
+	return zcmu_scsi_range(cmd, offset, length);
+}
+
+/*
+ * Checks of commands whose payload is @times their range. Return: false if one
+ * failed, and the command is finished.
+ */
+bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offset,
+			uint64_t *length)
+{
+	if (!check_transfer(cmd, offset, length))
 		return false;
 	/* The initiator's buffer is smaller than what it asks for: nothing is done. */
 	if (cmd->req.bytes < *length * times) {
-		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cdb));
+		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cmd->req.cdb));
+		return false;
+	}
+	return true;
+}
+
+/*
+ * READ and WRITE transfer what both the CDB and the initiator's buffer allow, and tell
+ * the residual (RFC 7143 11.4.5): the initiator has said both lengths, so it can know
+ * what was done. Other commands make no sense in part.
+ */
+
+static void note_residual(struct zcmu_cmd *cmd, uint64_t cdb_bytes)
+{
+	cmd->has_residual = true;
+	cmd->cdb_bytes = cdb_bytes < UINT32_MAX ? (uint32_t)cdb_bytes : UINT32_MAX;
+}
+
+/* As zcmu_scsi_transfer(), for a READ: @length may end inside a block. */
+bool zcmu_scsi_transfer_in(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
+{
+	if (!check_transfer(cmd, offset, length))
+		return false;
+	/* A buffer that is too long is data_len's. */
+	if (cmd->req.bytes < *length) {
+		note_residual(cmd, *length);
+		*length = cmd->req.bytes;
+	}
+	return true;
+}
+
+/* For a WRITE: @length is of whole blocks; a part of one can't be written. */
+bool zcmu_scsi_transfer_out(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
+{
+	if (!check_transfer(cmd, offset, length))
+		return false;
+	if (cmd->req.bytes == *length)
+		return true;
+	note_residual(cmd, *length);
+	if (cmd->req.bytes > *length)
+		return true;
+	*length = cmd->req.bytes;
+	if (*length % cmd->disk->store->block_size) {
+		zcmu_cmd_finish(cmd, ZCMU_WRONG_PAYLOAD_LENGTH);
 		return false;
 	}
 	return true;

@@ -111,7 +111,7 @@ void zcmu_scsi_write_and_verify(struct zcmu_cmd *cmd)
 		zcmu_cmd_bad_field(cmd, 1);
 		return;
 	}
-	if (!zcmu_scsi_transfer(cmd, 1, &cmd->begin, &cmd->left))
+	if (!zcmu_scsi_transfer_out(cmd, &cmd->begin, &cmd->left))
 		return;
 	if (!cmd->left) {
 		zcmu_cmd_finish(cmd, ZCMU_OK);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # What a case begins with that speaks to the module by netlink: "source case.sh", then
-# "source netlink.sh". Such a case passes with the stock module, too (tests/run -m stock).
+# "source netlink.sh". tests/run runs such a case with the stock module, too.
 
 # shellcheck disable=SC2034 # cases use it
 parameters=/sys/module/target_core_user/parameters

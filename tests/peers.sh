@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154 # case.sh sets what isn't set here
 # What a case begins with that runs other people's programs, as Debian ships them:
-# "source case.sh", then "source peers.sh". Those programs judge the module: the cases pass with
-# the stock one, too (tests/run -m stock), so what fails with ours alone is ours.
+# "source case.sh", then "source peers.sh". Those programs judge the module: tests/run runs
+# the cases with the stock one, too, and what fails with ours alone is ours.
 # There is no service manager in a guest: daemons are started here, and ended by pid.
 
 peers=$ZCMU_TREE/build/peers/root

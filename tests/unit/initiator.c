@@ -150,6 +150,17 @@ void expect_good_at(const struct fake_answer *answer, uint32_t bytes, const char
 		     limits ? "READ_LEN" : "none and", answer->read_len);
 }
 
+void expect_residual_at(const struct fake_answer *answer, uint32_t bytes, const char *file,
+			int line)
+{
+	expect_status(answer, 0x00, file, line);
+	if (answer->uflags != ZCMU_UFLAG_CDB_LEN)
+		FAIL(file, line, "expected the flag CDB_LEN and no other, got %02x\n",
+		     answer->uflags);
+	if (answer->read_len != bytes)
+		FAIL(file, line, "expected CDB_LEN %u, got %u\n", bytes, answer->read_len);
+}
+
 void expect_sense_at(const struct fake_answer *answer, enum sense sense, int field,
 		     const char *file, int line)
 {

@@ -57,6 +57,7 @@ enum sense {
 	SENSE_READ_ERROR = 0x31100,
 	SENSE_WRITE_ERROR = 0x30c00,
 	SENSE_HARDWARE_ERROR = 0x44400,
+	SENSE_WRONG_PAYLOAD_LENGTH = 0x50e03,
 	SENSE_PARAMETER_LIST_LENGTH = 0x51a00,
 	SENSE_INVALID_OPCODE = 0x52000,
 	SENSE_OUT_OF_RANGE = 0x52100,
@@ -86,6 +87,8 @@ enum sense {
 #define expect_good(answer)		expect_good_at(answer, ALL, __FILE__, __LINE__)
 /* GOOD, and so many bytes of the payload count. */
 #define expect_short(answer, bytes)	expect_good_at(answer, bytes, __FILE__, __LINE__)
+/* GOOD, and the CDB asks for so many bytes, which isn't what the payload has. */
+#define expect_residual(answer, bytes)	expect_residual_at(answer, bytes, __FILE__, __LINE__)
 /* CHECK CONDITION, with that sense and a pointer to that byte. */
 #define expect_sense(answer, sense, field) \
 	expect_sense_at(answer, sense, field, __FILE__, __LINE__)
@@ -100,6 +103,8 @@ enum sense {
 			sizeof((const uint8_t[]){ __VA_ARGS__ }), __FILE__, __LINE__)
 
 void expect_good_at(const struct fake_answer *answer, uint32_t bytes, const char *file, int line);
+void expect_residual_at(const struct fake_answer *answer, uint32_t bytes, const char *file,
+			int line);
 void expect_sense_at(const struct fake_answer *answer, enum sense sense, int field,
 		     const char *file, int line);
 void expect_information_at(const struct fake_answer *answer, uint32_t information,

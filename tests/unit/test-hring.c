@@ -306,6 +306,20 @@ static void an_answer_is_what_the_handler_has_put(void **state)
 		assert_int_equal(got->sense[i], 0);
 }
 
+static void a_cdb_s_length_is_no_read_len(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_request request = { .cdb = CDB(0x28), .size = 512 };
+	struct zcmu_hanswer a = { .uflags = ZCMU_UFLAG_CDB_LEN, .read_len = 1024 };
+
+	a.id = (uint16_t)fake_kernel_put(f->kernel, &request);
+	next(f);
+	zcmu_hring_answer(f->ring, &a);
+	fake_kernel_collect(f->kernel);
+	assert_int_equal(fake_kernel_answer(f->kernel, a.id)->uflags, ZCMU_UFLAG_CDB_LEN);
+	assert_int_equal(fake_kernel_answer(f->kernel, a.id)->read_len, 1024);
+}
+
 static void an_answer_that_limits_nothing_has_no_read_len(void **state)
 {
 	struct fixture *f = *state;
@@ -383,6 +397,7 @@ int main(void)
 		TEST(an_entry_of_an_unknown_kind_is_passed_over),
 		TEST(requests_that_wait_are_counted_and_nothing_else),
 		TEST(an_answer_is_what_the_handler_has_put),
+		TEST(a_cdb_s_length_is_no_read_len),
 		TEST(an_answer_that_limits_nothing_has_no_read_len),
 		TEST(answers_may_come_in_any_order),
 		TEST(an_answer_may_come_before_a_later_request_is_taken),

@@ -80,26 +80,93 @@ static void a_write_of_too_long_a_payload_takes_its_beginning(void **state)
 	static const size_t pieces[] = { 700, 700, 648 };
 	struct initiator *t = *state;
 
-	expect_good(send_pieces(t, 0x2a, 2, pieces, 3));
+	expect_residual(send_pieces(t, 0x2a, 2, pieces, 3), 1024);
 	expect_request(t, 0, ZCMU_IO_WRITE, 8 * 512, 1024);
 	assert_memory_equal(t->script.contents + 8 * 512, data, 1024);
 	assert_int_equal(t->script.contents[10 * 512], scripted_pattern(10 * 512));
 }
 
-static void a_payload_that_is_too_short_is_refused_before_anything_is_done(void **state)
+static void a_read_fills_what_payload_there_is_and_tells_how_much_it_would_be(void **state)
 {
-	static const struct {
-		uint8_t read, write, field;
-	} forms[] = { { 0x08, 0x0a, 4 }, { 0x28, 0x2a, 7 }, { 0xa8, 0xaa, 6 }, { 0x88, 0x8a, 10 } };
+	static const size_t lengths[] = { 1024, 512, 1023, 513, 200, 1 };
+	static const uint8_t opcodes[] = { 0x08, 0x28, 0xa8, 0x88 };
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+	unsigned int i, j;
+
+	for (i = 0; i < 4; i++) {
+		for (j = 0; j < 6; j++) {
+			a = send_in(t, block_cdb(t, opcodes[i], 0, 8, 3), lengths[j]);
+			expect_residual(a, 3 * 512);
+			assert_memory_equal(a->payload, t->script.contents + 8 * 512, lengths[j]);
+		}
+	}
+}
+
+static void a_read_into_pieces_may_end_inside_a_block(void **state)
+{
+	static const size_t pieces[] = { 100, 412, 1, 87 };
+	struct initiator *t = *state;
+	const struct fake_answer *a = send_pieces(t, 0x28, 2, pieces, 4);
+
+	expect_residual(a, 1024);
+	expect_request(t, 0, ZCMU_IO_READ, 8 * 512, 1024);
+	assert_memory_equal(a->payload, t->script.contents + 8 * 512, 600);
+}
+
+static void a_failed_read_of_a_part_of_a_block_is_an_error(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.fail_at = 0;
+	t->script.error = -EIO;
+	expect_sense(send_in(t, block_cdb(t, 0x28, 0, 8, 1), 200), SENSE_READ_ERROR, NO_FIELD);
+}
+
+static void a_write_takes_the_whole_blocks_there_are_and_tells_how_many_it_wants(void **state)
+{
+	static const uint8_t opcodes[] = { 0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e };
 	struct initiator *t = *state;
 	unsigned int i;
 
-	for (i = 0; i < 4; i++) {
-		expect_sense(send_in(t, block_cdb(t, forms[i].read, 0, 0, 2), 1023),
-			     SENSE_INVALID_FIELD_IN_CDB, forms[i].field);
-		expect_sense(send_out(t, block_cdb(t, forms[i].write, 0, 0, 2), data, 1023),
-			     SENSE_INVALID_FIELD_IN_CDB, forms[i].field);
+	for (i = 0; i < 7; i++) {
+		memset(data, (int)i + 1, sizeof(data));
+		expect_residual(send_out(t, block_cdb(t, opcodes[i], 0, 8, 3), data, 1024), 3 * 512);
+		assert_memory_equal(t->script.contents + 8 * 512, data, 1024);
+		assert_int_equal(t->script.contents[10 * 512], scripted_pattern(10 * 512));
 	}
+}
+
+static void a_write_of_a_part_of_a_block_is_refused_before_anything_is_done(void **state)
+{
+	static const uint8_t opcodes[] = { 0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e };
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+	unsigned int i;
+
+	for (i = 0; i < 7; i++) {
+		a = send_out(t, block_cdb(t, opcodes[i], 0, 8, 2), data, 1023);
+		expect_sense(a, SENSE_WRONG_PAYLOAD_LENGTH, NO_FIELD);
+		assert_int_equal(a->uflags, ZCMU_UFLAG_CDB_LEN);
+		assert_int_equal(a->read_len, 1024);
+	}
+	assert_int_equal(t->script.nr, 0);
+}
+
+static void without_a_payload_nothing_is_done_and_all_of_it_is_residual(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_residual(send_none(t, block_cdb(t, 0x28, 0, 8, 2)), 1024);
+	expect_residual(send_none(t, block_cdb(t, 0x2a, 0, 8, 2)), 1024);
+	assert_int_equal(t->script.nr, 0);
+}
+
+static void a_write_of_no_blocks_leaves_all_of_its_payload(void **state)
+{
+	struct initiator *t = *state;
+
+	expect_residual(send_out(t, block_cdb(t, 0x2a, 0, 8, 0), data, 512), 0);
 	assert_int_equal(t->script.nr, 0);
 }
 
@@ -338,7 +405,13 @@ int main(void)
 		SCSI_TEST(a_payload_may_have_a_hundred_pieces),
 		SCSI_TEST(a_read_into_too_long_a_payload_tells_how_much_it_is),
 		SCSI_TEST(a_write_of_too_long_a_payload_takes_its_beginning),
-		SCSI_TEST(a_payload_that_is_too_short_is_refused_before_anything_is_done),
+		SCSI_TEST(a_read_fills_what_payload_there_is_and_tells_how_much_it_would_be),
+		SCSI_TEST(a_read_into_pieces_may_end_inside_a_block),
+		SCSI_TEST(a_failed_read_of_a_part_of_a_block_is_an_error),
+		SCSI_TEST(a_write_takes_the_whole_blocks_there_are_and_tells_how_many_it_wants),
+		SCSI_TEST(a_write_of_a_part_of_a_block_is_refused_before_anything_is_done),
+		SCSI_TEST(without_a_payload_nothing_is_done_and_all_of_it_is_residual),
+		SCSI_TEST(a_write_of_no_blocks_leaves_all_of_its_payload),
 		SCSI_TEST(a_command_of_more_blocks_than_the_limit_is_refused),
 		SCSI_TEST(a_command_of_exactly_the_limit_is_done),
 		SCSI_TEST(a_read_of_no_blocks_leaves_nothing_stale_in_its_payload),
