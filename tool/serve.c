@@ -20,7 +20,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "privileges.h"
 
 #define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
 #define MAX_TIME_OUT		(24 * 60 * 60)
@@ -34,11 +34,14 @@ struct serve {
 	unsigned int time_out;		/* seconds */
 	bool daemon;
 	int ready_fd;
+	struct user user;		/* --user: has a name then */
 
 	/* what was made, in this order */
 	struct runfile runfile;
 	struct control control;
-	struct zcmu_store *store;
+	struct zcmu_store *store;	/* NULL if the keeper's process has it */
+	struct keeper keeper;
+	struct zcmu_store shape;	/* of that process's store: sizes alone */
 	char serial[64];
 	struct backstore backstore;
 	struct zcmu_disk *disk;
@@ -61,6 +64,7 @@ static void print_help(void)
 	       "  --threads N      threads that run the store; default 1\n"
 	       "  --time-out SEC   fail commands that the store takes longer for; 0: never; default 30\n"
 	       "  --read-only      the disk can't be written to\n"
+	       "  --user USER      run the store as this user, who opens it, and let it do nothing else\n"
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
 	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"
@@ -107,7 +111,7 @@ static bool parse_number(const char *text, unsigned int min, unsigned int max, u
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
-       OPT_READY_FD, OPT_HELP };
+       OPT_READY_FD, OPT_USER, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -118,6 +122,7 @@ static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "user", required_argument, NULL, OPT_USER },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
 };
@@ -172,6 +177,8 @@ static int take_option(struct serve *serve, int option)
 		}
 		serve->ready_fd = (int)fd;
 		return -1;
+	case OPT_USER:
+		return user_find(optarg, &serve->user) ? EXIT_USAGE : -1;
 	case OPT_HELP:
 		print_help();
 		return EXIT_OK;
@@ -279,6 +286,37 @@ static void make_absolute(const char *spec, char *absolute, size_t size)
 		snprintf(absolute, size, "%s", spec);
 }
 
+/* The store, here or in a process of its own */
+static int open_store(struct serve *serve)
+{
+	const struct confined_wish wish = {
+		.name = serve->name,
+		.spec = serve->spec,
+		.store_options = &serve->store_options,
+		.threads = serve->options.threads,
+		.user = &serve->user,
+	};
+
+	if (serve->user.name[0])
+		return keeper_open(&serve->keeper, &wish, &serve->shape);
+	return zcmu_store_open(serve->spec, &serve->store_options, &serve->store);
+}
+
+static const struct zcmu_store *shape_of(const struct serve *serve)
+{
+	return serve->store ? serve->store : &serve->shape;
+}
+
+static int open_ring(struct serve *serve)
+{
+	int err;
+
+	if (serve->user.name[0])
+		return keeper_serve(&serve->keeper, &serve->backstore, serve->serial);
+	err = zcmu_disk_open(serve->name, &serve->disk);
+	return err ? err : start_serving(serve);
+}
+
 static int set_up(struct serve *serve)
 {
 	char spec[PATH_MAX + 8];
@@ -295,21 +333,19 @@ static int set_up(struct serve *serve)
 	if (!err)
 		err = control_open(serve->name, &serve->control);
 	if (!err)
-		err = zcmu_store_open(serve->spec, &serve->store_options, &serve->store);
+		err = open_store(serve);
 	if (err)
 		return err;
 	make_absolute(serve->spec, spec, sizeof(spec));
 	backstore_serial(serve->name, spec, serve->serial, sizeof(serve->serial));
 	serve->options.serial = serve->serial;
-	err = backstore_create(serve->name, serve->store, spec, serve->serial, serve->time_out,
-			       &serve->backstore);
+	err = backstore_create(serve->name, shape_of(serve), spec, serve->serial,
+			       serve->time_out, &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		return err;
 	}
-	err = zcmu_disk_open(serve->name, &serve->disk);
-	if (!err)
-		err = start_serving(serve);
+	err = open_ring(serve);
 	if (!err)
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (err)
@@ -318,11 +354,14 @@ static int set_up(struct serve *serve)
 }
 
 /* What the disk has done, in one line that a script can read as well. */
-static void say_farewell(const struct serve *serve)
+static void say_farewell(struct serve *serve)
 {
-	struct zcmu_statistics s;
+	struct zcmu_statistics s = { 0 };
 
-	zcmu_disk_statistics(serve->disk, &s);
+	if (serve->disk)
+		zcmu_disk_statistics(serve->disk, &s);
+	else
+		keeper_stop(&serve->keeper, &s);
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %" PRIu64 " commands, %" PRIu64 " errors; payload: %" PRIu64
 			" bytes in place, %" PRIu64 " bytes copied by the kernel\n",
@@ -332,16 +371,23 @@ static void say_farewell(const struct serve *serve)
 /* Undo what was made, in reverse. The detach waits until the disk's commands are done. */
 static int tear_down(struct serve *serve)
 {
+	struct zcmu_statistics ignored;
 	int err = 0;
 
+	/* Nobody answers any more. */
+	if (serve->keeper.is_dead && serve->backstore.name[0]) {
+		err = stop_detach(&serve->backstore);
+		serve->loopback.wwn[0] = '\0';
+	}
 	/* What zcmu attach has made of it goes with the disk, while it is still served. */
-	if (serve->backstore.name[0])
+	if (serve->backstore.name[0] && !serve->keeper.is_dead)
 		err = iscsi_detach(&serve->backstore, NULL);
 	if (serve->loopback.wwn[0]) {
 		if (loopback_detach(&serve->loopback))
 			err = -EBUSY;
 		say_farewell(serve);
 	}
+	keeper_stop(&serve->keeper, &ignored);
 	if (serve->served_fd >= 0) {
 		zcmu_disk_stop(serve->disk);
 		pthread_join(serve->thread, NULL);
@@ -433,7 +479,7 @@ static void announce(const struct serve *serve, int report_fd)
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
 			serve->name, serve->spec,
-			format_size(serve->store->size, size, sizeof(size)),
+			format_size(shape_of(serve)->size, size, sizeof(size)),
 			serve->loopback.device, serve->name);
 	if (serve->ready_fd >= 0) {
 		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
@@ -449,12 +495,25 @@ static void announce(const struct serve *serve, int report_fd)
 	}
 }
 
+static int resize_here(void *argument, uint64_t size)
+{
+	struct serve *serve = argument;
+	int err;
+
+	if (serve->disk)
+		return zcmu_disk_resize(serve->disk, size);
+	err = keeper_resize(&serve->keeper, size);
+	if (!err)
+		serve->shape.size = size;
+	return err;
+}
+
 static int carry_out(char **words, size_t count, void *argument)
 {
 	struct serve *serve = argument;
 
 	if (count && !strcmp(words[0], "resize"))
-		return resize_serve(serve->disk, serve->store, &serve->backstore,
+		return resize_serve(resize_here, serve, shape_of(serve)->size, &serve->backstore,
 				    serve->loopback.device, words, count);
 	zcmu_error("%s: its process, of zcmu %s, does not know the request \"%s\"", serve->name,
 		   zcmu_version(), count ? words[0] : "");
@@ -464,16 +523,19 @@ static int carry_out(char **words, size_t count, void *argument)
 /* Until a signal, or until serving has ended by itself; requests are carried out. */
 static int wait_for_end(struct serve *serve, int signal_fd)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = serve->served_fd, .events = POLLIN },
 		{ .fd = serve->control.fd, .events = POLLIN },
+		{ .fd = serve->keeper.fd, .events = POLLIN },
 	};
 
 	do {
 		if (fds[2].revents)
 			control_handle(&serve->control, carry_out, serve);
-		while (poll(fds, 3, -1) < 0 && errno == EINTR)
+		if (serve->keeper.is_dead || (fds[3].revents && keeper_listen(&serve->keeper)))
+			return -EIO;
+		while (poll(fds, 4, -1) < 0 && errno == EINTR)
 			;
 	} while (!fds[0].revents && !fds[1].revents);
 	if (fds[1].revents) {
@@ -509,6 +571,7 @@ int serve_main(int argc, char **argv)
 		.runfile.fd = -1,
 		.control.fd = -1,
 		.served_fd = -1,
+		.keeper.fd = -1,
 	};
 	int status, signal_fd, err, report_fd = -1;
 
@@ -521,6 +584,7 @@ int serve_main(int argc, char **argv)
 			return status;
 	}
 	zcmu_set_log(to_stderr);
+	memory_lock();
 	signal_fd = block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);
 	if (!err) {
