@@ -98,6 +98,11 @@ void zcmu_io_done(struct zcmu_io *io, int error);
 #define ZCMU_STORE_FUA		(1u << 1)
 /* What was trimmed reads as zeroes. */
 #define ZCMU_STORE_TRIM_ZEROES	(1u << 2)
+/*
+ * It talks to other machines while it serves: where it is locked in (zcmu serve --user)
+ * it keeps the network and may make threads.
+ */
+#define ZCMU_STORE_NETWORK	(1u << 3)
 
 /*
  * An open store. The library allocates it; open() fills in the second part.

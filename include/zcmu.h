@@ -81,6 +81,14 @@ struct zcmu_statistics {
  * -ENOENT: there is none; -EBUSY: somebody else serves it.
  */
 int zcmu_disk_open(const char *name, struct zcmu_disk **ret);
+
+/*
+ * The same with its UIO device, open for reading and writing, from a process that may
+ * open it: the disk's from now on, but the caller's still if this fails. @name is for
+ * messages. The ring must be as the kernel made it, or be ready for another handler
+ * (attrib/recover).
+ */
+int zcmu_disk_open_fd(const char *name, int uio_fd, struct zcmu_disk **ret);
 void zcmu_disk_close(struct zcmu_disk *disk);
 
 /*

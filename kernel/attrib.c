@@ -266,6 +266,24 @@ static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *pa
 }
 CONFIGFS_ATTR(zcmu_, zero_copy_min);
 
+static ssize_t zcmu_scrub_reads_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", from_attrib(item)->scrub_reads);
+}
+
+/* At any time, as zero_copy */
+static ssize_t zcmu_scrub_reads_store(struct config_item *item, const char *page, size_t count)
+{
+	bool on;
+	int ret = kstrtobool(page, &on);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(from_attrib(item)->scrub_reads, on);
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, scrub_reads);
+
 static ssize_t zcmu_window_mb_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%u\n", from_attrib(item)->window_mb);
@@ -355,6 +373,7 @@ static struct configfs_attribute *own_attribs[] = {
 	&zcmu_attr_nl_reply_supported,
 	&zcmu_attr_zero_copy,
 	&zcmu_attr_zero_copy_min,
+	&zcmu_attr_scrub_reads,
 	&zcmu_attr_window_mb,
 	&zcmu_attr_recover,
 	&zcmu_attr_counters,

@@ -40,35 +40,20 @@ static void free_pages_array(struct page **pages, u32 nr)
 	kvfree(pages);
 }
 
-/**
- * zcmu_lend_prepare - get what lending needs, before the command has an address
- * @cmd: the command, in state NEW
- * @plan: how its payload lies in the window
- *
- * Makes the edge pages: private ones in place of those that the payload fills in
- * part, with the payload's bytes at their place and nothing else (I2).
- *
- * Return: 0 or -ENOMEM.
+/*
+ * Private pages in place of those that the payload fills in part, with the payload's
+ * bytes at their place and nothing else (I2).
  */
-int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+static int make_edges(struct zcmu_cmd *cmd, u32 nr_edges)
 {
 	struct zcmu_loan *loan = &cmd->loan;
 	struct zcmu_page_iter iter;
 	u32 edge = 0;
 
-	*loan = (struct zcmu_loan){
-		.state = ZCMU_LOAN_CLOSED,
-		.nr_pages = plan->nr_pages,
-		.nr_slots = zcmu_window_slots(plan->nr_pages),
-	};
-	cmd->lent = true;
-	if (!plan->nr_edges)
-		return 0;
-
-	loan->edges = kvcalloc(plan->nr_edges, sizeof(*loan->edges), GFP_NOIO);
+	loan->edges = kvcalloc(nr_edges, sizeof(*loan->edges), GFP_NOIO);
 	if (!loan->edges)
 		return -ENOMEM;
-	loan->nr_edges = plan->nr_edges;
+	loan->nr_edges = nr_edges;
 
 	zcmu_page_iter_init(&iter, cmd->se_cmd);
 	while (zcmu_page_iter_next(&iter)) {
@@ -84,6 +69,49 @@ int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
 	}
 	return 0;
+}
+
+/*
+ * Clear a READ's memory. It belongs to the command, and what it holds until the READ
+ * has succeeded means nothing to anybody.
+ */
+static void scrub(struct zcmu_cmd *cmd)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+	struct zcmu_page_iter iter;
+	u32 edge = 0;
+
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	while (zcmu_page_iter_next(&iter))
+		clear_highpage(iter.is_edge ? loan->edges[edge++] : iter.page);
+	cmd->scrubbed = true;
+}
+
+/**
+ * zcmu_lend_prepare - get what lending needs, before the command has an address
+ * @cmd: the command, in state NEW
+ * @plan: how its payload lies in the window
+ *
+ * Makes the edge pages, and clears a READ's memory if that is asked for; once, if the
+ * command has to be prepared again because there was no room.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+{
+	int ret = 0;
+
+	cmd->loan = (struct zcmu_loan){
+		.state = ZCMU_LOAN_CLOSED,
+		.nr_pages = plan->nr_pages,
+		.nr_slots = zcmu_window_slots(plan->nr_pages),
+	};
+	cmd->lent = true;
+	if (plan->nr_edges)
+		ret = make_edges(cmd, plan->nr_edges);
+	if (!ret && !cmd->scrubbed && zcmu_is_to_be_scrubbed(cmd))
+		scrub(cmd);
+	return ret;
 }
 
 /* Free what zcmu_lend_prepare() and later swaps got. Its slots are back already. */
@@ -417,6 +445,8 @@ void zcmu_lend_restore(struct zcmu_cmd *cmd)
 	loan->private = NULL;
 	loan->mapped = false;
 	restore_edges(cmd);
+	if (zcmu_is_to_be_scrubbed(cmd))
+		scrub(cmd);
 	loan->state = ZCMU_LOAN_LENT;
 }
 

@@ -68,16 +68,26 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	return zcmu_plan_should_lend(plan, &policy);
 }
 
-/* Bring a payload's bytes into its blocks of the copy area. */
+/* Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? */
+bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
+{
+	return READ_ONCE(cmd->device->scrub_reads) &&
+	       (cmd->se_cmd->data_direction == DMA_FROM_DEVICE || is_bidi(cmd->se_cmd));
+}
+
+/* Bring a payload's bytes into its blocks of the copy area, or clear them for Data-In. */
 void zcmu_copy_in(struct zcmu_cmd *cmd)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
 
+	cmd->scrubbed = zcmu_is_to_be_scrubbed(cmd);
 	if (zcmu_is_write(se_cmd) || is_bidi(se_cmd))
 		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
-	else if (needs_clean_memory(se_cmd))
+	else if (cmd->scrubbed || needs_clean_memory(se_cmd))
 		zcmu_copy_zero(area, &cmd->out);
+	if (cmd->scrubbed && cmd->in.nr)
+		zcmu_copy_zero(area, &cmd->in);
 }
 
 static int prepare_copy(struct zcmu_cmd *cmd)
@@ -149,6 +159,9 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 		counters->commands_copied++;
 		counters->bytes_copied += cmd->out.bytes + cmd->in.bytes;
 	}
+	if (cmd->scrubbed)
+		counters->bytes_scrubbed += cmd->lent ? plan->bytes :
+					    is_bidi(cmd->se_cmd) ? cmd->in.bytes : cmd->out.bytes;
 }
 
 /*

@@ -136,6 +136,7 @@ struct zcmu_cmd {
 	struct se_cmd *se_cmd;		/* NULL once it was answered without the handler */
 	u8 state;
 	bool lent;
+	bool scrubbed;			/* a READ: its memory was cleared for the handler */
 	u16 id;				/* 0: none yet */
 	struct list_head node;		/* waiting, inflight, or a list of the owner's */
 	struct zcmu_span span;
@@ -172,6 +173,7 @@ struct zcmu_copy_area {
 	X(bytes_copied)		/* through the copy area */		\
 	X(bytes_edge)		/* copied in partial first and last pages */ \
 	X(bytes_swapped)	/* copied because of a pin or a revoke */ \
+	X(bytes_scrubbed)	/* of READs, cleared before the handler could see them */ \
 	X(faults)		/* touches of the window that mapped */	\
 	X(faults_stray)		/* touches where no payload is: SIGBUS */ \
 	X(ptes_mapped)							\
@@ -247,6 +249,7 @@ struct zcmu_device {
 	struct zcmu_window window;
 	struct zcmu_copy_area copy;
 	struct zcmu_lend_policy lend;
+	bool scrub_reads;
 	atomic_t copies_due;		/* payloads to copy before lending is tried again */
 	u32 copies_step;		/* how many after the last pin; doubles */
 	struct xarray commands;		/* by id: on the ring, or expired */
@@ -338,6 +341,7 @@ void zcmu_retry_waiting(struct zcmu_device *device);
 void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
 void zcmu_copy_in(struct zcmu_cmd *cmd);
+bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd);
 
 /* entry.c */
 u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan);

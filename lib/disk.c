@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -75,13 +77,26 @@ static int find_uio(const char *name, char *uio, size_t size, unsigned int *hba)
 	return err;
 }
 
-static int map_size(const char *uio, size_t *size)
+/* What sysfs says of an open UIO device. */
+static int read_uio(int fd, const char *file, char *line, size_t size)
 {
-	char path[320], line[64];
-	int err;
+	char path[128];
+	struct stat st;
 
-	snprintf(path, sizeof(path), SYS_UIO "/%s/maps/map0/size", uio);
-	err = read_line(path, line, sizeof(line));
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISCHR(st.st_mode))
+		return -ENOTTY;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(st.st_rdev),
+		 minor(st.st_rdev), file);
+	return read_line(path, line, size);
+}
+
+static int map_size(int fd, size_t *size)
+{
+	char line[64];
+	int err = read_uio(fd, "maps/map0/size", line, sizeof(line));
+
 	if (err)
 		return err;
 	*size = strtoull(line, NULL, 0);
@@ -184,19 +199,49 @@ static int reset_leftovers(struct zcmu_disk *disk, unsigned int hba)
 	return err;
 }
 
-static int open_uio(struct zcmu_disk *disk, const char *uio, unsigned int hba)
+/* Map what disk->uio_fd has. Nothing is left if that fails, but for the descriptor. */
+static int map_uio(struct zcmu_disk *disk)
 {
-	char path[320];
 	size_t size;
 	void *map;
 	int err;
 
-	err = map_size(uio, &size);
+	err = map_size(disk->uio_fd, &size);
 	if (err) {
-		zcmu_error("%s: can't read the size of its ring in " SYS_UIO "/%s: %s", disk->name,
-			   uio, strerror(-err));
+		zcmu_error("%s: can't find the size of its ring in /sys/dev/char: %s", disk->name,
+			   strerror(-err));
 		return err;
 	}
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, disk->uio_fd, 0);
+	if (map == MAP_FAILED) {
+		err = -errno;
+		zcmu_error("%s: can't map the %zu bytes of its UIO device: %s", disk->name, size,
+			   strerror(-err));
+		return err;
+	}
+	err = zcmu_disk_init(disk, map, size);
+	if (err) {
+		zcmu_error("%s: the ring in its UIO device is none this program knows (version %u)",
+			   disk->name, ((struct zcmu_mailbox *)map)->version);
+		munmap(map, size);
+	}
+	return err;
+}
+
+static void unmap_uio(struct zcmu_disk *disk)
+{
+	void *map = disk->ring.map;
+	size_t size = disk->ring.map_size;
+
+	zcmu_disk_deinit(disk);
+	munmap(map, size);
+}
+
+static int open_uio(struct zcmu_disk *disk, const char *uio, unsigned int hba)
+{
+	char path[320];
+	int err;
+
 	snprintf(path, sizeof(path), "/dev/%s", uio);
 	disk->uio_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (disk->uio_fd < 0) {
@@ -205,28 +250,35 @@ static int open_uio(struct zcmu_disk *disk, const char *uio, unsigned int hba)
 			   err == -EBUSY ? "another process serves this disk" : strerror(-err));
 		return err;
 	}
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, disk->uio_fd, 0);
-	if (map == MAP_FAILED) {
-		err = -errno;
-		zcmu_error("%s: can't map the %zu bytes of %s: %s", disk->name, size, path,
-			   strerror(-err));
-		goto close_fd;
+	err = map_uio(disk);
+	if (!err) {
+		err = reset_leftovers(disk, hba);
+		if (err)
+			unmap_uio(disk);
 	}
-	err = zcmu_disk_init(disk, map, size);
-	if (err) {
-		zcmu_error("%s: the ring in %s is none this program knows (version %u)", disk->name,
-			   path, ((struct zcmu_mailbox *)map)->version);
-		goto unmap;
-	}
-	err = reset_leftovers(disk, hba);
-	if (!err)
-		return 0;
-	zcmu_disk_deinit(disk);
-unmap:
-	munmap(map, size);
-close_fd:
-	close(disk->uio_fd);
+	if (err)
+		close(disk->uio_fd);
 	return err;
+}
+
+static struct zcmu_disk *disk_alloc(const char *name)
+{
+	struct zcmu_disk *disk = calloc(1, sizeof(*disk));
+
+	if (!disk)
+		return NULL;
+	disk->name = strdup(name);
+	if (!disk->name) {
+		free(disk);
+		return NULL;
+	}
+	return disk;
+}
+
+static void disk_free(struct zcmu_disk *disk)
+{
+	free(disk->name);
+	free(disk);
 }
 
 int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
@@ -241,14 +293,12 @@ int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
 		zcmu_error("%s: no UIO device has that name; is the backstore enabled?", name);
 		return err;
 	}
-	disk = calloc(1, sizeof(*disk));
+	disk = disk_alloc(name);
 	if (!disk)
 		return -ENOMEM;
-	disk->name = strdup(name);
-	err = disk->name ? open_uio(disk, uio, hba) : -ENOMEM;
+	err = open_uio(disk, uio, hba);
 	if (err) {
-		free(disk->name);
-		free(disk);
+		disk_free(disk);
 		return err;
 	}
 	read_configuration(disk, hba);
@@ -256,20 +306,35 @@ int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
 	return 0;
 }
 
-void zcmu_disk_close(struct zcmu_disk *disk)
+int zcmu_disk_open_fd(const char *name, int uio_fd, struct zcmu_disk **ret)
 {
-	void *map;
-	size_t size;
+	struct zcmu_disk *disk = disk_alloc(name);
+	char uio_name[512];
+	unsigned int hba;
+	int err;
 
 	if (!disk)
+		return -ENOMEM;
+	disk->uio_fd = uio_fd;
+	err = map_uio(disk);
+	if (err) {
+		disk_free(disk);
+		return err;
+	}
+	if (!read_uio(uio_fd, "name", uio_name, sizeof(uio_name)) &&
+	    is_named(uio_name, name, &hba))
+		read_configuration(disk, hba);
+	*ret = disk;
+	return 0;
+}
+
+void zcmu_disk_close(struct zcmu_disk *disk)
+{
+	if (!disk)
 		return;
-	map = disk->ring.map;
-	size = disk->ring.map_size;
-	zcmu_disk_deinit(disk);
-	munmap(map, size);
+	unmap_uio(disk);
 	close(disk->uio_fd);
-	free(disk->name);
-	free(disk);
+	disk_free(disk);
 }
 
 /* How the disk presents itself: the options, else the backstore's, else the name. */

@@ -31,8 +31,8 @@ static void tell(const struct backstore *backstore, const char *device, uint64_t
 		attribute_write("1", "/sys/block/%s/device/rescan", device + strlen("/dev/"));
 }
 
-/* "resize BYTES [shrink]" */
-int resize_serve(struct zcmu_disk *disk, const struct zcmu_store *store,
+/* "resize BYTES [shrink]"; @old_size: as it is now. @function: changes it. */
+int resize_serve(resize_function function, void *argument, uint64_t old_size,
 		 const struct backstore *backstore, const char *device, char **words, size_t count)
 {
 	bool may_shrink = count > 2 && !strcmp(words[2], "shrink");
@@ -41,12 +41,12 @@ int resize_serve(struct zcmu_disk *disk, const struct zcmu_store *store,
 
 	if (count < 2 || zcmu_parse_size(words[1], &size))
 		return -EINVAL;
-	if (size < store->size && !may_shrink) {
+	if (size < old_size && !may_shrink) {
 		zcmu_error("%s: it has %" PRIu64 " bytes: %" PRIu64 " would cut off what is behind them; say --shrink if that is meant",
-			   backstore->name, store->size, size);
+			   backstore->name, old_size, size);
 		return -EINVAL;
 	}
-	err = zcmu_disk_resize(disk, size);
+	err = function(argument, size);
 	if (!err)
 		tell(backstore, device, size);
 	return err;

@@ -37,6 +37,7 @@ static void print_help(void)
 	       "  --recover MODE   what becomes of commands under way if this process dies: reissue\n"
 	       "                   (the default: the next process carries them out), retry (the\n"
 	       "                   initiator sends them again), fail, or off\n"
+	       "  --user USER      run the store as this user, who opens it, and let it do nothing else\n"
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
 	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"
@@ -85,7 +86,7 @@ static bool parse_number(const char *text, unsigned int min, unsigned int max, u
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
-       OPT_READY_FD, OPT_RECOVER, OPT_HAND_OVER, OPT_HELP };
+       OPT_READY_FD, OPT_RECOVER, OPT_USER, OPT_HAND_OVER, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -98,6 +99,7 @@ static const struct option long_options[] = {
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "recover", required_argument, NULL, OPT_RECOVER },
 	{ "hand-over", required_argument, NULL, OPT_HAND_OVER },
+	{ "user", required_argument, NULL, OPT_USER },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
 };
@@ -175,6 +177,8 @@ static int take_option(struct serve *serve, int option)
 		}
 		serve->stands_in = serve->handover.lifeline_fd >= 0;
 		return -1;
+	case OPT_USER:
+		return user_find(optarg, &serve->user) ? EXIT_USAGE : -1;
 	case OPT_HELP:
 		print_help();
 		return EXIT_OK;
@@ -317,6 +321,27 @@ static void make_serial(struct serve *serve, char *spec, size_t size)
 	serve->options.serial = serve->serial;
 }
 
+/* The store's sizes, wherever it is */
+static const struct zcmu_store *shape_of(const struct serve *serve)
+{
+	return serve->store ? serve->store : &serve->shape;
+}
+
+/* Open it in a process of its own. */
+static int open_confined(struct serve *serve, const struct zcmu_store_options *options)
+{
+	const struct confined_wish wish = {
+		.name = serve->name,
+		.spec = serve->spec,
+		.store_options = options,
+		.threads = serve->options.threads,
+		.user = &serve->user,
+	};
+
+	serve->shape.read_only = options->read_only;
+	return keeper_open(&serve->keeper, &wish, &serve->shape);
+}
+
 /*
  * A store whose disk is there is there, too: it must not be made anew. @keeps_size: its
  * disk may have been made smaller than it is.
@@ -328,19 +353,29 @@ int serve_open_store(struct serve *serve, bool keeps_size)
 
 	if (serve->takes_over)
 		options.size = 0;
+	if (serve->user.name[0])
+		return open_confined(serve, &options);
 	err = zcmu_store_open(serve->spec, &options, &serve->store);
 	if (!err && keeps_size && serve->store->size > serve->backstore.size)
 		serve->store->size = serve->backstore.size;
 	return err;
 }
 
+static int open_ring(struct serve *serve)
+{
+	int err;
+
+	if (serve->user.name[0])
+		return keeper_serve(&serve->keeper, &serve->backstore, serve->serial);
+	err = zcmu_disk_open(serve->name, &serve->disk);
+	return err ? err : start_serving(serve);
+}
+
 /* The backstore is there: serve it. Until then the mode of the process before counts. */
 int serve_take_disk(struct serve *serve)
 {
-	int err = zcmu_disk_open(serve->name, &serve->disk);
+	int err = open_ring(serve);
 
-	if (!err)
-		err = start_serving(serve);
 	if (!err)
 		err = takeover_set_recover(&serve->backstore, serve->recover);
 	return err;
@@ -354,13 +389,13 @@ static int create_disk(struct serve *serve)
 	if (err)
 		return err;
 	make_serial(serve, spec, sizeof(spec));
-	err = backstore_create(serve->name, serve->store, spec, serve->serial, serve->time_out,
+	err = backstore_create(serve->name, shape_of(serve), spec, serve->serial, serve->time_out,
 			       &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		return err;
 	}
-	err = takeover_note(&serve->backstore, serve->store);
+	err = takeover_note(&serve->backstore, shape_of(serve));
 	if (!err)
 		err = serve_take_disk(serve);
 	if (!err)
@@ -382,7 +417,7 @@ static int take_over(struct serve *serve)
 	if (!err)
 		err = serve_open_store(serve, is_successor(serve));
 	if (!err)
-		err = takeover_check(&serve->backstore, serve->store);
+		err = takeover_check(&serve->backstore, shape_of(serve));
 	if (!err)
 		err = serve_take_disk(serve);
 	/* It had none yet, or none any more. */
@@ -412,11 +447,14 @@ static int set_up(struct serve *serve)
 }
 
 /* What the disk has done, in one line that a script can read as well. */
-static void say_farewell(const struct serve *serve)
+static void say_farewell(struct serve *serve)
 {
-	struct zcmu_statistics s;
+	struct zcmu_statistics s = { 0 };
 
-	zcmu_disk_statistics(serve->disk, &s);
+	if (serve->disk)
+		zcmu_disk_statistics(serve->disk, &s);
+	else
+		keeper_stop(&serve->keeper, &s);
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %" PRIu64 " commands, %" PRIu64 " errors; payload: %" PRIu64
 			" bytes in place, %" PRIu64 " bytes copied by the kernel\n",
@@ -426,16 +464,23 @@ static void say_farewell(const struct serve *serve)
 /* Undo what was made, in reverse. The detach waits until the disk's commands are done. */
 static int tear_down(struct serve *serve)
 {
+	struct zcmu_statistics ignored;
 	int err = 0;
 
+	/* Nobody answers any more. */
+	if (serve->keeper.is_dead && serve->backstore.name[0]) {
+		err = stop_detach(&serve->backstore);
+		serve->loopback.wwn[0] = '\0';
+	}
 	/* What zcmu attach has made of it goes with the disk, while it is still served. */
-	if (serve->backstore.name[0])
+	if (serve->backstore.name[0] && !serve->keeper.is_dead)
 		err = iscsi_detach(&serve->backstore, NULL);
 	if (serve->loopback.wwn[0]) {
 		if (loopback_detach(&serve->loopback))
 			err = -EBUSY;
 		say_farewell(serve);
 	}
+	keeper_stop(&serve->keeper, &ignored);
 	serve_stop(serve);
 	zcmu_disk_close(serve->disk);
 	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
@@ -477,7 +522,7 @@ static void announce(struct serve *serve, int report_fd)
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
 			serve->name, serve->spec,
-			format_size(serve->store->size, size, sizeof(size)),
+			format_size(shape_of(serve)->size, size, sizeof(size)),
 			serve->loopback.device, serve->name);
 	if (serve->ready_fd >= 0) {
 		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
@@ -493,12 +538,25 @@ static void announce(struct serve *serve, int report_fd)
 	}
 }
 
+static int resize_here(void *argument, uint64_t size)
+{
+	struct serve *serve = argument;
+	int err;
+
+	if (serve->disk)
+		return zcmu_disk_resize(serve->disk, size);
+	err = keeper_resize(&serve->keeper, size);
+	if (!err)
+		serve->shape.size = size;
+	return err;
+}
+
 static int carry_out(char **words, size_t count, void *argument)
 {
 	struct serve *serve = argument;
 
 	if (count && !strcmp(words[0], "resize"))
-		return resize_serve(serve->disk, serve->store, &serve->backstore,
+		return resize_serve(resize_here, serve, shape_of(serve)->size, &serve->backstore,
 				    serve->loopback.device, words, count);
 	if (count == 2 && !strcmp(words[0], "upgrade"))
 		return upgrade_serve(serve, words[1]);
@@ -510,11 +568,12 @@ static int carry_out(char **words, size_t count, void *argument)
 /* Until a signal, or until serving has ended by itself; requests are carried out. */
 static int wait_for_end(struct serve *serve, int signal_fd)
 {
-	struct pollfd fds[4] = {
+	struct pollfd fds[5] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = serve->served_fd, .events = POLLIN },
 		{ .fd = serve->control.fd, .events = POLLIN },
 		{ .fd = serve->stands_in ? serve->handover.lifeline_fd : -1 },
+		{ .fd = serve->keeper.fd, .events = POLLIN },
 	};
 
 	do {
@@ -524,7 +583,9 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 			return 0;
 		/* It may be served by another thread now. */
 		fds[1].fd = serve->served_fd;
-		while (poll(fds, 4, -1) < 0 && errno == EINTR)
+		if (serve->keeper.is_dead || (fds[4].revents && keeper_listen(&serve->keeper)))
+			return -EIO;
+		while (poll(fds, 5, -1) < 0 && errno == EINTR)
 			;
 		/* The process that we stand for was killed. */
 		if (fds[3].revents)
@@ -566,6 +627,7 @@ int serve_main(int argc, char **argv)
 		.argc = argc,
 		.argv = argv,
 		.handover = { .socket = -1, .lifeline_fd = -1 },
+		.keeper.fd = -1,
 	};
 	int status, signal_fd, err, report_fd = -1;
 
@@ -578,6 +640,7 @@ int serve_main(int argc, char **argv)
 			return status;
 	}
 	zcmu_set_log(is_successor(&serve) ? handover_log : daemon_log_to_stderr);
+	memory_lock();
 	signal_fd = daemon_block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);
 	if (!err) {

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "privileges.h"
 #include "tool.h"
 
 struct serve {
@@ -15,6 +16,7 @@ struct serve {
 	struct zcmu_serve_options options;
 	unsigned int time_out;		/* seconds */
 	const char *recover;		/* attrib/recover */
+	struct user user;		/* --user: has a name then */
 	bool daemon;
 	int ready_fd;
 	int argc;			/* for the process that goes on with the disk */
@@ -28,7 +30,9 @@ struct serve {
 	/* what was made, in this order */
 	struct runfile runfile;
 	struct control control;
-	struct zcmu_store *store;
+	struct zcmu_store *store;	/* NULL if the keeper's process has it */
+	struct keeper keeper;
+	struct zcmu_store shape;	/* of that process's store: sizes alone */
 	char serial[64];
 	struct backstore backstore;
 	struct zcmu_disk *disk;

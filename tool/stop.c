@@ -92,10 +92,15 @@ static int detach_served(const struct backstore *backstore)
 	return err;
 }
 
-static int clean_up(const struct backstore *backstore)
+int stop_detach(const struct backstore *backstore)
 {
 	/* Without a UIO device it was never enabled, and nothing can ask it anything. */
-	int err = backstore->uio < 0 ? detach(backstore) : detach_served(backstore);
+	return backstore->uio < 0 ? detach(backstore) : detach_served(backstore);
+}
+
+static int clean_up(const struct backstore *backstore)
+{
+	int err = stop_detach(backstore);
 
 	if (!err)
 		err = backstore_remove(backstore);

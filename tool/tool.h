@@ -191,7 +191,9 @@ int control_ask_for(const char *name, const char *request, char *said, size_t si
 void control_clean_up(const char *name);	/* quiet */
 
 /* resize.c */
-int resize_serve(struct zcmu_disk *disk, const struct zcmu_store *store,
+typedef int (*resize_function)(void *argument, uint64_t size);
+
+int resize_serve(resize_function function, void *argument, uint64_t old_size,
 		 const struct backstore *backstore, const char *device, char **words, size_t count);
 
 /* takeover.c: a disk that goes on with another process */
@@ -235,6 +237,8 @@ int handover_parse(const char *text, struct handover *ret);	/* quiet */
 void handover_log(int level, const char *message);
 int handover_wait(const struct handover *handover);		/* quiet */
 int handover_end(struct handover *handover);			/* quiet */
+/* stop.c: take a disk out of everything, though nobody serves it any more */
+int stop_detach(const struct backstore *backstore);
 
 /* module.c: the kernel's side of it all */
 enum module_kind {
@@ -247,6 +251,9 @@ enum module_kind module_loaded(void);
 int module_prepare(void);
 int module_load(const char *name);	/* quiet */
 int run_program(const char *const argv[]);	/* quiet; its exit status */
+
+/* memory.c */
+void memory_lock(void);
 
 /* counters.c: attrib/counters */
 struct counter {

@@ -60,6 +60,11 @@ int upgrade_serve(struct serve *serve, const char *program)
 	struct timespec begin, end;
 	int err;
 
+	if (!serve->store) {
+		zcmu_error("%s: its store runs as the user %s (--user), in a process that can't be replaced; stop the disk, and serve it again",
+			   serve->name, serve->user.name);
+		return -EOPNOTSUPP;
+	}
 	if (serve->store->ops->flags & ZCMU_STORE_VOLATILE) {
 		zcmu_error("%s: its store, %s, is this process's memory: it can't be handed over",
 			   serve->name, serve->store->ops->name);

@@ -40,6 +40,8 @@ static int reserve(struct ram *ram, uint64_t size)
 	}
 	if (ram->memory == MAP_FAILED)
 		return -errno;
+	/* zcmu serve locks its memory; the disk's may be swapped out. */
+	munlock(ram->memory, ram->room);
 	if (mprotect(ram->memory, size, PROT_READ | PROT_WRITE)) {
 		int err = -errno;
 

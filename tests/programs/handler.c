@@ -18,6 +18,8 @@
  *	tamper		changes the first WRITE's payload of 64 KiB and more as far as it can, and
  *			never answers it
  *	fork		lets a child do the work
+ *	lazy		looks for bytes other than 0 in each READ's payload, answers, and has put
+ *			nothing there
  *	readonly-map	drops the mapping's write permission around each READ's first touch
  */
 #include <errno.h>
@@ -235,6 +237,19 @@ static void move_through_readonly_map(const struct zcmu_io *io)
 	move(io);
 }
 
+static void look_inside(const struct zcmu_io *io)
+{
+	uint64_t n = 0;
+	size_t j;
+	int i;
+
+	for (i = 0; i < io->iovcnt; i++) {
+		for (j = 0; j < io->iov[i].iov_len; j++)
+			n += ((uint8_t *)io->iov[i].iov_base)[j] != 0;
+	}
+	say("READ of %" PRIu64 " at %" PRIu64 ": old bytes %" PRIu64, io->length, io->offset, n);
+}
+
 static void request(struct zcmu_store *store, struct zcmu_io *io)
 {
 	(void)store;
@@ -248,7 +263,9 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 		return;
 	if (is_mode("tamper") && tampers(io))
 		return;
-	if (is_mode("fork"))
+	if (is_mode("lazy") && io->op == ZCMU_IO_READ)
+		look_inside(io);
+	else if (is_mode("fork"))
 		move_in_child(io);
 	else if (is_mode("readonly-map"))
 		move_through_readonly_map(io);

@@ -7,7 +7,7 @@
  *	rw write DISK OFFSET LENGTH MISALIGN SEED	(direct)
  *	rw check DISK OFFSET LENGTH MISALIGN SEED
  *	rw fill DISK BYTE OFFSET LENGTH
- *	rw only DISK BYTE OFFSET LENGTH	is there nothing but BYTE?
+ *	rw only DISK BYTE OFFSET LENGTH [MISALIGN]	is there nothing but BYTE?
  *	rw reuse DISK OFFSET LENGTH MISALIGN SEED	write, use the buffer for something
  *				else at once, check
  *	rw steady DISK OFFSET LENGTH	a read that must fail; then says so, waits for the end
@@ -221,12 +221,12 @@ static void steady(char **argv)
 	close(fd);
 }
 
-static void byte(const char *how, char **argv)
+static void byte(const char *how, char **argv, size_t misalign)
 {
 	int value = (int)strtol(argv[0], NULL, 0);
 	uint64_t offset = strtoull(argv[1], NULL, 0);
 	size_t length = strtoull(argv[2], NULL, 0);
-	uint8_t *p = buffer(), *expected = buffer();
+	uint8_t *p = buffer() + misalign, *expected = buffer();
 	int fd = open_disk();
 
 	memset(expected, value, length);
@@ -282,8 +282,9 @@ int main(int argc, char **argv)
 		one(argv[1], argv + 3);
 	} else if (argc == 5 && !strcmp(argv[1], "steady")) {
 		steady(argv + 3);
-	} else if (argc == 6 && (!strcmp(argv[1], "fill") || !strcmp(argv[1], "only"))) {
-		byte(argv[1], argv + 3);
+	} else if ((argc == 6 && !strcmp(argv[1], "fill")) ||
+		   ((argc == 6 || argc == 7) && !strcmp(argv[1], "only"))) {
+		byte(argv[1], argv + 3, argc == 7 ? strtoull(argv[6], NULL, 0) : 0);
 	} else if (argc == 5 && !strcmp(argv[1], "around")) {
 		around(argv + 3);
 	} else {

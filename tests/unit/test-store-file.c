@@ -7,6 +7,7 @@
 #include "store-driver.h"
 
 #include <fcntl.h>
+#include <liburing.h>
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,28 @@ static void a_read_across_the_end_of_a_file_cut_off_is_a_read_error(void **state
  * Space
  */
 
+/* Whoever takes over the process has the ring in hand, and no seccomp filter looks into it. */
+static void its_ring_does_nothing_but_serve(void **state)
+{
+	struct driver *d = *state;
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	struct io_uring *ring;
+
+	create(d);
+	ring = d->thread.queue;
+	sqe = io_uring_get_sqe(ring);
+	assert_non_null(sqe);
+	io_uring_prep_openat(sqe, AT_FDCWD, "/dev/null", O_RDONLY, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	assert_int_equal(io_uring_submit(ring), 1);
+	assert_int_equal(io_uring_wait_cqe(ring, &cqe), 0);
+	assert_int_equal(cqe->res, -EACCES);
+	io_uring_cqe_seen(ring, cqe);
+	fill(d, 0x5a);
+	expect_bytes_of(d, 0, MIB, 0x5a);
+}
+
 static void a_trim_gives_space_back_and_reads_as_zeroes(void **state)
 {
 	struct driver *d = *state;
@@ -347,6 +370,7 @@ int main(void)
 		STORE_TEST(thousands_of_requests_may_be_out_at_a_time),
 		STORE_TEST(a_read_behind_the_end_of_a_file_cut_off_is_a_read_error),
 		STORE_TEST(a_read_across_the_end_of_a_file_cut_off_is_a_read_error),
+		STORE_TEST(its_ring_does_nothing_but_serve),
 		STORE_TEST(a_trim_gives_space_back_and_reads_as_zeroes),
 		STORE_TEST(a_trim_of_parts_of_blocks_reads_as_zeroes),
 		STORE_TEST(holes_and_data_are_told_apart),

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The store's process under zcmu serve --user. There are two:
+ *
+ *	keeper (keeper.c, root)			this one (the user)
+ *
+ *	fork ---------------------------------->  leaves the namespaces, becomes the user
+ *	<-------------------------------- DONE  opens the store, with the user's rights
+ *	makes the backstore, opens its UIO device
+ *	SERVE ---------------------------------> maps the ring
+ *	empties this one's root
+ *	LOCK_IN -------------------------------> no files; starts its threads; no system calls
+ *	attaches the disk			 but those it needs
+ *	RESIZE, STOP -------------------------->  until the end
+ *
+ * So no line of a store runs as root, and what root is needed for at the end is done by
+ * somebody who has never touched a payload. This process ends with its keeper; if it ends
+ * by itself, the keeper clears the disk away. What it says is text and numbers, and the
+ * keeper believes neither.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "privileges.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+#define KEEPER_FD	3
+
+struct confined {
+	const struct confined_wish *wish;
+	bool needs_network;
+	struct zcmu_store *store;
+	struct zcmu_disk *disk;
+	char serial[64];
+	pthread_t thread;
+	int served_fd;		/* eventfd: the ring is read; or serving has ended */
+	int serve_error;
+	bool is_stopped;
+};
+
+static void log_to_keeper(int level, const char *text)
+{
+	struct message message = { .type = MESSAGE_LOG, .level = level };
+
+	snprintf(message.text, sizeof(message.text), "%s", text);
+	message_send(KEEPER_FD, &message, -1);
+}
+
+static void say_done(int err)
+{
+	const struct message message = { .type = MESSAGE_DONE, .error = err };
+
+	message_send(KEEPER_FD, &message, -1);
+}
+
+/*
+ * Before anything of the store's runs
+ */
+
+/* The keeper's descriptors are the keeper's: a lock on its runfile, its control socket. */
+static void let_go(int fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	dup2(fd, KEEPER_FD);
+	fcntl(KEEPER_FD, F_SETFD, FD_CLOEXEC);
+	close_range(KEEPER_FD + 1, ~0U, 0);
+	setsid();
+}
+
+static int become_user(const struct confined *confined)
+{
+	const struct rlimit no_cores = { 0, 0 };
+	int err;
+
+	/* Threads inherit it, and nobody but root may ask for it: see lib/serve.c. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	memory_lock();
+	/* A core would hold what initiators have sent. */
+	setrlimit(RLIMIT_CORE, &no_cores);
+	err = sandbox_unshare(confined->needs_network);
+	if (!err)
+		err = privileges_drop(confined->wish->user);
+	/* If it has gone already, its end of the socket is closed. */
+	if (!err && prctl(PR_SET_PDEATHSIG, SIGKILL))
+		err = -errno;
+	return err;
+}
+
+static void open_store(struct confined *confined)
+{
+	const struct confined_wish *wish = confined->wish;
+	struct message message = { .type = MESSAGE_DONE };
+
+	message.error = zcmu_store_open(wish->spec, wish->store_options, &confined->store);
+	if (message.error == -EACCES || message.error == -EPERM)
+		zcmu_error("the store is opened by the user %s, who must be allowed to", wish->user->name);
+	if (!message.error) {
+		message.size = confined->store->size;
+		message.block_size = confined->store->block_size;
+	}
+	message_send(KEEPER_FD, &message, -1);
+	if (message.error)
+		exit(EXIT_FAILED);
+}
+
+/*
+ * Serving
+ */
+
+static void signal_served(struct confined *confined)
+{
+	uint64_t one = 1;
+
+	if (write(confined->served_fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+static void is_ready(void *argument)
+{
+	signal_served(argument);
+}
+
+static void *serve_thread(void *argument)
+{
+	struct confined *confined = argument;
+	const struct zcmu_serve_options options = {
+		.threads = confined->wish->threads,
+		.serial = confined->serial,
+		.ready = is_ready,
+		.argument = confined,
+	};
+
+	confined->serve_error = zcmu_disk_serve(confined->disk, confined->store, &options);
+	signal_served(confined);
+	return NULL;
+}
+
+static int start_serving(struct confined *confined)
+{
+	uint64_t count;
+	int err;
+
+	confined->served_fd = eventfd(0, EFD_CLOEXEC);
+	if (confined->served_fd < 0)
+		return -errno;
+	err = -pthread_create(&confined->thread, NULL, serve_thread, confined);
+	if (err) {
+		close(confined->served_fd);
+		confined->served_fd = -1;
+		return err;
+	}
+	while (read(confined->served_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	return confined->serve_error;
+}
+
+static int take_ring(struct confined *confined, const struct message *message, int uio_fd)
+{
+	snprintf(confined->serial, sizeof(confined->serial), "%.63s", message->text);
+	if (uio_fd < 0 || confined->disk)
+		return -EPROTO;
+	return zcmu_disk_open_fd(confined->wish->name, uio_fd, &confined->disk);
+}
+
+/* Nothing can be reached when this has succeeded, and only then the disk is shown around. */
+static int lock_in(struct confined *confined)
+{
+	int err = confined->disk ? sandbox_is_empty() : -EPROTO;
+
+	if (!err)
+		err = sandbox_forbid_files();
+	/* Once there is nothing to be made but answers, the calls go that made things. */
+	if (!err)
+		err = start_serving(confined);
+	if (!err)
+		err = sandbox_forbid_calls(confined->needs_network);
+	return err;
+}
+
+/* Every command that was taken is answered, and the store closed, when the keeper hears of it. */
+static void stop(struct confined *confined)
+{
+	struct message message = { .type = MESSAGE_DONE };
+
+	if (confined->disk && confined->served_fd >= 0) {
+		zcmu_disk_stop(confined->disk);
+		pthread_join(confined->thread, NULL);
+	}
+	if (confined->disk)
+		zcmu_disk_statistics(confined->disk, &message.statistics);
+	zcmu_disk_close(confined->disk);
+	zcmu_store_close(confined->store);
+	message_send(KEEPER_FD, &message, -1);
+	confined->is_stopped = true;
+}
+
+static void carry_out(struct confined *confined, const struct message *message, int uio_fd)
+{
+	switch ((enum message_type)message->type) {
+	case MESSAGE_SERVE:
+		say_done(take_ring(confined, message, uio_fd));
+		break;
+	case MESSAGE_LOCK_IN:
+		say_done(lock_in(confined));
+		break;
+	case MESSAGE_RESIZE:
+		say_done(confined->disk ? zcmu_disk_resize(confined->disk, message->size) :
+					  -EPROTO);
+		break;
+	case MESSAGE_STOP:
+		stop(confined);
+		break;
+	default:
+		say_done(-EPROTO);
+	}
+}
+
+static void say_ended(const struct confined *confined)
+{
+	const struct message message = { .type = MESSAGE_ENDED, .error = confined->serve_error };
+
+	message_send(KEEPER_FD, &message, -1);
+}
+
+/* Until the keeper has said STOP, or is gone. */
+static void listen_to_keeper(struct confined *confined)
+{
+	struct message message;
+	int uio_fd;
+
+	while (!confined->is_stopped) {
+		/* Not there yet: poll() passes over a descriptor of -1. */
+		struct pollfd fds[2] = {
+			{ .fd = KEEPER_FD, .events = POLLIN },
+			{ .fd = confined->served_fd, .events = POLLIN },
+		};
+
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents) {
+			say_ended(confined);
+			pthread_join(confined->thread, NULL);
+			_exit(EXIT_FAILED);
+		}
+		if (message_receive(KEEPER_FD, &message, &uio_fd))
+			_exit(EXIT_FAILED);
+		carry_out(confined, &message, uio_fd);
+	}
+}
+
+_Noreturn void confined_main(int fd, const struct confined_wish *wish, bool needs_network)
+{
+	struct confined confined = {
+		.wish = wish, .needs_network = needs_network, .served_fd = -1,
+	};
+	int err;
+
+	let_go(fd);
+	zcmu_set_log(log_to_keeper);
+	err = become_user(&confined);
+	if (err) {
+		say_done(err);
+		_exit(EXIT_FAILED);
+	}
+	open_store(&confined);
+	listen_to_keeper(&confined);
+	_exit(EXIT_OK);
+}
