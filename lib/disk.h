@@ -183,6 +183,7 @@ void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, u
 			 bool fua);
 void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
 			       void *buffer, size_t length, bool fua);
+void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io);
 void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd));
 
 /* scsi.c */
@@ -192,6 +193,12 @@ void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
 /* store.c */
 bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
+enum zcmu_can zcmu_store_fua(const struct zcmu_store *store);
+enum zcmu_can zcmu_store_flush(const struct zcmu_store *store);
+enum zcmu_can zcmu_store_trim(const struct zcmu_store *store);
+enum zcmu_can zcmu_store_zero(const struct zcmu_store *store);
+bool zcmu_store_unmaps(const struct zcmu_store *store);
+bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 
 /* range_lock.c */
 void zcmu_range_lock(struct zcmu_cmd *cmd, bool atomic, uint64_t offset, uint64_t length,

@@ -78,7 +78,8 @@ static void print_help(void)
 static void make_name(struct serve *serve)
 {
 	struct backstore other;
-	const char *colon = strchr(serve->spec, ':');
+	/* Of "nbd+unix://" it is nbd. */
+	size_t len = strcspn(serve->spec, ":+,");
 	char path[PATH_MAX];
 	unsigned int i;
 
@@ -89,7 +90,7 @@ static void make_name(struct serve *serve)
 	}
 	for (i = 0; i < 1000; i++) {
 		snprintf(serve->name, sizeof(serve->name), "%.*s%u",
-			 colon ? (int)(colon - serve->spec) : 16, serve->spec, i);
+			 len < 16 ? (int)len : 16, serve->spec, i);
 		if (!runfile_pid(serve->name) && backstore_find(serve->name, &other))
 			return;
 	}
