@@ -46,10 +46,21 @@ int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 void zcmu_store_close(struct zcmu_store *store);
 
 /*
+ * A store without a disk: may it be asked for something, and ask. The caller has filled in
+ * all of the request, with a done, and queue if the store has queues: it opens, submits,
+ * polls and reaps them as zcmu_disk_serve() would.
+ */
+bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
+void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io);
+
+/*
  * The stores that there are, in the order of --help: built in, then the plug-ins that can be
  * loaded, which this loads, once. Ends with NULL.
  */
 const struct zcmu_store_ops *const *zcmu_store_list(void);
+
+/* The same of layers, which stand in front of a store: "log,file=PATH:ram:1G". */
+const struct zcmu_store_ops *const *zcmu_layer_list(void);
 
 /* A size: digits, and K, M, G, T, P (powers of 1024) or nothing. */
 int zcmu_parse_size(const char *text, uint64_t *ret);

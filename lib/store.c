@@ -21,6 +21,20 @@ static const struct zcmu_store_ops *const built_in[] = {
 	NULL
 };
 
+static const struct zcmu_store_ops *const layers[] = {
+	&zcmu_cow_layer,
+	&zcmu_fault_layer,
+	&zcmu_limit_layer,
+	&zcmu_log_layer,
+	&zcmu_readonly_layer,
+	NULL
+};
+
+const struct zcmu_store_ops *const *zcmu_layer_list(void)
+{
+	return layers;
+}
+
 #define NR_BUILT_IN	(sizeof(built_in) / sizeof(built_in[0]) - 1)
 
 /* An open store, and the library's own copy of its callbacks. */
@@ -192,7 +206,8 @@ static const char *contradiction(const struct zcmu_store *store)
 		return "trim is native, and there is no trim";
 	if (store->can_zero == ZCMU_CAN_NATIVE && !ops->zero)
 		return "zero is native, and there is no zero";
-	if (zcmu_store_trim(store) == ZCMU_CAN_EMULATED && zcmu_store_zero(store) != ZCMU_CAN_NATIVE)
+	if (zcmu_store_trim(store) == ZCMU_CAN_EMULATED &&
+	    zcmu_store_zero(store) != ZCMU_CAN_NATIVE)
 		return "trim is emulated by zero, and zero is not native";
 	return NULL;
 }
@@ -318,17 +333,20 @@ static size_t scheme_len(const char *spec)
 	return strcspn(spec, "+:");
 }
 
+static const struct zcmu_store_ops *find_in(const struct zcmu_store_ops *const *ops,
+					    const char *name, size_t len)
+{
+	for (; *ops; ops++) {
+		if (strlen((*ops)->name) == len && !strncmp((*ops)->name, name, len))
+			return *ops;
+	}
+	return NULL;
+}
+
 static int find_store(const char *name, size_t len, const struct zcmu_store_ops **ret)
 {
-	size_t i;
-
-	for (i = 0; built_in[i]; i++) {
-		if (strlen(built_in[i]->name) == len && !strncmp(built_in[i]->name, name, len)) {
-			*ret = built_in[i];
-			return 0;
-		}
-	}
-	return zcmu_plugin_find(name, len, ret);
+	*ret = find_in(built_in, name, len);
+	return *ret ? 0 : zcmu_plugin_find(name, len, ret);
 }
 
 int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
@@ -340,6 +358,10 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 	char names[512];
 	int err;
 
+	/* "NAME,OPTION=VALUE:STORE": what is behind the name is the layer's to take apart. */
+	ops = find_in(layers, spec, strcspn(spec, ":,"));
+	if (ops)
+		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
 	if (scheme)
 		len = scheme;
 	else

@@ -12,6 +12,13 @@ extern const struct zcmu_store_ops zcmu_file_store;
 extern const struct zcmu_store_ops zcmu_ram_store;
 extern const struct zcmu_store_ops zcmu_null_store;
 
+/* In front of others: stores/layers */
+extern const struct zcmu_store_ops zcmu_cow_layer;
+extern const struct zcmu_store_ops zcmu_fault_layer;
+extern const struct zcmu_store_ops zcmu_limit_layer;
+extern const struct zcmu_store_ops zcmu_log_layer;
+extern const struct zcmu_store_ops zcmu_readonly_layer;
+
 /* store.c */
 int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where);
 

@@ -65,7 +65,10 @@ static void print_help(void)
 	       "  --daemon         return when the disk is there, serve in the background\n"
 	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"
 	       "  --help           this text\n\n"
-	       "STORE is one of\n");
+	       "STORE may be LAYER:STORE, with the layers\n");
+	for (ops = zcmu_layer_list(); *ops; ops++)
+		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
+	printf("\nSTORE is one of\n");
 	for (ops = zcmu_store_list(); *ops; ops++)
 		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
 }

@@ -19,8 +19,12 @@ static struct driver *logging;
 
 static void keep_log(int level, const char *message)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 	(void)level;
+	pthread_mutex_lock(&lock);
 	strncpy(logging->logged, message, sizeof(logging->logged) - 1);
+	pthread_mutex_unlock(&lock);
 }
 
 int driver_setup(void **state)
