@@ -183,7 +183,6 @@ void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, u
 			 bool fua);
 void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
 			       void *buffer, size_t length, bool fua);
-void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io);
 void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd));
 
 /* scsi.c */
@@ -192,7 +191,6 @@ bool zcmu_scsi_asks_store(const uint8_t *cdb);
 void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
 /* store.c */
-bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
 enum zcmu_can zcmu_store_fua(const struct zcmu_store *store);
 enum zcmu_can zcmu_store_flush(const struct zcmu_store *store);
 enum zcmu_can zcmu_store_trim(const struct zcmu_store *store);

@@ -45,6 +45,7 @@ int serve_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
 int resize_main(int argc, char **argv);
+int copy_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);

@@ -70,7 +70,7 @@ struct queue {
 	struct parts sent;
 	struct parts ended;		/* by libnbd's callback, under its lock: to be looked at */
 	/* milliseconds of the monotonic clock; 0: none */
-	uint64_t silent_since;		/* the last thing that was heard, if something is expected */
+	uint64_t silent_since;		/* when it was last heard, if something is expected */
 	uint64_t retry_at, deadline, armed_for;
 	unsigned int back_off;		/* milliseconds */
 	bool given_up;			/* everything fails until there is a connection */
