@@ -7,7 +7,7 @@
  * The life of a store
  *
  *	open(store, "argument")		size, block size: filled into *store
- *	  queue_open(store)		once per thread, if there is one
+ *	  queue_open(store)		once per thread, if there are queues
  *	    read write flush trim ...	many at a time, from every thread
  *	    queue_submit queue_reap	after a batch; when queue_fd is readable
  *	  queue_close(queue)
@@ -30,7 +30,13 @@
  * Capabilities follow from presence: no .flush means that every write is as safe as
  * it will ever be when it is answered (no write cache is reported); no .trim and no
  * .zero means that the disk is not thin; no .map that all blocks take space; no .write
- * means a read-only disk. Only .open and .read are required.
+ * means a read-only disk. Only .open and .read are required. A store that knows more when
+ * it is open says so with can_flush and its like in struct zcmu_store.
+ *
+ * Plug-ins
+ *
+ * A shared object NAME.so that has a zcmu_store_plugin is found by "NAME:argument" if it
+ * lies in $libdir/zcmu/1 or a folder of $ZCMU_STORE_PATH. See examples/.
  *
  * Errors are negative errno values. -EIO becomes a medium error (read or write, as
  * the request was); -EAGAIN and -ENOMEM busy (the initiator tries again); -ENODEV,
@@ -65,7 +71,7 @@ enum zcmu_io_op {
 
 struct zcmu_io {
 	enum zcmu_io_op op;
-	bool fua;		/* WRITE: stable before it is answered (with ZCMU_STORE_FUA) */
+	bool fua;		/* stable before it is answered; see enum zcmu_can */
 	bool may_trim;		/* ZERO: may give the space back */
 	uint64_t offset;	/* bytes from the start of the disk */
 	uint64_t length;	/* bytes; MAP's answer: so many are like the first one */
@@ -75,6 +81,8 @@ struct zcmu_io {
 	void *queue;		/* what queue_open() made for the thread that calls; answer there */
 	void *data;		/* the store's own, while the request is its */
 	struct zcmu_io *next;	/* the store's own as well: a list link */
+	/* Whoever has made the request is told here; stores call zcmu_io_done(). */
+	void (*done)(struct zcmu_io *io, int error);
 };
 
 /*
@@ -92,17 +100,38 @@ void zcmu_io_done(struct zcmu_io *io, int error);
  * soon: one thread may serve the whole disk.
  */
 #define ZCMU_STORE_BLOCKS	(1u << 0)
-/* The bytes are gone with the process: no other one may go on with the disk. */
-#define ZCMU_STORE_VOLATILE	(1u << 3)
 /* write honours io->fua. Without it the library flushes after such a write. */
 #define ZCMU_STORE_FUA		(1u << 1)
 /* What was trimmed reads as zeroes. */
 #define ZCMU_STORE_TRIM_ZEROES	(1u << 2)
+/* The bytes are gone with the process: no other one may go on with the disk. */
+#define ZCMU_STORE_VOLATILE	(1u << 3)
 /*
  * It talks to other machines while it serves: where it is locked in (zcmu serve --user)
  * it keeps the network and may make threads.
  */
-#define ZCMU_STORE_NETWORK	(1u << 3)
+#define ZCMU_STORE_NETWORK	(1u << 4)
+
+/*
+ * What the initiator may ask for, and how it comes about. It is told just that: by the
+ * mode pages (WCE, DPOFUA), READ CAPACITY (16) and the VPD pages B0 and B2.
+ *
+ *		NONE			EMULATED		NATIVE
+ *	fua	FUA is refused		a flush follows		io->fua of a WRITE
+ *	flush	no write cache		io->fua of each WRITE,	.flush
+ *					TRIM and ZERO
+ *	trim	no UNMAP		a ZERO that may trim	.trim
+ *	zero	as EMULATED		WRITEs of zeroes	.zero
+ *
+ * DEFAULT is NATIVE for what there is a callback for (or ZCMU_STORE_FUA), else NONE; of FUA,
+ * EMULATED if there is .flush, and NATIVE if there is no cache that it would be about.
+ */
+enum zcmu_can {
+	ZCMU_CAN_DEFAULT,
+	ZCMU_CAN_NONE,
+	ZCMU_CAN_EMULATED,
+	ZCMU_CAN_NATIVE,
+};
 
 /*
  * An open store. The library allocates it; open() fills in the second part.
@@ -119,8 +148,11 @@ struct zcmu_store {
 	uint32_t optimal_io_size;	/* bytes; 0: nothing to tell */
 	uint32_t trim_granularity;	/* bytes; 0: block_size */
 	bool rotational;
-	bool cannot_trim;	/* this one can't, though the store has .trim */
-	bool cannot_zero;
+	enum zcmu_can can_fua;
+	enum zcmu_can can_flush;
+	enum zcmu_can can_trim;
+	enum zcmu_can can_zero;
+	uint32_t max_threads;	/* with queues: so many at most; 0: any number */
 };
 
 struct zcmu_store_ops {
@@ -163,6 +195,11 @@ struct zcmu_store_ops {
 	int (*resize)(struct zcmu_store *store, uint64_t size);
 	void (*map)(struct zcmu_store *store, struct zcmu_io *io);
 };
+
+/*
+ * A plug-in has this, and is found by it. What .name says is the file's name as well.
+ */
+extern const struct zcmu_store_ops zcmu_store_plugin __attribute__((visibility("default")));
 
 /* Messages, for open(): one line each, without a newline. errno is kept. */
 void zcmu_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -34,7 +34,8 @@ struct zcmu_store_options {
 };
 
 /*
- * Open "name:argument" with one of the built-in stores.
+ * Open "name:argument", with a store that is built in or a plug-in. "nbd://host" and other
+ * URIs are for the store that their scheme names.
  */
 int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		    struct zcmu_store **ret);
@@ -44,8 +45,22 @@ int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 			const struct zcmu_store_options *options, struct zcmu_store **ret);
 void zcmu_store_close(struct zcmu_store *store);
 
-/* The built-in stores, in the order of --help; ends with NULL. */
+/*
+ * A store without a disk: may it be asked for something, and ask. The caller has filled in
+ * all of the request, with a done, and queue if the store has queues: it opens, submits,
+ * polls and reaps them as zcmu_disk_serve() would.
+ */
+bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
+void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io);
+
+/*
+ * The stores that there are, in the order of --help: built in, then the plug-ins that can be
+ * loaded, which this loads, once. Ends with NULL.
+ */
 const struct zcmu_store_ops *const *zcmu_store_list(void);
+
+/* The same of layers, which stand in front of a store: "log,file=PATH:ram:1G". */
+const struct zcmu_store_ops *const *zcmu_layer_list(void);
 
 /* A size: digits, and K, M, G, T, P (powers of 1024) or nothing. */
 int zcmu_parse_size(const char *text, uint64_t *ret);

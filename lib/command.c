@@ -182,11 +182,12 @@ void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32
  * Asking the store
  */
 
-static void call_store(struct zcmu_cmd *cmd)
+static void io_done(struct zcmu_io *io, int error);
+
+/* Have a request done by a store that can (zcmu_store_can()). */
+void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 {
-	struct zcmu_store *store = cmd->disk->store;
 	const struct zcmu_store_ops *ops = store->ops;
-	struct zcmu_io *io = &cmd->io;
 
 	switch (io->op) {
 	case ZCMU_IO_READ:
@@ -223,6 +224,7 @@ static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset
 	cmd->io.queue = cmd->thread->queue;
 	cmd->io.data = NULL;
 	cmd->io.next = NULL;
+	cmd->io.done = io_done;
 	if (cmd->thread->has_queue)
 		cmd->thread->unsubmitted = true;
 }
@@ -250,15 +252,28 @@ static void show_payload(struct zcmu_cmd *cmd, uint64_t skip, uint64_t length)
 	cmd->io.iovcnt = n;
 }
 
-/* FUA is honoured the way the store can: with the write, or by a flush after it. */
+/* Does the request change what a flush would make stable? */
+static bool leaves_something_to_flush(enum zcmu_io_op op)
+{
+	return op == ZCMU_IO_WRITE || op == ZCMU_IO_TRIM || op == ZCMU_IO_ZERO;
+}
+
+/*
+ * FUA is honoured the way the store can: with the write, or by a flush after it. A store
+ * that has FUA and no flush gets it with everything.
+ */
 static void set_fua(struct zcmu_cmd *cmd, bool fua)
 {
-	const struct zcmu_store_ops *ops = cmd->disk->store->ops;
+	const struct zcmu_store *store = cmd->disk->store;
 
-	if (fua && ops->flags & ZCMU_STORE_FUA)
-		cmd->io.fua = true;
-	else if (fua && ops->flush)
+	if (zcmu_store_flush(store) == ZCMU_CAN_EMULATED) {
+		cmd->io.fua = leaves_something_to_flush(cmd->io.op);
+	} else if (fua && zcmu_store_fua(store) == ZCMU_CAN_NATIVE) {
+		/* Without a flag for it there is no cache either: nothing to say. */
+		cmd->io.fua = store->ops->flags & ZCMU_STORE_FUA;
+	} else if (fua && zcmu_store_can(store, ZCMU_IO_FLUSH)) {
 		cmd->flush_after = true;
+	}
 }
 
 /*
@@ -272,7 +287,7 @@ void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offse
 	if (op == ZCMU_IO_READ || op == ZCMU_IO_WRITE)
 		show_payload(cmd, 0, length);
 	set_fua(cmd, fua);
-	call_store(cmd);
+	zcmu_store_ask(cmd->disk->store, &cmd->io);
 }
 
 /* Write a part of the payload, @length bytes from @skip on. */
@@ -282,7 +297,7 @@ void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, u
 	prepare_io(cmd, ZCMU_IO_WRITE, offset, length);
 	show_payload(cmd, skip, length);
 	set_fua(cmd, fua);
-	call_store(cmd);
+	zcmu_store_ask(cmd->disk->store, &cmd->io);
 }
 
 /* Read into or write from memory of the library's. */
@@ -293,7 +308,7 @@ void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_
 	cmd->scratch[0] = (struct iovec){ .iov_base = buffer, .iov_len = length };
 	cmd->io.iovcnt = 1;
 	set_fua(cmd, fua);
-	call_store(cmd);
+	zcmu_store_ask(cmd->disk->store, &cmd->io);
 }
 
 /*
@@ -315,7 +330,7 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 	go_on(cmd);
 }
 
-void zcmu_io_done(struct zcmu_io *io, int error)
+static void io_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_cmd *cmd = (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
 
@@ -324,11 +339,16 @@ void zcmu_io_done(struct zcmu_io *io, int error)
 	if (cmd->flush_after && cmd->status == ZCMU_OK) {
 		cmd->flush_after = false;
 		prepare_io(cmd, ZCMU_IO_FLUSH, 0, 0);
-		call_store(cmd);
+		zcmu_store_ask(cmd->disk->store, &cmd->io);
 		return;
 	}
 	if (!cmd->step)
 		zcmu_cmd_finish(cmd, cmd->status);
 	else if (atomic_fetch_sub(&cmd->step_refs, 1) == 1)
 		go_on(cmd);
+}
+
+void zcmu_io_done(struct zcmu_io *io, int error)
+{
+	io->done(io, error);
 }

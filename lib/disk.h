@@ -193,7 +193,12 @@ bool zcmu_scsi_asks_store(const uint8_t *cdb);
 void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
 /* store.c */
-bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
+enum zcmu_can zcmu_store_fua(const struct zcmu_store *store);
+enum zcmu_can zcmu_store_flush(const struct zcmu_store *store);
+enum zcmu_can zcmu_store_trim(const struct zcmu_store *store);
+enum zcmu_can zcmu_store_zero(const struct zcmu_store *store);
+bool zcmu_store_unmaps(const struct zcmu_store *store);
+bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 
 /* range_lock.c */
 void zcmu_range_lock(struct zcmu_cmd *cmd, bool atomic, uint64_t offset, uint64_t length,

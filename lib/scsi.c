@@ -194,7 +194,7 @@ static bool is_supported(const struct zcmu_disk *disk, const struct command *com
 {
 	switch (command->needs) {
 	case TRIM:
-		return zcmu_store_can(disk->store, ZCMU_IO_TRIM);
+		return zcmu_store_unmaps(disk->store);
 	default:
 		return true;
 	}

@@ -147,9 +147,9 @@ void zcmu_scsi_read_capacity16(struct zcmu_cmd *cmd)
 	zcmu_put64(data, cmd->capacity / store->block_size - 1);
 	zcmu_put32(data + 8, store->block_size);
 	data[13] = physical_exponent(store);
-	if (zcmu_store_can(store, ZCMU_IO_TRIM) || zcmu_store_can(store, ZCMU_IO_ZERO)) {
+	if (zcmu_store_unmaps(store) || zcmu_store_can(store, ZCMU_IO_ZERO)) {
 		data[14] |= 0x80;		/* LBPME: thin */
-		if (store->ops->flags & ZCMU_STORE_TRIM_ZEROES)
+		if (zcmu_store_trims_to_zeroes(store))
 			data[14] |= 0x40;	/* LBPRZ */
 	}
 	zcmu_cmd_reply(cmd, data, sizeof(data), zcmu_get32(cmd->req.cdb + 10));

@@ -55,8 +55,7 @@ static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 
 static bool is_thin(const struct zcmu_disk *disk)
 {
-	return zcmu_store_can(disk->store, ZCMU_IO_TRIM) ||
-	       zcmu_store_can(disk->store, ZCMU_IO_ZERO);
+	return zcmu_store_unmaps(disk->store) || zcmu_store_can(disk->store, ZCMU_IO_ZERO);
 }
 
 static uint32_t page_serial(const struct zcmu_disk *disk, uint8_t *p)
@@ -106,7 +105,7 @@ static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 	zcmu_put16(p + 2, (uint16_t)(store->physical_block_size / store->block_size));
 	zcmu_put32(p + 4, disk->max_blocks);
 	zcmu_put32(p + 8, store->optimal_io_size / store->block_size);
-	if (zcmu_store_can(store, ZCMU_IO_TRIM)) {
+	if (zcmu_store_unmaps(store)) {
 		zcmu_put32(p + 16, UINT32_MAX);	/* blocks per UNMAP: no limit */
 		zcmu_put32(p + 20, ZCMU_MAX_UNMAP_DESCRIPTORS);
 		zcmu_put32(p + 24, granularity ? granularity : 1);
@@ -128,11 +127,11 @@ static uint32_t page_provisioning(const struct zcmu_disk *disk, uint8_t *p)
 {
 	const struct zcmu_store *store = disk->store;
 
-	if (zcmu_store_can(store, ZCMU_IO_TRIM))
+	if (zcmu_store_unmaps(store))
 		p[1] |= 0x80;		/* LBPU: UNMAP */
-	if (zcmu_store_can(store, ZCMU_IO_TRIM) || zcmu_store_can(store, ZCMU_IO_ZERO))
+	if (zcmu_store_unmaps(store) || zcmu_store_can(store, ZCMU_IO_ZERO))
 		p[1] |= 0x60;		/* LBPWS, LBPWS10: WRITE SAME with UNMAP */
-	if (store->ops->flags & ZCMU_STORE_TRIM_ZEROES)
+	if (zcmu_store_trims_to_zeroes(store))
 		p[1] |= 0x04;		/* LBPRZ */
 	p[2] = 0x02;			/* thin */
 	return 4;

@@ -91,9 +91,11 @@ static uint32_t put_pages(struct zcmu_cmd *cmd, uint8_t *p)
 /* Device-specific parameter, SBC-3 6.5.1 */
 static uint8_t device_specific(const struct zcmu_disk *disk)
 {
-	/* DPOFUA: both are heeded, be it that there is no cache. */
-	uint8_t value = 0x10;
+	uint8_t value = 0;
 
+	/* DPOFUA: both are heeded, be it that there is no cache. */
+	if (zcmu_store_fua(disk->store) != ZCMU_CAN_NONE)
+		value |= 0x10;
 	if (!zcmu_store_can(disk->store, ZCMU_IO_WRITE))
 		value |= 0x80;		/* WP */
 	return value;

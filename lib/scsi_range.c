@@ -109,6 +109,11 @@ static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *len
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_flags_field(cdb));
 		return false;
 	}
+	/* Nothing could make it stable: the mode pages don't offer it (DPOFUA). */
+	if (zcmu_scsi_wants_fua(cdb) && zcmu_store_fua(cmd->disk->store) == ZCMU_CAN_NONE) {
+		zcmu_cmd_bad_field(cmd, zcmu_scsi_flags_field(cdb));
+		return false;
+	}
 	/* Told in VPD page B0; SBC-3 6.6.4 says what to answer if it isn't heeded. */
 	if (cmd->disk->max_blocks && blocks_of(cdb) > cmd->disk->max_blocks) {
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cdb));

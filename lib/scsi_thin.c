@@ -14,6 +14,12 @@
  * UNMAP, SBC-3 5.31: a list of ranges. All are checked before the first is trimmed.
  */
 
+/* What a trim is for this store: one that has no trim of its own is asked to zero. */
+static enum zcmu_io_op trim_op(const struct zcmu_cmd *cmd)
+{
+	return zcmu_store_can(cmd->disk->store, ZCMU_IO_TRIM) ? ZCMU_IO_TRIM : ZCMU_IO_ZERO;
+}
+
 static bool unmap_step(struct zcmu_cmd *cmd)
 {
 	uint32_t block = cmd->disk->store->block_size;
@@ -29,8 +35,8 @@ static bool unmap_step(struct zcmu_cmd *cmd)
 		cmd->left--;
 		if (!blocks)
 			continue;
-		zcmu_cmd_ask_store(cmd, ZCMU_IO_TRIM, lba * block, (uint64_t)blocks * block,
-				   false);
+		cmd->may_trim = true;
+		zcmu_cmd_ask_store(cmd, trim_op(cmd), lba * block, (uint64_t)blocks * block, false);
 		return true;
 	}
 	zcmu_cmd_finish(cmd, cmd->status);

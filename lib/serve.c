@@ -409,8 +409,12 @@ static void thread_deinit(struct zcmu_thread *thread)
 /* Threads that run callbacks, and one that reads the ring where those may sleep. */
 static unsigned int thread_count(const struct zcmu_disk *disk, unsigned int wanted)
 {
+	uint32_t most = disk->store->max_threads;
+
 	if (!wanted)
 		wanted = store_blocks(disk) ? 4 : 1;
+	if (most && wanted > most)
+		wanted = most;
 	return store_blocks(disk) ? wanted + 1 : wanted;
 }
 

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opens stores by their spec ("file:disk.img"), and says what they can do.
+ * Opens stores by their spec ("file:disk.img"), and says what they can do. Those that
+ * are not built in are plugin.c's to find.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,31 +21,139 @@ static const struct zcmu_store_ops *const built_in[] = {
 	NULL
 };
 
-const struct zcmu_store_ops *const *zcmu_store_list(void)
+static const struct zcmu_store_ops *const layers[] = {
+	&zcmu_cow_layer,
+	&zcmu_fault_layer,
+	&zcmu_limit_layer,
+	&zcmu_log_layer,
+	&zcmu_readonly_layer,
+	NULL
+};
+
+const struct zcmu_store_ops *const *zcmu_layer_list(void)
 {
-	return built_in;
+	return layers;
 }
 
-/* Can the store do it? Capabilities follow from presence. */
+#define NR_BUILT_IN	(sizeof(built_in) / sizeof(built_in[0]) - 1)
+
+/* An open store, and the library's own copy of its callbacks. */
+struct opened {
+	struct zcmu_store store;
+	struct zcmu_store_ops ops;
+};
+
+/*
+ * The list
+ */
+
+static const struct zcmu_store_ops *const *list = built_in;
+
+/* The built-in ones, and the plug-ins that can be loaded. */
+static void make_list(void)
+{
+	char **names = zcmu_plugin_names(), **name;
+	const struct zcmu_store_ops **all;
+	size_t n = 0;
+
+	for (name = names; name && *name; name++)
+		n++;
+	all = calloc(NR_BUILT_IN + n + 1, sizeof(*all));
+	if (all) {
+		memcpy(all, built_in, NR_BUILT_IN * sizeof(*all));
+		n = NR_BUILT_IN;
+		for (name = names; name && *name; name++) {
+			if (!zcmu_plugin_find(*name, strlen(*name), &all[n]))
+				n++;
+		}
+		all[n] = NULL;
+		list = all;
+	}
+	zcmu_plugin_free_names(names);
+}
+
+const struct zcmu_store_ops *const *zcmu_store_list(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_list);
+	return list;
+}
+
+/*
+ * What a store can do
+ */
+
+/* How writes with FUA are made stable. */
+enum zcmu_can zcmu_store_fua(const struct zcmu_store *store)
+{
+	if (store->can_fua != ZCMU_CAN_DEFAULT)
+		return store->can_fua;
+	if (store->ops->flags & ZCMU_STORE_FUA)
+		return ZCMU_CAN_NATIVE;
+	/* Without a cache there is nothing to do, and that is done. */
+	return zcmu_store_flush(store) == ZCMU_CAN_NONE ? ZCMU_CAN_NATIVE : ZCMU_CAN_EMULATED;
+}
+
+/* Native: there is a write cache, and it can be flushed. Emulated: each write has FUA. */
+enum zcmu_can zcmu_store_flush(const struct zcmu_store *store)
+{
+	if (store->can_flush != ZCMU_CAN_DEFAULT)
+		return store->can_flush;
+	return store->ops->flush ? ZCMU_CAN_NATIVE : ZCMU_CAN_NONE;
+}
+
+/* Emulated: by a zero that may trim. */
+enum zcmu_can zcmu_store_trim(const struct zcmu_store *store)
+{
+	if (store->read_only)
+		return ZCMU_CAN_NONE;
+	if (store->can_trim != ZCMU_CAN_DEFAULT)
+		return store->can_trim;
+	return store->ops->trim ? ZCMU_CAN_NATIVE : ZCMU_CAN_NONE;
+}
+
+/* Emulated: by writes. */
+enum zcmu_can zcmu_store_zero(const struct zcmu_store *store)
+{
+	if (store->read_only || !store->ops->write)
+		return ZCMU_CAN_NONE;
+	if (store->can_zero != ZCMU_CAN_DEFAULT)
+		return store->can_zero;
+	return store->ops->zero ? ZCMU_CAN_NATIVE : ZCMU_CAN_EMULATED;
+}
+
+/* May the store be asked for it? */
 bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op)
 {
-	const struct zcmu_store_ops *ops = store->ops;
-
 	switch (op) {
 	case ZCMU_IO_READ:
 		return true;
 	case ZCMU_IO_WRITE:
-		return ops->write && !store->read_only;
+		return store->ops->write && !store->read_only;
 	case ZCMU_IO_FLUSH:
-		return ops->flush;
+		return zcmu_store_flush(store) == ZCMU_CAN_NATIVE;
 	case ZCMU_IO_TRIM:
-		return ops->trim && !store->cannot_trim && !store->read_only;
+		return zcmu_store_trim(store) == ZCMU_CAN_NATIVE;
 	case ZCMU_IO_ZERO:
-		return ops->zero && !store->cannot_zero && !store->read_only;
+		return zcmu_store_zero(store) == ZCMU_CAN_NATIVE;
 	case ZCMU_IO_MAP:
-		return ops->map;
+		return store->ops->map;
 	}
 	return false;
+}
+
+/* Can the initiator give blocks back? */
+bool zcmu_store_unmaps(const struct zcmu_store *store)
+{
+	return zcmu_store_trim(store) != ZCMU_CAN_NONE;
+}
+
+/* Does what was trimmed read as zeroes? */
+bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store)
+{
+	return store->ops->flags & ZCMU_STORE_TRIM_ZEROES ||
+	       zcmu_store_trim(store) == ZCMU_CAN_EMULATED;
 }
 
 int zcmu_parse_size(const char *text, uint64_t *ret)
@@ -79,10 +191,31 @@ static bool is_power_of_two(uint32_t n)
 	return n && !(n & (n - 1));
 }
 
+/* Does it claim to do natively what it has no callback for, or emulate with what it hasn't? */
+static const char *contradiction(const struct zcmu_store *store)
+{
+	const struct zcmu_store_ops *ops = store->ops;
+
+	if (store->can_flush == ZCMU_CAN_NATIVE && !ops->flush)
+		return "flush is native, and there is no flush";
+	if (store->can_flush == ZCMU_CAN_EMULATED && zcmu_store_fua(store) != ZCMU_CAN_NATIVE)
+		return "flush is emulated by FUA, and FUA is not native";
+	if (store->can_fua == ZCMU_CAN_EMULATED && zcmu_store_flush(store) != ZCMU_CAN_NATIVE)
+		return "FUA is emulated by flush, and flush is not native";
+	if (store->can_trim == ZCMU_CAN_NATIVE && !ops->trim)
+		return "trim is native, and there is no trim";
+	if (store->can_zero == ZCMU_CAN_NATIVE && !ops->zero)
+		return "zero is native, and there is no zero";
+	if (zcmu_store_trim(store) == ZCMU_CAN_EMULATED &&
+	    zcmu_store_zero(store) != ZCMU_CAN_NATIVE)
+		return "trim is emulated by zero, and zero is not native";
+	return NULL;
+}
+
 /* Is what open() has filled in a disk? It is checked here, once for all stores. */
 static int check(const struct zcmu_store *store, const char *argument)
 {
-	const char *name = store->ops->name;
+	const char *name = store->ops->name, *wrong;
 
 	if (!is_power_of_two(store->block_size) || store->block_size < 512 ||
 	    store->block_size > 4096) {
@@ -96,39 +229,70 @@ static int check(const struct zcmu_store *store, const char *argument)
 			   name, argument, store->size, store->block_size);
 		return -EINVAL;
 	}
+	wrong = contradiction(store);
+	if (wrong) {
+		zcmu_error("%s:%s: the store contradicts itself: %s", name, argument, wrong);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* The part of the callbacks that the first stores had. */
+#define LEAST_OPS_SIZE	(offsetof(struct zcmu_store_ops, map) + sizeof(void (*)(void)))
+
+/*
+ * Take a store's callbacks, if they fit: those that were built with an older library end
+ * sooner, and have nothing where this one's go on. @where: in front of messages.
+ */
+int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where)
+{
+	if (from->abi != ZCMU_STORE_ABI || from->size < LEAST_OPS_SIZE) {
+		zcmu_error("%s: this store was built for another zcmu (ABI %" PRIu32 ", here %d): build it again",
+			   where, from->abi, ZCMU_STORE_ABI);
+		return -ENOEXEC;
+	}
+	if (from->size > sizeof(*to)) {
+		zcmu_error("%s: this store was built for a newer zcmu than this one, which is %s",
+			   where, zcmu_version());
+		return -ENOEXEC;
+	}
+	memset(to, 0, sizeof(*to));
+	memcpy(to, from, from->size);
+	to->size = sizeof(*to);
+	if (!to->name || !to->open || !to->read) {
+		zcmu_error("%s: a store needs at least a name, open and read", where);
+		return -EINVAL;
+	}
 	return 0;
 }
 
 int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 			const struct zcmu_store_options *options, struct zcmu_store **ret)
 {
+	struct opened *opened = calloc(1, sizeof(*opened));
 	struct zcmu_store *store;
 	int err;
 
-	if (ops->abi != ZCMU_STORE_ABI || ops->size != sizeof(*ops)) {
-		zcmu_error("%s: this store was built for another zcmu (ABI %" PRIu32 ", here %d): build it again",
-			   ops->name, ops->abi, ZCMU_STORE_ABI);
-		return -ENOEXEC;
-	}
-	if (!ops->open || !ops->read) {
-		zcmu_error("%s: a store needs at least open and read", ops->name);
-		return -EINVAL;
-	}
-	store = calloc(1, sizeof(*store));
-	if (!store)
+	if (!opened)
 		return -ENOMEM;
-	store->ops = ops;
+	err = zcmu_ops_copy(&opened->ops, ops, ops->name ? ops->name : "a store");
+	if (err) {
+		free(opened);
+		return err;
+	}
+	store = &opened->store;
+	store->ops = &opened->ops;
 	store->block_size = 512;
 	if (options) {
 		store->read_only = options->read_only;
 		store->create_size = options->size;
 	}
-	err = ops->open(store, argument);
+	err = opened->ops.open(store, argument);
 	if (err) {
-		free(store);
+		free(opened);
 		return err;
 	}
-	if (!ops->write)
+	if (!opened->ops.write)
 		store->read_only = true;
 	if (!store->physical_block_size)
 		store->physical_block_size = store->block_size;
@@ -141,19 +305,76 @@ int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 	return 0;
 }
 
+/* Names of all stores, for somebody who has none of them. */
+static void list_names(char *text, size_t size)
+{
+	char **names = zcmu_plugin_names(), **name;
+	size_t i, len = 0;
+
+	for (i = 0; built_in[i] && len < size; i++)
+		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "",
+					built_in[i]->name);
+	for (name = names; name && *name && len < size; name++)
+		len += (size_t)snprintf(text + len, size - len, ", %s", *name);
+	zcmu_plugin_free_names(names);
+}
+
+/* "nbd+unix:///?socket=a" is for the store "nbd", as a whole. Return: the name's length, or 0 */
+static size_t scheme_len(const char *spec)
+{
+	const char *end = strstr(spec, "://");
+	size_t len = strcspn(spec, ":,");
+
+	/* With TLS a scheme has an s more: nbds. */
+	if (!end || spec + len != end)
+		return 0;
+	if (!strncmp(spec, "nbds:", 5) || !strncmp(spec, "nbds+", 5))
+		return 3;
+	return strcspn(spec, "+:");
+}
+
+static const struct zcmu_store_ops *find_in(const struct zcmu_store_ops *const *ops,
+					    const char *name, size_t len)
+{
+	for (; *ops; ops++) {
+		if (strlen((*ops)->name) == len && !strncmp((*ops)->name, name, len))
+			return *ops;
+	}
+	return NULL;
+}
+
+static int find_store(const char *name, size_t len, const struct zcmu_store_ops **ret)
+{
+	*ret = find_in(built_in, name, len);
+	return *ret ? 0 : zcmu_plugin_find(name, len, ret);
+}
+
 int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		    struct zcmu_store **ret)
 {
-	size_t len = strcspn(spec, ":");
-	size_t i;
+	size_t len = strcspn(spec, ":"), scheme = scheme_len(spec);
+	const struct zcmu_store_ops *ops;
+	const char *argument = spec;
+	char names[512];
+	int err;
 
-	for (i = 0; built_in[i]; i++) {
-		if (strlen(built_in[i]->name) == len && !strncmp(built_in[i]->name, spec, len))
-			return zcmu_store_open_ops(built_in[i], spec[len] ? spec + len + 1 : "",
-						   options, ret);
+	/* "NAME,OPTION=VALUE:STORE": what is behind the name is the layer's to take apart. */
+	ops = find_in(layers, spec, strcspn(spec, ":,"));
+	if (ops)
+		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
+	if (scheme)
+		len = scheme;
+	else
+		argument = spec[len] ? spec + len + 1 : "";
+	err = find_store(spec, len, &ops);
+	if (!err)
+		return zcmu_store_open_ops(ops, argument, options, ret);
+	if (err == -ENOENT) {
+		list_names(names, sizeof(names));
+		zcmu_error("%s: there is no store \"%.*s\"; there are %s. Plug-ins are looked for in %s",
+			   spec, (int)len, spec, names, ZCMU_STORE_DIR);
 	}
-	zcmu_error("%s: there is no store \"%.*s\"; zcmu serve --help lists them", spec, (int)len, spec);
-	return -ENOENT;
+	return err;
 }
 
 void zcmu_store_close(struct zcmu_store *store)
@@ -162,5 +383,5 @@ void zcmu_store_close(struct zcmu_store *store)
 		return;
 	if (store->ops->close)
 		store->ops->close(store);
-	free(store);
+	free((char *)store - offsetof(struct opened, store));
 }

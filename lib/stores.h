@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The built-in stores; each has a folder below stores/. */
+/*
+ * Where stores come from: the built-in ones, each with a folder below stores/, and
+ * plug-ins.
+ */
 #ifndef ZCMU_STORES_H
 #define ZCMU_STORES_H
 
@@ -8,5 +11,20 @@
 extern const struct zcmu_store_ops zcmu_file_store;
 extern const struct zcmu_store_ops zcmu_ram_store;
 extern const struct zcmu_store_ops zcmu_null_store;
+
+/* In front of others: stores/layers */
+extern const struct zcmu_store_ops zcmu_cow_layer;
+extern const struct zcmu_store_ops zcmu_fault_layer;
+extern const struct zcmu_store_ops zcmu_limit_layer;
+extern const struct zcmu_store_ops zcmu_log_layer;
+extern const struct zcmu_store_ops zcmu_readonly_layer;
+
+/* store.c */
+int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where);
+
+/* plugin.c */
+int zcmu_plugin_find(const char *name, size_t len, const struct zcmu_store_ops **ret);
+char **zcmu_plugin_names(void);
+void zcmu_plugin_free_names(char **names);
 
 #endif /* ZCMU_STORES_H */

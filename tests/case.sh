@@ -9,6 +9,7 @@ programs=$ZCMU_TREE/build/user/tests/programs
 core=/sys/kernel/config/target/core
 loopback=/sys/kernel/config/target/loopback
 PATH=$programs:$PATH
+export ZCMU_STORE_PATH=$ZCMU_TREE/build/user/stores:$ZCMU_TREE/build/user/examples
 
 declare -a case_pids=() case_cleanups=()
 

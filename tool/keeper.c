@@ -24,19 +24,6 @@ bool keeper_has_child(const struct keeper *keeper)
 	return keeper->pid > 0;
 }
 
-/* Does the store that a spec names talk to other machines? */
-static bool needs_network(const char *spec)
-{
-	const struct zcmu_store_ops *const *ops;
-	size_t len = strcspn(spec, ":");
-
-	for (ops = zcmu_store_list(); *ops; ops++) {
-		if (strlen((*ops)->name) == len && !strncmp((*ops)->name, spec, len))
-			return (*ops)->flags & ZCMU_STORE_NETWORK;
-	}
-	return false;
-}
-
 /* It may say anything: one line, of characters that do nothing to a terminal. */
 static void pass_on(struct message *message)
 {
@@ -121,7 +108,7 @@ static int ask(struct keeper *keeper, struct message *message, int passed_fd)
 
 static int start(struct keeper *keeper)
 {
-	bool network = needs_network(keeper->wish.spec);
+	bool network = spec_flags(keeper->wish.spec) & ZCMU_STORE_NETWORK;
 	int fds[2], old_namespace, err;
 	pid_t pid;
 

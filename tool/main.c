@@ -13,6 +13,7 @@ const struct subcommand subcommands[] = {
 	{ "attach", "NAME iscsi:IQN [OPTION]...", "export a disk over iSCSI", attach_main },
 	{ "detach", "[--force] NAME [iscsi:IQN]", "end that", detach_main },
 	{ "resize", "[--shrink] NAME SIZE", "give a disk another size", resize_main },
+	{ "copy", "[OPTION]... FROM TO", "copy a store to another", copy_main },
 	{ "list", "[--json]", "list the disks", list_main },
 	{ "upgrade", "[--program PATH] NAME", "hand a disk to a new process", upgrade_main },
 	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },

@@ -44,7 +44,10 @@ static void print_help(void)
 	       "  --hand-over FDS  used by zcmu upgrade\n"
 	       "  --help           this text\n\n"
 	       "If a process of zcmu serve has died, the same command line takes its disk over.\n\n"
-	       "STORE is one of\n");
+	       "STORE may be LAYER:STORE, with the layers\n");
+	for (ops = zcmu_layer_list(); *ops; ops++)
+		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
+	printf("\nSTORE is one of\n");
 	for (ops = zcmu_store_list(); *ops; ops++)
 		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
 }
@@ -57,7 +60,8 @@ static void print_help(void)
 static void make_name(struct serve *serve)
 {
 	struct backstore other;
-	const char *colon = strchr(serve->spec, ':');
+	/* Of "nbd+unix://" it is nbd. */
+	size_t len = strcspn(serve->spec, ":+,");
 	char path[PATH_MAX];
 	unsigned int i;
 
@@ -68,7 +72,7 @@ static void make_name(struct serve *serve)
 	}
 	for (i = 0; i < 1000; i++) {
 		snprintf(serve->name, sizeof(serve->name), "%.*s%u",
-			 colon ? (int)(colon - serve->spec) : 16, serve->spec, i);
+			 len < 16 ? (int)len : 16, serve->spec, i);
 		if (!runfile_pid(serve->name) && backstore_find(serve->name, &other))
 			return;
 	}

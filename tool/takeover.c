@@ -95,19 +95,6 @@ static int check_access(const struct backstore *backstore, const struct zcmu_sto
 	return -EINVAL;
 }
 
-/* Are the bytes of such a store gone with the process? */
-static bool is_volatile(const char *spec)
-{
-	const struct zcmu_store_ops *const *ops;
-	size_t len = strcspn(spec, ":");
-
-	for (ops = zcmu_store_list(); *ops; ops++) {
-		if (strlen((*ops)->name) == len && !strncmp((*ops)->name, spec, len))
-			return (*ops)->flags & ZCMU_STORE_VOLATILE;
-	}
-	return false;
-}
-
 /* Before the store is opened: is it the disk's? */
 int takeover_check_store(const struct backstore *backstore, const char *spec, const char *serial)
 {
@@ -119,7 +106,8 @@ int takeover_check_store(const struct backstore *backstore, const char *spec, co
 			   backstore->name, backstore->config, backstore->name);
 		return -EEXIST;
 	}
-	if (is_volatile(spec)) {
+	/* The bytes of such a store are gone with the process. */
+	if (spec_flags(spec) & ZCMU_STORE_VOLATILE) {
 		zcmu_error("%s: a disk of that name was left behind by a process that died, and its contents with it; \"zcmu stop %s\" cleans it up",
 			   backstore->name, backstore->name);
 		return -ENODATA;

@@ -45,6 +45,7 @@ int serve_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
 int resize_main(int argc, char **argv);
+int copy_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
@@ -195,6 +196,9 @@ typedef int (*resize_function)(void *argument, uint64_t size);
 
 int resize_serve(resize_function function, void *argument, uint64_t old_size,
 		 const struct backstore *backstore, const char *device, char **words, size_t count);
+
+/* spec.c */
+uint32_t spec_flags(const char *spec);		/* ZCMU_STORE_... */
 
 /* takeover.c: a disk that goes on with another process */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */

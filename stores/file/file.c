@@ -139,8 +139,8 @@ static int check_and_lock(struct zcmu_store *store, struct file *file, const cha
 		return -EBUSY;
 	}
 	if (!store->read_only && !can_punch(file, store->size)) {
-		store->cannot_trim = true;
-		store->cannot_zero = true;
+		store->can_trim = ZCMU_CAN_NONE;
+		store->can_zero = ZCMU_CAN_EMULATED;
 	}
 	return 0;
 }

@@ -19,8 +19,12 @@ static struct driver *logging;
 
 static void keep_log(int level, const char *message)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 	(void)level;
+	pthread_mutex_lock(&lock);
 	strncpy(logging->logged, message, sizeof(logging->logged) - 1);
+	pthread_mutex_unlock(&lock);
 }
 
 int driver_setup(void **state)
@@ -148,7 +152,12 @@ void driver_start(struct driver *d, struct driven *r, enum zcmu_io_op op, uint64
 	zcmu_cmd_run_steps(cmd, step);
 }
 
-void driver_wait(struct driver *d)
+static bool is_all_answered(const struct driver *d, const struct driven *r)
+{
+	return r ? r->answered : !d->out;
+}
+
+static void wait_for(struct driver *d, const struct driven *r)
 {
 	const struct zcmu_store_ops *ops = d->store->ops;
 	struct pollfd pollfd = { .events = POLLIN };
@@ -157,12 +166,32 @@ void driver_wait(struct driver *d)
 		ops->queue_submit(d->store, d->thread.queue);
 	if (d->thread.has_queue)
 		pollfd.fd = ops->queue_fd(d->store, d->thread.queue);
-	while (d->out) {
+	while (!is_all_answered(d, r)) {
 		assert_true(d->thread.has_queue);
 		if (poll(&pollfd, 1, FAKE_PATIENCE_SECONDS * 1000) != 1)
 			fail_msg("expected %u answers, got none", d->out);
 		ops->queue_reap(d->store, d->thread.queue);
 	}
+}
+
+void driver_wait(struct driver *d)
+{
+	wait_for(d, NULL);
+}
+
+void driver_wait_for(struct driver *d, struct driven *r)
+{
+	wait_for(d, r);
+}
+
+void driver_idle(struct driver *d)
+{
+	const struct zcmu_store_ops *ops = d->store->ops;
+	struct pollfd pollfd = { .events = POLLIN };
+
+	pollfd.fd = ops->queue_fd(d->store, d->thread.queue);
+	if (poll(&pollfd, 1, 100) == 1)
+		ops->queue_reap(d->store, d->thread.queue);
 }
 
 static enum zcmu_status ask(struct driver *d, struct driven *r, enum zcmu_io_op op,

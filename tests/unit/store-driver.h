@@ -58,6 +58,12 @@ void driver_start(struct driver *d, struct driven *r, enum zcmu_io_op op, uint64
 /* Wait until everything is answered. */
 void driver_wait(struct driver *d);
 
+/* Wait until this one is; others may be under way still. */
+void driver_wait_for(struct driver *d, struct driven *r);
+
+/* Let the store do something by itself, if there is anything: it waits a little for that. */
+void driver_idle(struct driver *d);
+
 /* Ask for one thing, and wait for it. Return: its status. */
 enum zcmu_status driver_read(struct driver *d, uint64_t offset, void *to, size_t length);
 enum zcmu_status driver_write(struct driver *d, uint64_t offset, const void *from, size_t length,

@@ -134,7 +134,8 @@ static void errno_is_left_alone(void **state)
  * Specs
  */
 
-static void the_built_in_stores_are_listed(void **state)
+/* What is behind them is test-plugin.c's. */
+static void the_built_in_stores_are_listed_first(void **state)
 {
 	const struct zcmu_store_ops *const *list = zcmu_store_list();
 
@@ -142,7 +143,6 @@ static void the_built_in_stores_are_listed(void **state)
 	assert_string_equal(list[0]->name, "file");
 	assert_string_equal(list[1]->name, "ram");
 	assert_string_equal(list[2]->name, "null");
-	assert_null(list[3]);
 }
 
 static void a_store_that_isn_t_there_is_refused_by_name(void **state)
@@ -184,6 +184,10 @@ static int fill_in(struct zcmu_store *store, const char *argument)
 	store->size = answer.size;
 	store->block_size = answer.block_size ? answer.block_size : store->block_size;
 	store->physical_block_size = answer.physical_block_size;
+	store->can_fua = answer.can_fua;
+	store->can_flush = answer.can_flush;
+	store->can_trim = answer.can_trim;
+	store->can_zero = answer.can_zero;
 	return 0;
 }
 
@@ -227,7 +231,7 @@ static void a_store_of_one_s_own_is_opened_with_its_argument(void **state)
 	answer = (struct zcmu_store){ .size = 8192 };
 	assert_int_equal(zcmu_store_open_ops(&own, "a:b", &options, &store), 0);
 	assert_string_equal(argument_seen, "a:b");
-	assert_ptr_equal(store->ops, &own);
+	assert_ptr_equal(store->ops->open, fill_in);
 	assert_true(store->read_only);
 	assert_int_equal(store->create_size, 4096);
 	assert_int_equal(store->size, 8192);
@@ -258,8 +262,34 @@ static void a_store_for_another_abi_is_refused(void **state)
 	assert_int_equal(open_own(&ops, 8192, 512), -ENOEXEC);
 	expect_logged("own");
 	ops.abi = ZCMU_STORE_ABI;
-	ops.size--;
+	ops.size++;
 	assert_int_equal(open_own(&ops, 8192, 512), -ENOEXEC);
+	expect_logged("newer");
+	ops.size = 64;
+	assert_int_equal(open_own(&ops, 8192, 512), -ENOEXEC);
+}
+
+static void a_store_that_contradicts_itself_is_refused_and_closed(void **state)
+{
+	static const struct zcmu_store wrong[] = {
+		{ .size = 512, .can_flush = ZCMU_CAN_NATIVE },
+		{ .size = 512, .can_flush = ZCMU_CAN_EMULATED, .can_fua = ZCMU_CAN_NONE },
+		{ .size = 512, .can_fua = ZCMU_CAN_EMULATED },
+		{ .size = 512, .can_trim = ZCMU_CAN_NATIVE },
+		{ .size = 512, .can_trim = ZCMU_CAN_EMULATED },
+		{ .size = 512, .can_zero = ZCMU_CAN_NATIVE },
+	};
+	struct zcmu_store *store = NULL;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		answer = wrong[i];
+		closed = 0;
+		assert_int_equal(zcmu_store_open_ops(&own, "thing", NULL, &store), -EINVAL);
+		assert_int_equal(closed, 1);
+		expect_logged("contradicts");
+	}
 }
 
 static void a_store_needs_open_and_read(void **state)
@@ -349,12 +379,13 @@ int main(void)
 		TEST(what_is_no_number_is_refused),
 		TEST(a_size_of_more_than_64_bits_is_refused),
 		TEST(errno_is_left_alone),
-		TEST(the_built_in_stores_are_listed),
+		TEST(the_built_in_stores_are_listed_first),
 		TEST(a_store_that_isn_t_there_is_refused_by_name),
 		TEST(a_name_is_matched_as_a_whole),
 		TEST(a_store_of_one_s_own_is_opened_with_its_argument),
 		TEST(a_store_without_write_is_read_only),
 		TEST(a_store_for_another_abi_is_refused),
+		TEST(a_store_that_contradicts_itself_is_refused_and_closed),
 		TEST(a_store_needs_open_and_read),
 		TEST(the_error_of_open_is_passed_on_and_nothing_is_closed),
 		TEST(block_sizes_from_512_to_4096_are_served),

@@ -134,7 +134,7 @@ static void a_disk_that_isn_t_thin_has_six(void **state)
 	struct initiator *t = *state;
 
 	t->script.ops.trim = NULL;
-	t->script.store.cannot_zero = true;
+	t->script.store.can_zero = ZCMU_CAN_EMULATED;
 	assert_memory_equal(page(t, 0x00, 6), "\x00\x80\x83\x8f\xb0\xb1", 6);
 	expect_sense(inquire(t, EVPD, 0xb2), SENSE_INVALID_FIELD_IN_CDB, 2);
 }
@@ -311,7 +311,7 @@ static void page_b2_says_what_gives_space_back(void **state)
 	assert_memory_equal(page(t, 0xb2, 4), "\x00\xe0\x02\x00", 4);
 	t->script.ops.flags |= ZCMU_STORE_TRIM_ZEROES;
 	assert_memory_equal(page(t, 0xb2, 4), "\x00\xe4\x02\x00", 4);
-	t->script.store.cannot_trim = true;
+	t->script.store.can_trim = ZCMU_CAN_NONE;
 	assert_memory_equal(page(t, 0xb2, 4), "\x00\x64\x02\x00", 4);
 }
 

@@ -279,9 +279,9 @@ static void a_disk_that_can_t_trim_doesn_t_know_the_command(void **state)
 	static const uint8_t list[] = LIST(HEADER(1), RANGE(1, 1));
 	struct initiator *t = *state;
 
-	t->script.store.cannot_trim = true;
+	t->script.store.can_trim = ZCMU_CAN_NONE;
 	expect_sense(unmap(t, list, sizeof(list)), SENSE_INVALID_OPCODE, NO_FIELD);
-	t->script.store.cannot_trim = false;
+	t->script.store.can_trim = ZCMU_CAN_DEFAULT;
 	t->script.ops.trim = NULL;
 	expect_sense(unmap(t, list, sizeof(list)), SENSE_INVALID_OPCODE, NO_FIELD);
 }

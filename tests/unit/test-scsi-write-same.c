@@ -177,8 +177,8 @@ static void zeroes_are_written_if_the_store_can_t_do_better(void **state)
 {
 	struct initiator *t = *state;
 
-	t->script.store.cannot_zero = true;
-	t->script.store.cannot_trim = true;
+	t->script.store.can_zero = ZCMU_CAN_EMULATED;
+	t->script.store.can_trim = ZCMU_CAN_NONE;
 	expect_good(same(t, 0x41, 0, 9, 4, zeroes));
 	expect_request(t, 0, ZCMU_IO_WRITE, 9 * 512, 4 * 512);
 	expect_range(t, 9, 4, zeroes);

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+/*
+ * cow: what is written goes to a file, the overlay; what is below stays as it is. A block
+ * that is in the overlay is read there.
+ *
+ * The overlay is the disk's bytes, sparse; a bit for each block that is in it; and a page
+ * that says whose it is. Bits are in memory, and go to the file with a flush, after the
+ * blocks they speak of: a crash loses what was not flushed, and nothing else.
+ */
+#include "layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MAGIC		0x776f632d756d637aull	/* "zcmu-cow" */
+#define PAGE		4096u
+
+struct trailer {
+	uint64_t magic, size, block_size;
+};
+
+struct cow {
+	struct layer layer;
+	char path[512];
+	int fd;
+	uint64_t map_bytes;		/* whole pages */
+	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
+	atomic_bool *dirty;		/* for each page of the map: the file hasn't got it */
+	pthread_mutex_t flush_lock;	/* one writes the map at a time */
+};
+
+/* A read that comes in part from below: the runs that are asked for there. */
+struct cow_read {
+	struct layer_io *lio;
+	atomic_uint left;
+	atomic_int error;
+};
+
+struct run {
+	struct zcmu_io io;
+	struct cow_read *read;
+	struct iovec iov[];
+};
+
+static struct cow *cow_of(struct layer *layer)
+{
+	return (struct cow *)layer;
+}
+
+static int cow_option(struct layer *layer, const char *name, const char *value)
+{
+	if (strcmp(name, "overlay") || !*value)
+		return -EINVAL;
+	snprintf(cow_of(layer)->path, sizeof(cow_of(layer)->path), "%s", value);
+	return 0;
+}
+
+/*
+ * The map
+ */
+
+static bool is_in(const struct cow *cow, uint64_t block)
+{
+	return atomic_load_explicit(&cow->map[block / 8], memory_order_acquire) & 1u << block % 8;
+}
+
+/* The blocks are written: whoever sees the bit finds them. */
+static void put_in(struct cow *cow, uint64_t first, uint64_t end)
+{
+	uint64_t block;
+
+	for (block = first; block < end; block++) {
+		if (is_in(cow, block))
+			continue;
+		atomic_fetch_or(&cow->map[block / 8], (unsigned char)(1u << block % 8));
+		atomic_store(&cow->dirty[block / 8 / PAGE], true);
+	}
+}
+
+/* Pages of the map as they were before the blocks were made stable. */
+struct copied {
+	struct copied *next;
+	uint64_t page;
+	unsigned char bytes[PAGE];
+};
+
+static int copy_pages(struct cow *cow, struct copied **list)
+{
+	struct copied *copy;
+	uint64_t page;
+	size_t i;
+
+	for (page = 0; page < cow->map_bytes / PAGE; page++) {
+		if (!atomic_load(&cow->dirty[page]))
+			continue;
+		copy = malloc(sizeof(*copy));
+		if (!copy)
+			return -ENOMEM;
+		/* A bit that comes after this makes it dirty again. */
+		atomic_store(&cow->dirty[page], false);
+		for (i = 0; i < PAGE; i++)
+			copy->bytes[i] = atomic_load(&cow->map[page * PAGE + i]);
+		copy->page = page;
+		copy->next = *list;
+		*list = copy;
+	}
+	return 0;
+}
+
+static int write_pages(const struct cow *cow, const struct copied *copy)
+{
+	uint64_t start = cow->layer.below->size;
+	ssize_t put;
+
+	for (; copy; copy = copy->next) {
+		put = pwrite(cow->fd, copy->bytes, PAGE, (off_t)(start + copy->page * PAGE));
+		if (put != PAGE)
+			return put < 0 ? -errno : -EIO;
+	}
+	return 0;
+}
+
+/* First the blocks, then the bits that speak of them. */
+static int flush(struct cow *cow)
+{
+	struct copied *list = NULL, *copy;
+	int err;
+
+	pthread_mutex_lock(&cow->flush_lock);
+	err = copy_pages(cow, &list);
+	if (!err && fdatasync(cow->fd))
+		err = -errno;
+	if (!err)
+		err = write_pages(cow, list);
+	if (!err && list && fdatasync(cow->fd))
+		err = -errno;
+	while ((copy = list)) {
+		list = copy->next;
+		if (err)
+			atomic_store(&cow->dirty[copy->page], true);
+		free(copy);
+	}
+	pthread_mutex_unlock(&cow->flush_lock);
+	return err;
+}
+
+/*
+ * Requests
+ */
+
+/* A part of a payload: @length bytes from @skip on, in @to. Return: how many pieces. */
+static int cut_iov(const struct zcmu_io *io, uint64_t skip, uint64_t length, struct iovec *to)
+{
+	int i, n = 0;
+
+	for (i = 0; i < io->iovcnt && length; i++) {
+		struct iovec piece = io->iov[i];
+
+		if (skip >= piece.iov_len) {
+			skip -= piece.iov_len;
+			continue;
+		}
+		piece.iov_base = (char *)piece.iov_base + skip;
+		piece.iov_len -= skip;
+		skip = 0;
+		if (piece.iov_len > length)
+			piece.iov_len = length;
+		length -= piece.iov_len;
+		to[n++] = piece;
+	}
+	return n;
+}
+
+/* All of it, whatever the kernel does at a time. */
+static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset)
+{
+	ssize_t got;
+
+	while (n) {
+		got = writes ? pwritev(fd, iov, n, (off_t)offset) :
+			       preadv(fd, iov, n, (off_t)offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? -errno : -EIO;
+		offset += (uint64_t)got;
+		while (n && (size_t)got >= iov->iov_len) {
+			got -= (ssize_t)iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (n) {
+			iov->iov_base = (char *)iov->iov_base + got;
+			iov->iov_len -= (size_t)got;
+		}
+	}
+	return 0;
+}
+
+static void read_ended(struct cow_read *read, int error)
+{
+	struct layer_io *lio = read->lio;
+	int none = 0;
+
+	if (error)
+		atomic_compare_exchange_strong(&read->error, &none, error);
+	if (atomic_fetch_sub(&read->left, 1) != 1)
+		return;
+	error = atomic_load(&read->error);
+	free(read);
+	layer_done(&lio->io, error);
+}
+
+static void run_done(struct zcmu_io *io, int error)
+{
+	struct run *run = (struct run *)io;
+	struct cow_read *read = run->read;
+
+	free(run);
+	read_ended(read, error);
+}
+
+/* Read a run of blocks that are all in the overlay, or none. */
+static int read_run(struct cow *cow, struct cow_read *read, uint64_t offset, uint64_t length,
+		    bool in)
+{
+	const struct zcmu_io *io = &read->lio->io;
+	struct run *run = calloc(1, sizeof(*run) + (size_t)io->iovcnt * sizeof(run->iov[0]));
+	int n, err;
+
+	if (!run)
+		return -ENOMEM;
+	n = cut_iov(io, offset - io->offset, length, run->iov);
+	if (in) {
+		err = move(cow->fd, false, run->iov, n, offset);
+		free(run);
+		return err;
+	}
+	run->read = read;
+	run->io = *io;
+	run->io.offset = offset;
+	run->io.length = length;
+	run->io.iov = run->iov;
+	run->io.iovcnt = n;
+	run->io.data = NULL;
+	run->io.done = run_done;
+	atomic_fetch_add(&read->left, 1);
+	zcmu_store_ask(cow->layer.below, &run->io);
+	return 0;
+}
+
+static void cow_read(struct cow *cow, struct layer_io *lio)
+{
+	struct cow_read *read = malloc(sizeof(*read));
+	uint64_t block = cow->layer.below->block_size, at = lio->io.offset, end, next;
+	int err = 0;
+	bool in;
+
+	if (!read) {
+		layer_done(&lio->io, -ENOMEM);
+		return;
+	}
+	/* One of those left is this function. */
+	*read = (struct cow_read){ .lio = lio, .left = 1 };
+	for (end = at + lio->io.length; at < end && !err; at = next) {
+		in = is_in(cow, at / block);
+		for (next = at + block; next < end && is_in(cow, next / block) == in; next += block)
+			;
+		err = read_run(cow, read, at, next - at, in);
+	}
+	read_ended(read, err);
+}
+
+static void cow_write(struct cow *cow, struct layer_io *lio)
+{
+	uint64_t block = cow->layer.below->block_size;
+	const struct zcmu_io *io = &lio->io;
+	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset);
+
+	if (!err)
+		put_in(cow, lio->upper->offset / block,
+		       (lio->upper->offset + lio->upper->length) / block);
+	layer_done(&lio->io, err);
+}
+
+static void cow_request(struct layer *layer, struct layer_io *lio)
+{
+	struct cow *cow = cow_of(layer);
+
+	if (lio->io.op == ZCMU_IO_READ)
+		cow_read(cow, lio);
+	else if (lio->io.op == ZCMU_IO_WRITE)
+		cow_write(cow, lio);
+	else
+		layer_done(&lio->io, flush(cow));
+}
+
+/*
+ * Opening
+ */
+
+static int fail(const struct cow *cow, const char *what, int err)
+{
+	zcmu_error("cow: %s: %s: %s", cow->path, what, strerror(-err));
+	return err;
+}
+
+static int make_overlay(struct cow *cow, uint64_t end)
+{
+	const struct zcmu_store *below = cow->layer.below;
+	struct trailer trailer = {
+		.magic = MAGIC, .size = below->size, .block_size = below->block_size,
+	};
+
+	if (ftruncate(cow->fd, (off_t)(end + PAGE)) ||
+	    pwrite(cow->fd, &trailer, sizeof(trailer), (off_t)end) != sizeof(trailer) ||
+	    fsync(cow->fd))
+		return fail(cow, "can't make it", -errno);
+	return 0;
+}
+
+/* Is it the overlay of a disk like this? Then read its map. */
+static int take_overlay(struct cow *cow, uint64_t end)
+{
+	const struct zcmu_store *below = cow->layer.below;
+	struct trailer trailer = { 0 };
+	uint64_t at;
+	ssize_t got;
+
+	if (pread(cow->fd, &trailer, sizeof(trailer), (off_t)end) != sizeof(trailer) ||
+	    trailer.magic != MAGIC || trailer.size != below->size ||
+	    trailer.block_size != below->block_size) {
+		zcmu_error("cow: %s: it is not the overlay of a disk of %" PRIu64
+			   " bytes; name another file, or one that isn't there", cow->path,
+			   below->size);
+		return -EINVAL;
+	}
+	for (at = 0; at < cow->map_bytes; at += (uint64_t)got) {
+		got = pread(cow->fd, (void *)(cow->map + at), cow->map_bytes - at,
+			    (off_t)(below->size + at));
+		if (got <= 0)
+			return fail(cow, "can't read it", got ? -errno : -EIO);
+	}
+	return 0;
+}
+
+static int cow_start(struct layer *layer)
+{
+	struct cow *cow = cow_of(layer);
+	struct zcmu_store *store = layer->store, *below = layer->below;
+	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
+	uint64_t blocks = below->size / below->block_size, end;
+	struct stat st;
+
+	cow->fd = -1;
+	if (!cow->path[0]) {
+		zcmu_error("cow: where to? Say cow,overlay=PATH:STORE");
+		return -EINVAL;
+	}
+	pthread_mutex_init(&cow->flush_lock, NULL);
+	cow->map_bytes = (blocks / 8 + PAGE) / PAGE * PAGE;
+	cow->map = calloc(1, cow->map_bytes);
+	cow->dirty = calloc(cow->map_bytes / PAGE, sizeof(*cow->dirty));
+	if (!cow->map || !cow->dirty)
+		return -ENOMEM;
+	cow->fd = open(cow->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (cow->fd < 0 || fstat(cow->fd, &st))
+		return fail(cow, "can't open it", -errno);
+	if (flock(cow->fd, LOCK_EX | LOCK_NB))
+		return fail(cow, "another process has it in use", -errno);
+	/* What is below can't be written to, but this can, and this way. */
+	store->read_only = layer->read_only;
+	store->can_flush = ZCMU_CAN_NATIVE;
+	store->can_fua = ZCMU_CAN_EMULATED;
+	store->can_trim = ZCMU_CAN_NONE;
+	store->can_zero = ZCMU_CAN_EMULATED;
+	ops->flags = ZCMU_STORE_BLOCKS |
+		     (below->ops->flags & (ZCMU_STORE_VOLATILE | ZCMU_STORE_NETWORK));
+	ops->write = layer_request;
+	ops->resize = NULL;
+	ops->map = NULL;
+	end = below->size + cow->map_bytes;
+	return st.st_size ? take_overlay(cow, end) : make_overlay(cow, end);
+}
+
+static void cow_stop(struct layer *layer)
+{
+	struct cow *cow = cow_of(layer);
+
+	if (cow->fd >= 0 && cow->map) {
+		if (flush(cow))
+			zcmu_warning("cow: %s: what was written last may be lost: it can't be written to",
+				     cow->path);
+		close(cow->fd);
+	}
+	free((void *)cow->map);
+	free(cow->dirty);
+}
+
+static const struct layer_kind kind = {
+	.name = "cow",
+	.size = sizeof(struct cow),
+	.read_only = true,
+	.option = cow_option,
+	.start = cow_start,
+	.stop = cow_stop,
+	.request = cow_request,
+};
+
+static int cow_open(struct zcmu_store *store, const char *argument)
+{
+	return layer_open(store, argument, &kind);
+}
+
+const struct zcmu_store_ops zcmu_cow_layer = {
+	LAYER_OPS,
+	.name = "cow",
+	.usage = "cow,overlay=PATH:STORE",
+	.summary = "writes go to a file, STORE stays as it is",
+	.open = cow_open,
+};

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What layers share: see layer.h.
+ */
+#include "layer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A thread's own: the queue of what is below, and requests that are held back. */
+struct layer_queue {
+	struct layer *layer;
+	void *below;
+	int epoll_fd;		/* of what is below and the timer: what the library polls */
+	int timer_fd;
+	/* A store without queues may answer, and so ask for more, in any thread. */
+	pthread_mutex_t lock;	/* held */
+	struct layer_io *held;	/* the next that is due first */
+};
+
+enum { EVENT_BELOW, EVENT_TIMER };
+
+static struct layer *layer_of(const struct zcmu_store *store)
+{
+	return store->data;
+}
+
+uint64_t layer_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+const char *layer_op_name(enum zcmu_io_op op)
+{
+	static const char *const names[] = { "read", "write", "flush", "trim", "zero", "map" };
+
+	return (size_t)op < sizeof(names) / sizeof(names[0]) ? names[op] : "unknown";
+}
+
+/*
+ * Requests
+ */
+
+void layer_done(struct zcmu_io *io, int error)
+{
+	struct layer_io *lio = (struct layer_io *)io;	/* its first member */
+	struct zcmu_io *upper = lio->upper;
+
+	if (lio->layer->kind->answered)
+		lio->layer->kind->answered(lio->layer, lio, error);
+	if (io->op == ZCMU_IO_MAP) {
+		upper->mapped = io->mapped;
+		upper->length = io->length;
+	}
+	free(lio);
+	zcmu_io_done(upper, error);
+}
+
+static void pass_on(struct layer_io *lio)
+{
+	struct layer *layer = lio->layer;
+
+	if (layer->kind->request)
+		layer->kind->request(layer, lio);
+	else
+		zcmu_store_ask(layer->below, &lio->io);
+}
+
+static void set_timer(struct layer_queue *queue)
+{
+	struct itimerspec at = { 0 };
+
+	if (queue->held) {
+		at.it_value.tv_sec = (time_t)(queue->held->at / 1000000);
+		at.it_value.tv_nsec = (long)(queue->held->at % 1000000) * 1000 + 1;
+	}
+	timerfd_settime(queue->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void hold_back(struct layer_io *lio, int64_t time)
+{
+	struct layer_queue *queue = lio->queue;
+	struct layer_io **place = &queue->held;
+
+	lio->at = layer_now() + (uint64_t)time;
+	pthread_mutex_lock(&queue->lock);
+	while (*place && (*place)->at <= lio->at)
+		place = &(*place)->next;
+	lio->next = *place;
+	*place = lio;
+	if (queue->held == lio)
+		set_timer(queue);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+static void decide(struct layer_io *lio, bool again)
+{
+	const struct layer_kind *kind = lio->layer->kind;
+	int64_t time = kind->decide ? kind->decide(lio->layer, &lio->io, again) : 0;
+
+	if (time < 0)
+		layer_done(&lio->io, (int)time);
+	else if (time && lio->queue)
+		hold_back(lio, time);
+	else
+		pass_on(lio);
+}
+
+void layer_request(struct zcmu_store *store, struct zcmu_io *io)
+{
+	struct layer_io *lio = malloc(sizeof(*lio));
+	struct layer_queue *queue = io->queue;
+
+	if (!lio) {
+		zcmu_io_done(io, -ENOMEM);
+		return;
+	}
+	*lio = (struct layer_io){
+		.io = *io, .upper = io, .layer = layer_of(store), .queue = queue,
+		.begun = layer_now(),
+	};
+	lio->io.queue = queue ? queue->below : NULL;
+	lio->io.data = NULL;
+	lio->io.next = NULL;
+	lio->io.done = layer_done;
+	decide(lio, false);
+}
+
+/* Those whose time has come */
+static void release(struct layer_queue *queue)
+{
+	struct layer_io *lio;
+	uint64_t now = layer_now();
+
+	for (;;) {
+		pthread_mutex_lock(&queue->lock);
+		lio = queue->held;
+		if (lio && lio->at <= now)
+			queue->held = lio->next;
+		else
+			lio = NULL;
+		if (!lio)
+			set_timer(queue);
+		pthread_mutex_unlock(&queue->lock);
+		if (!lio)
+			return;
+		decide(lio, true);
+	}
+}
+
+/*
+ * Queues
+ */
+
+void layer_queue_submit(struct zcmu_store *store, void *data)
+{
+	struct zcmu_store *below = layer_of(store)->below;
+	struct layer_queue *queue = data;
+
+	if (below->ops->queue_submit)
+		below->ops->queue_submit(below, queue->below);
+}
+
+void layer_queue_reap(struct zcmu_store *store, void *data)
+{
+	struct zcmu_store *below = layer_of(store)->below;
+	struct layer_queue *queue = data;
+	struct epoll_event events[2];
+	uint64_t count;
+	int i, n;
+
+	n = epoll_wait(queue->epoll_fd, events, 2, 0);
+	for (i = 0; i < n; i++) {
+		if (events[i].data.u32 == EVENT_BELOW)
+			below->ops->queue_reap(below, queue->below);
+		else if (read(queue->timer_fd, &count, sizeof(count)) == sizeof(count))
+			release(queue);
+	}
+	layer_queue_submit(store, data);
+}
+
+int layer_queue_fd(struct zcmu_store *store, void *data)
+{
+	(void)store;
+	return ((struct layer_queue *)data)->epoll_fd;
+}
+
+void layer_queue_close(struct zcmu_store *store, void *data)
+{
+	struct zcmu_store *below = layer_of(store)->below;
+	struct layer_queue *queue = data;
+
+	if (queue->below)
+		below->ops->queue_close(below, queue->below);
+	if (queue->timer_fd >= 0)
+		close(queue->timer_fd);
+	if (queue->epoll_fd >= 0)
+		close(queue->epoll_fd);
+	pthread_mutex_destroy(&queue->lock);
+	free(queue);
+}
+
+static int watch(struct layer_queue *queue, int fd, uint32_t event)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = event };
+
+	return epoll_ctl(queue->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+int layer_queue_open(struct zcmu_store *store, void **ret)
+{
+	struct zcmu_store *below = layer_of(store)->below;
+	struct layer_queue *queue = calloc(1, sizeof(*queue));
+	int err;
+
+	if (!queue)
+		return -ENOMEM;
+	queue->layer = layer_of(store);
+	pthread_mutex_init(&queue->lock, NULL);
+	queue->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	queue->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (queue->epoll_fd < 0 || queue->timer_fd < 0)
+		err = -errno;
+	else
+		err = watch(queue, queue->timer_fd, EVENT_TIMER);
+	if (!err && below->ops->queue_open) {
+		err = below->ops->queue_open(below, &queue->below);
+		if (!err)
+			err = watch(queue, below->ops->queue_fd(below, queue->below), EVENT_BELOW);
+		else
+			queue->below = NULL;
+	}
+	if (err) {
+		layer_queue_close(store, queue);
+		return err;
+	}
+	*ret = queue;
+	return 0;
+}
+
+/*
+ * Opening
+ */
+
+/* A disk like the one below, and with the same abilities. */
+static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
+{
+	/* The library's copy, which is this store's alone. */
+	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
+
+	store->size = below->size;
+	store->block_size = below->block_size;
+	store->physical_block_size = below->physical_block_size;
+	store->optimal_io_size = below->optimal_io_size;
+	store->trim_granularity = below->trim_granularity;
+	store->rotational = below->rotational;
+	store->max_threads = below->ops->queue_open ? below->max_threads : 0;
+	store->read_only |= below->read_only;
+	store->can_fua = zcmu_store_fua(below);
+	store->can_flush = zcmu_store_flush(below);
+	store->can_trim = zcmu_store_trim(below);
+	store->can_zero = zcmu_store_zero(below);
+	ops->flags = below->ops->flags;
+	if (!below->ops->write)
+		ops->write = NULL;
+	if (!below->ops->map)
+		ops->map = NULL;
+	if (!below->ops->resize)
+		ops->resize = NULL;
+}
+
+/* Take the options of ",a=b,c=d:STORE". Return: where STORE begins, or NULL, and it is told. */
+static const char *take_options(struct layer *layer, const char *argument)
+{
+	const char *name = layer->kind->name, *p = argument, *equals;
+	char option[64], value[512];
+	size_t len, key;
+
+	while (*p == ',') {
+		len = strcspn(++p, ",:");
+		equals = memchr(p, '=', len);
+		key = equals ? (size_t)(equals - p) : len;
+		if (key >= sizeof(option) || len - key >= sizeof(value)) {
+			zcmu_error("%s%s: an option is too long", name, argument);
+			return NULL;
+		}
+		memcpy(option, p, key);
+		option[key] = '\0';
+		value[0] = '\0';
+		if (equals) {
+			memcpy(value, equals + 1, len - key - 1);
+			value[len - key - 1] = '\0';
+		}
+		if (!layer->kind->option || layer->kind->option(layer, option, value)) {
+			zcmu_error("%s%s: \"%.*s\" is no option of this layer; see zcmu-layers(7)", name,
+				   argument, (int)len, p);
+			return NULL;
+		}
+		p += len;
+	}
+	if (*p != ':' || !p[1]) {
+		zcmu_error("%s%s: in front of which store? Say %s:ram:1G, for example", name, argument,
+			   name);
+		return NULL;
+	}
+	return p + 1;
+}
+
+int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind)
+{
+	struct zcmu_store_options options = {
+		.size = store->create_size, .read_only = store->read_only || kind->read_only,
+	};
+	struct layer *layer = calloc(1, kind->size);
+	const char *spec;
+	int err;
+
+	if (!layer)
+		return -ENOMEM;
+	layer->kind = kind;
+	layer->store = store;
+	layer->read_only = store->read_only;
+	store->data = layer;
+	spec = take_options(layer, argument);
+	err = spec ? zcmu_store_open(spec, &options, &layer->below) : -EINVAL;
+	if (!err) {
+		resemble(store, layer->below);
+		err = kind->start ? kind->start(layer) : 0;
+	}
+	if (err) {
+		if (kind->stop)
+			kind->stop(layer);
+		zcmu_store_close(layer->below);
+		free(layer);
+	}
+	return err;
+}
+
+void layer_close(struct zcmu_store *store)
+{
+	struct layer *layer = layer_of(store);
+
+	if (layer->kind->stop)
+		layer->kind->stop(layer);
+	zcmu_store_close(layer->below);
+	free(layer);
+}
+
+/* As the store below would see it without us: its size before it grows, and after it shrank. */
+int layer_resize(struct zcmu_store *store, uint64_t size)
+{
+	struct zcmu_store *below = layer_of(store)->below;
+	uint64_t old = below->size;
+	int err;
+
+	if (size < old)
+		__atomic_store_n(&below->size, size, __ATOMIC_SEQ_CST);
+	err = below->ops->resize(below, size);
+	__atomic_store_n(&below->size, err ? old : size, __ATOMIC_SEQ_CST);
+	return err;
+}

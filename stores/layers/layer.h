@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Layers: stores that stand in front of another one, and change what it does. A layer's
+ * argument begins right behind its name: "[,OPTION=VALUE]...:STORE".
+ *
+ * layer.c has what they share: opening what is below, passing requests on, at once or
+ * later, and answers back. A layer decides; cow has a way of its own.
+ */
+#ifndef ZCMU_LAYER_H
+#define ZCMU_LAYER_H
+
+#include "disk.h"
+
+struct layer;
+
+/* A request on its way down: a copy, because the store below may change its own. */
+struct layer_io {
+	struct zcmu_io io;
+	struct zcmu_io *upper;
+	struct layer *layer;
+	struct layer_queue *queue;	/* NULL: it came without one */
+	struct layer_io *next;		/* held back */
+	uint64_t begun, at;		/* microseconds */
+};
+
+struct layer_kind {
+	const char *name;
+	size_t size;		/* of what begins with the struct layer */
+	bool read_only;		/* what is below is not written to */
+	/* Return: -EINVAL if there is no such option, or not with that value. */
+	int (*option)(struct layer *layer, const char *name, const char *value);
+	/* What is below is open. Messages are the layer's. */
+	int (*start)(struct layer *layer);
+	void (*stop)(struct layer *layer);
+	/*
+	 * What becomes of a request: 0: it goes on; a number of microseconds: it is held back
+	 * so long, and asked about @again; a negative errno: it is answered with that.
+	 */
+	int64_t (*decide)(struct layer *layer, const struct zcmu_io *io, bool again);
+	/* In place of passing it on. The layer calls layer_done(). */
+	void (*request)(struct layer *layer, struct layer_io *io);
+	void (*answered)(struct layer *layer, const struct layer_io *io, int error);
+};
+
+struct layer {
+	const struct layer_kind *kind;
+	struct zcmu_store *store;	/* this one */
+	struct zcmu_store *below;
+	bool read_only;			/* asked for; what is below may be so anyway */
+};
+
+int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind);
+void layer_close(struct zcmu_store *store);
+int layer_queue_open(struct zcmu_store *store, void **queue);
+void layer_queue_close(struct zcmu_store *store, void *queue);
+int layer_queue_fd(struct zcmu_store *store, void *queue);
+void layer_queue_reap(struct zcmu_store *store, void *queue);
+void layer_queue_submit(struct zcmu_store *store, void *queue);
+void layer_request(struct zcmu_store *store, struct zcmu_io *io);
+int layer_resize(struct zcmu_store *store, uint64_t size);
+
+void layer_done(struct zcmu_io *io, int error);
+uint64_t layer_now(void);		/* microseconds */
+const char *layer_op_name(enum zcmu_io_op op);
+
+/* Callbacks that the store below hasn't are taken out when it is open. */
+#define LAYER_OPS							\
+	.abi = ZCMU_STORE_ABI,						\
+	.size = sizeof(struct zcmu_store_ops),				\
+	.close = layer_close,						\
+	.queue_open = layer_queue_open,					\
+	.queue_close = layer_queue_close,				\
+	.queue_fd = layer_queue_fd,					\
+	.queue_reap = layer_queue_reap,					\
+	.queue_submit = layer_queue_submit,				\
+	.read = layer_request,						\
+	.write = layer_request,						\
+	.flush = layer_request,						\
+	.trim = layer_request,						\
+	.zero = layer_request,						\
+	.map = layer_request,						\
+	.resize = layer_resize
+
+#endif /* ZCMU_LAYER_H */

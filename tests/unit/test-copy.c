@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu copy (tool/copy.c), as a command: data, holes, sizes, what fails and is resumed.
+ */
+#include "nbd-server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BYTES	(8u << 20)
+
+/* @ stands for the test's folder. Return: the exit status; what it said is in "said". */
+static int copy(struct nbd_server *s, const char *arguments)
+{
+	char command[2048];
+	size_t len;
+	int status;
+
+	len = (size_t)snprintf(command, sizeof(command), "%s copy ", ZCMU_COMMAND);
+	for (; *arguments && len < sizeof(command) - 200; arguments++) {
+		if (*arguments == '@')
+			len += (size_t)sprintf(command + len, "%s", s->driver->directory);
+		else
+			command[len++] = *arguments;
+	}
+	snprintf(command + len, sizeof(command) - len, " 2> %s/said", s->driver->directory);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void expect_said(struct nbd_server *s, const char *text)
+{
+	FILE *file = fopen(nbd_server_path(s, "said"), "re");
+	char said[1024];
+	size_t n = fread(said, 1, sizeof(said) - 1, file);
+
+	fclose(file);
+	said[n] = '\0';
+	if (!strstr(said, text))
+		fail_msg("expected \"%s\", got \"%s\"", text, said);
+}
+
+/* Data in MiB 1 and 5, and at the end; holes elsewhere. Not a whole number of chunks */
+static void make_source(struct nbd_server *s)
+{
+	FILE *file = fopen(nbd_server_path(s, "from"), "we");
+	uint32_t i;
+
+	for (i = 0; i < 1 << 18; i++) {
+		uint32_t n = i * 2654435761u;
+
+		fseek(file, (i & 1 ? 5 : 1) * (1 << 20) + (i / 2) * 4, SEEK_SET);
+		fwrite(&n, 4, 1, file);
+	}
+	fseek(file, BYTES + 4096 - 4, SEEK_SET);
+	fwrite("end!", 4, 1, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void expect_same(struct nbd_server *s, const char *name)
+{
+	FILE *a = fopen(nbd_server_path(s, "from"), "re"), *b = fopen(nbd_server_path(s, name), "re");
+	uint32_t i;
+
+	assert_non_null(a);
+	assert_non_null(b);
+	for (i = 0; i < BYTES + 4096; i++)
+		assert_int_equal(fgetc(a), fgetc(b));
+	fclose(a);
+	fclose(b);
+}
+
+static void data_and_holes_are_copied(void **state)
+{
+	struct nbd_server *s = *state;
+	struct stat from, to;
+
+	make_source(s);
+	assert_int_equal(copy(s, "--create file:@/from file:@/to"), 0);
+	expect_same(s, "to");
+	stat(nbd_server_path(s, "from"), &from);
+	stat(nbd_server_path(s, "to"), &to);
+	assert_int_equal(to.st_size, from.st_size);
+	assert_true(to.st_blocks <= from.st_blocks + 64);
+}
+
+static void to_a_server_and_back_by_several_threads(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	nbdkit_start(s, "memory 9M");
+	assert_int_equal(copy(s, "--threads 3 file:@/from 'nbd+unix:///?socket=@/socket'"), 0);
+	assert_int_equal(copy(s, "--threads 3 'nbd+unix:///?socket=@/socket' file:@/to"), 1);
+	expect_said(s, "there is no such file");
+	assert_int_equal(copy(s, "--create --threads 3 'nbd+unix:///?socket=@/socket' file:@/to"), 0);
+	expect_same(s, "to");
+}
+
+static void what_does_not_fit_is_not_begun(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	nbdkit_start(s, "memory 4M");
+	assert_int_equal(copy(s, "file:@/from 'nbd+unix:///?socket=@/socket'"), 1);
+	expect_said(s, "it has 4194304 bytes");
+	assert_int_equal(copy(s, "file:@/from readonly:ram:9M"), 1);
+	expect_said(s, "can't be written to");
+	assert_int_equal(copy(s, "file:@/from"), 2);
+}
+
+static void old_contents_are_overwritten_by_holes_too(void **state)
+{
+	struct nbd_server *s = *state;
+	FILE *file;
+	uint32_t i;
+
+	make_source(s);
+	file = fopen(nbd_server_path(s, "to"), "we");
+	for (i = 0; i < BYTES + 4096; i++)
+		fputc(0xaa, file);
+	fclose(file);
+	assert_int_equal(copy(s, "file:@/from file:@/to"), 0);
+	expect_same(s, "to");
+}
+
+static void a_copy_that_failed_goes_on_where_it_was(void **state)
+{
+	struct nbd_server *s = *state;
+	unsigned long long at, size;
+	FILE *file;
+
+	make_source(s);
+	file = fopen(nbd_server_path(s, "bad"), "we");
+	fclose(file);
+	assert_int_equal(copy(s, "--create --resume @/note file:@/from"
+			      " fault,error=EIO,while=@/bad,on=write:file:@/to"), 1);
+	expect_said(s, "can't write at byte");
+	file = fopen(nbd_server_path(s, "note"), "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%llu %llu", &at, &size), 2);
+	fclose(file);
+	/* The first chunk is a hole, the second could not be written. */
+	assert_int_equal(at, 1 << 20);
+	assert_int_equal(size, BYTES + 4096);
+	unlink(nbd_server_path(s, "bad"));
+	assert_int_equal(copy(s, "--resume @/note file:@/from log,file=@/log:file:@/to"), 0);
+	expect_same(s, "to");
+	assert_int_equal(access(nbd_server_path(s, "note"), F_OK), -1);
+	file = fopen(nbd_server_path(s, "log"), "re");
+	{
+		char line[256];
+
+		while (fgets(line, sizeof(line), file))
+			assert_null(strstr(line, " zero offset=0 "));
+	}
+	fclose(file);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		NBD_TEST(data_and_holes_are_copied),
+		NBD_TEST(to_a_server_and_back_by_several_threads),
+		NBD_TEST(what_does_not_fit_is_not_begun),
+		NBD_TEST(old_contents_are_overwritten_by_holes_too),
+		NBD_TEST(a_copy_that_failed_goes_on_where_it_was),
+	};
+
+	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);
+}

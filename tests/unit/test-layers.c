@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Layers (stores/layers): what each does to the store below, alone and in a row.
+ */
+#include "store-driver.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint8_t data[65536], back[65536];
+static char spec[512];
+
+/* @ stands for the test's folder. */
+static void make_spec(const struct driver *d, const char *text)
+{
+	size_t len = 0;
+
+	for (; *text && len < sizeof(spec) - sizeof(d->directory); text++) {
+		if (*text == '@')
+			len += (size_t)sprintf(spec + len, "%s", d->directory);
+		else
+			spec[len++] = *text;
+	}
+	spec[len] = '\0';
+}
+
+static void make_disk(struct driver *d, uint8_t byte)
+{
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 1 << 20, byte);
+}
+
+static const char *path_of(struct driver *d, const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", d->directory, name);
+	return path;
+}
+
+/* Microseconds */
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void touch(struct driver *d, const char *name)
+{
+	fclose(fopen(path_of(d, name), "we"));
+}
+
+static void a_layer_wants_a_store(void **state)
+{
+	static const char *const specs[] = {
+		"readonly", "readonly:", "log", "limit,rate=1M", "limit,rate=1M:",
+	};
+	struct driver *d = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		assert_int_equal(driver_open(d, specs[i], 0, false), -EINVAL);
+		expect_logged(d, "in front of which store", specs[i]);
+	}
+	assert_int_equal(driver_open(d, "readonly:floppy:a", 0, false), -ENOENT);
+}
+
+static void an_option_a_layer_doesn_t_know_is_refused(void **state)
+{
+	static const char *const specs[] = {
+		"readonly,a=b:ram:1M", "log,path=a:ram:1M", "limit,rate=fast:ram:1M",
+		"limit,rate=0:ram:1M", "fault,error=EWHAT:ram:1M", "fault,delay=-1:ram:1M",
+		"fault,on=seek:ram:1M", "fault,hang=1:ram:1M", "fault,while=:ram:1M", "cow,:ram:1M",
+	};
+	struct driver *d = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		assert_int_equal(driver_open(d, specs[i], 0, false), -EINVAL);
+		expect_logged(d, specs[i], "is no option of this layer");
+	}
+	assert_int_equal(driver_open(d, "fault:ram:1M", 0, false), -EINVAL);
+	assert_int_equal(driver_open(d, "limit:ram:1M", 0, false), -EINVAL);
+	assert_int_equal(driver_open(d, "log:ram:1M", 0, false), -EINVAL);
+	assert_int_equal(driver_open(d, "cow:ram:1M", 0, false), -EINVAL);
+}
+
+static void readonly_can_only_be_read(void **state)
+{
+	struct driver *d = *state;
+
+	make_disk(d, 7);
+	assert_int_equal(chmod(d->path, 0400), 0);
+	make_spec(d, "readonly:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_true(d->store->read_only);
+	assert_false(zcmu_store_can(d->store, ZCMU_IO_WRITE));
+	assert_false(zcmu_store_can(d->store, ZCMU_IO_TRIM));
+	expect_bytes_of(d, 0, 65536, 7);
+}
+
+/* Everything that the store below can, through three layers, with queues and without */
+static void a_row_of_layers_is_as_able_as_the_store(void **state)
+{
+	static const char *const belows[] = { "file:@/disk.img", "ram:1M" };
+	struct driver *d = *state;
+	char text[256];
+	size_t i;
+
+	make_disk(d, 0);
+	for (i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "log,file=@/log:limit,rate=1G:fault,error=EIO,while=@/bad:%s",
+			 belows[i]);
+		make_spec(d, text);
+		assert_int_equal(driver_open(d, spec, 0, false), 0);
+		memset(data, 0x31, sizeof(data));
+		assert_int_equal(driver_write(d, 4096, data, sizeof(data), true), ZCMU_OK);
+		expect_bytes_of(d, 4096, sizeof(data), 0x31);
+		expect_bytes_of(d, 0, 4096, 0);
+		assert_int_equal(driver_map(d, 4096, 4096, true), 4096);
+		assert_int_equal(driver_trim(d, 8192, 8192), ZCMU_OK);
+		expect_bytes_of(d, 8192, 8192, 0);
+		assert_int_equal(driver_zero(d, 16384, 4096, false), ZCMU_OK);
+		expect_bytes_of(d, 16384, 4096, 0);
+		assert_int_equal(d->store->ops->resize(d->store, 2 << 20), 0);
+		d->store->size = 2 << 20;
+		assert_int_equal(driver_write(d, 1 << 20, data, 4096, false), ZCMU_OK);
+		d->store->size = 1 << 20;
+		assert_int_equal(d->store->ops->resize(d->store, 1 << 20), 0);
+		driver_close(d);
+	}
+}
+
+static void log_has_a_line_for_each_request(void **state)
+{
+	struct driver *d = *state;
+	char line[256];
+	FILE *file;
+
+	make_disk(d, 0);
+	make_spec(d, "log,file=@/log:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_int_equal(driver_write(d, 4096, data, 8192, true), ZCMU_OK);
+	assert_int_equal(driver_flush(d), ZCMU_OK);
+	driver_close(d);
+	file = fopen(path_of(d, "log"), "re");
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_non_null(strstr(line, " write offset=4096 length=8192 fua error=0 us="));
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_non_null(strstr(line, " flush offset=0 length=0 error=0 us="));
+	assert_null(fgets(line, sizeof(line), file));
+	fclose(file);
+}
+
+static void fault_fails_what_it_is_told_to_while_a_file_is_there(void **state)
+{
+	struct driver *d = *state;
+
+	make_disk(d, 5);
+	make_spec(d, "fault,error=ENOSPC,on=write,while=@/bad:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
+	touch(d, "bad");
+	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_NO_SPACE);
+	expect_bytes_of(d, 8192, 4096, 5);
+	unlink(path_of(d, "bad"));
+	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
+}
+
+static void fault_lets_requests_hang_until_the_file_is_gone(void **state)
+{
+	struct driver *d = *state;
+	struct driven slow = { .iov = { { data, 4096 } } }, quick = { .iov = { { back, 4096 } } };
+
+	make_disk(d, 5);
+	make_spec(d, "fault,hang,on=write,while=@/bad:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	touch(d, "bad");
+	memset(data, 1, 4096);
+	driver_start(d, &slow, ZCMU_IO_WRITE, 0, 4096);
+	driver_start(d, &quick, ZCMU_IO_READ, 8192, 4096);
+	driver_wait_for(d, &quick);
+	assert_int_equal(back[0], 5);
+	assert_false(slow.answered);
+	unlink(path_of(d, "bad"));
+	driver_wait(d);
+	assert_int_equal(slow.status, ZCMU_OK);
+	expect_bytes_of(d, 0, 4096, 1);
+}
+
+static void fault_delays_and_then_fails(void **state)
+{
+	struct driver *d = *state;
+	uint64_t begin, end;
+
+	assert_int_equal(driver_open(d, "fault,delay=100,error=EIO,on=read:ram:1M", 0, false), 0);
+	begin = now();
+	assert_int_equal(driver_read(d, 0, back, 4096), ZCMU_READ_ERROR);
+	end = now();
+	assert_true(end - begin >= 99000);
+}
+
+/* No faster than told; how much slower is the machine's affair. */
+static void limit_lets_through_so_much_in_a_second(void **state)
+{
+	struct driver *d = *state;
+	uint64_t begin, end;
+	int i;
+
+	assert_int_equal(driver_open(d, "limit,rate=1M:ram:1M", 0, false), 0);
+	begin = now();
+	for (i = 0; i < 8; i++)
+		assert_int_equal(driver_write(d, 0, data, 65536, false), ZCMU_OK);
+	end = now();
+	/* Half a MiB: the last begins after 7/16 s, less the tenth that may be saved up. */
+	assert_true(end - begin >= 330000);
+}
+
+static bool is_written(int i)
+{
+	return (i >= 512 && i < 1024) || (i >= 4096 && i < 12288);
+}
+
+static void cow_leaves_what_is_below_as_it_is(void **state)
+{
+	struct driver *d = *state;
+	FILE *file;
+	int i;
+
+	make_disk(d, 7);
+	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	memset(data, 0xe1, sizeof(data));
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_false(d->store->read_only);
+	expect_bytes_of(d, 0, 65536, 7);
+	assert_int_equal(driver_write(d, 512, data, 512, false), ZCMU_OK);
+	assert_int_equal(driver_write(d, 4096, data, 8192, true), ZCMU_OK);
+	expect_bytes_of(d, 0, 512, 7);
+	expect_bytes_of(d, 512, 512, 0xe1);
+	expect_bytes_of(d, 1024, 3072, 7);
+	/* All in one read, in pieces that are no blocks */
+	{
+		struct driven r = { .iov = { { back, 700 }, { back + 700, 9000 },
+					     { back + 9700, 16384 - 9700 } } };
+
+		driver_start(d, &r, ZCMU_IO_READ, 0, 16384);
+		driver_wait(d);
+		assert_int_equal(r.status, ZCMU_OK);
+		for (i = 0; i < 16384; i++)
+			assert_int_equal(back[i], is_written(i) ? 0xe1 : 7);
+	}
+	driver_close(d);
+	file = fopen(d->path, "re");
+	for (i = 0; i < 1 << 20; i++)
+		assert_int_equal(fgetc(file), 7);
+	fclose(file);
+	/* It is still there when it is opened again. */
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	expect_bytes_of(d, 512, 512, 0xe1);
+	expect_bytes_of(d, 4096, 8192, 0xe1);
+	expect_bytes_of(d, 12288, 4096, 7);
+	assert_int_equal(driver_flush(d), ZCMU_OK);
+	driver_close(d);
+	assert_int_equal(driver_open(d, spec, 0, true), 0);
+	assert_true(d->store->read_only);
+}
+
+static void cow_refuses_an_overlay_of_something_else(void **state)
+{
+	struct driver *d = *state;
+
+	make_disk(d, 7);
+	make_spec(d, "cow,overlay=@/overlay:ram:2M");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	driver_close(d);
+	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), -EINVAL);
+	expect_logged(d, "overlay", "not the overlay of a disk of 1048576 bytes");
+	make_spec(d, "cow,overlay=@/disk.img:ram:1M");
+	assert_int_equal(driver_open(d, spec, 0, false), -EINVAL);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		STORE_TEST(a_layer_wants_a_store),
+		STORE_TEST(an_option_a_layer_doesn_t_know_is_refused),
+		STORE_TEST(readonly_can_only_be_read),
+		STORE_TEST(a_row_of_layers_is_as_able_as_the_store),
+		STORE_TEST(log_has_a_line_for_each_request),
+		STORE_TEST(fault_fails_what_it_is_told_to_while_a_file_is_there),
+		STORE_TEST(fault_lets_requests_hang_until_the_file_is_gone),
+		STORE_TEST(fault_delays_and_then_fails),
+		STORE_TEST(limit_lets_through_so_much_in_a_second),
+		STORE_TEST(cow_leaves_what_is_below_as_it_is),
+		STORE_TEST(cow_refuses_an_overlay_of_something_else),
+	};
+
+	return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu copy: the threads. Each has its own queues of both stores, and takes chunks in
+ * turn; a chunk is asked for holes, read, and written or zeroed. Progress that was made
+ * stable is noted in a file, to go on from there.
+ */
+#include "copy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define CHECKPOINT	5		/* seconds */
+
+/*
+ * One slot's way
+ */
+
+/* An answer, in whatever thread. */
+static void answered(struct zcmu_io *io, int error)
+{
+	struct slot *slot = (struct slot *)io;
+	struct worker *worker = slot->worker;
+	uint64_t one = 1;
+	ssize_t ignored;
+
+	slot->error = error;
+	pthread_mutex_lock(&worker->lock);
+	slot->ready = worker->ready;
+	worker->ready = slot;
+	pthread_mutex_unlock(&worker->lock);
+	ignored = write(worker->wake_fd, &one, sizeof(one));
+	(void)ignored;
+}
+
+static void ask(struct slot *slot, bool target, enum zcmu_io_op op)
+{
+	struct worker *worker = slot->worker;
+	bool moves = op == ZCMU_IO_READ || op == ZCMU_IO_WRITE;
+
+	slot->iov = (struct iovec){ slot->buffer, slot->length };
+	slot->io = (struct zcmu_io){
+		.op = op, .offset = slot->offset, .length = slot->length, .mapped = true,
+		.may_trim = true, .iov = &slot->iov, .iovcnt = moves,
+		.queue = target ? worker->target : worker->source, .done = answered,
+	};
+	zcmu_store_ask(target ? worker->copy->target : worker->copy->source, &slot->io);
+}
+
+static bool is_zero(const char *bytes, size_t len)
+{
+	return !bytes[0] && !memcmp(bytes, bytes + 1, len - 1);
+}
+
+/* Have the target read as zeroes where the slot is. */
+static void write_zeroes(struct slot *slot)
+{
+	slot->step = STEP_WRITE;
+	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_ZERO)) {
+		ask(slot, true, ZCMU_IO_ZERO);
+	} else {
+		memset(slot->buffer, 0, slot->length);
+		ask(slot, true, ZCMU_IO_WRITE);
+	}
+}
+
+/* Go on where the last part ended: what comes, a hole or data? */
+static void next_part(struct slot *slot)
+{
+	slot->length = slot->end - slot->offset;
+	slot->step = STEP_MAP;
+	if (zcmu_store_can(slot->worker->copy->source, ZCMU_IO_MAP)) {
+		ask(slot, false, ZCMU_IO_MAP);
+	} else {
+		slot->step = STEP_READ;
+		ask(slot, false, ZCMU_IO_READ);
+	}
+}
+
+static void take_chunk(struct slot *slot)
+{
+	struct worker *worker = slot->worker;
+	struct copy *copy = worker->copy;
+	uint64_t chunk = copy->chunks;
+
+	if (!atomic_load(&copy->error))
+		chunk = atomic_fetch_add(&copy->next, 1);
+
+	slot->step = STEP_FREE;
+	if (chunk >= copy->chunks)
+		return;
+	slot->chunk = chunk;
+	slot->offset = chunk * COPY_CHUNK;
+	slot->end = slot->offset + COPY_CHUNK < copy->source->size ? slot->offset + COPY_CHUNK :
+		    copy->source->size;
+	worker->active++;
+	next_part(slot);
+}
+
+static void fail(struct slot *slot)
+{
+	struct copy *copy = slot->worker->copy;
+	bool reads = slot->step != STEP_WRITE;
+	int none = 0;
+
+	if (atomic_compare_exchange_strong(&copy->error, &none, slot->error))
+		zcmu_error("%s: can't %s at byte %" PRIu64 ": %s", reads ? copy->from : copy->to,
+			   reads ? "read" : "write", slot->offset, strerror(-slot->error));
+}
+
+static void advance(struct slot *slot)
+{
+	struct worker *worker = slot->worker;
+
+	if (slot->error) {
+		fail(slot);
+	} else if (slot->step == STEP_MAP) {
+		slot->length = slot->io.length;
+		if (!slot->io.mapped) {
+			write_zeroes(slot);
+			return;
+		}
+		slot->step = STEP_READ;
+		ask(slot, false, ZCMU_IO_READ);
+		return;
+	} else if (slot->step == STEP_READ) {
+		if (is_zero(slot->buffer, slot->length)) {
+			write_zeroes(slot);
+			return;
+		}
+		slot->step = STEP_WRITE;
+		ask(slot, true, ZCMU_IO_WRITE);
+		return;
+	} else {
+		slot->offset += slot->length;
+		if (slot->offset < slot->end) {
+			next_part(slot);
+			return;
+		}
+		atomic_store(&worker->copy->is_done[slot->chunk], true);
+		atomic_fetch_add(&worker->copy->done, 1);
+	}
+	worker->active--;
+	take_chunk(slot);
+}
+
+/*
+ * Noting progress: what the file says was flushed
+ */
+
+static void write_note(const struct copy *copy, uint64_t chunks)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s.new", copy->resume);
+	file = fopen(path, "we");
+	if (!file || fprintf(file, "%" PRIu64 " %" PRIu64 "\n", chunks * COPY_CHUNK, copy->source->size) < 0 ||
+	    fflush(file) || fsync(fileno(file)) || rename(path, copy->resume))
+		zcmu_warning("%s: can't be written: %s; a copy that is broken off begins at the start",
+			     copy->resume, strerror(errno));
+	if (file)
+		fclose(file);
+}
+
+int copy_read_note(struct copy *copy)
+{
+	uint64_t bytes, size;
+	FILE *file = fopen(copy->resume, "re");
+	int n;
+
+	if (!file)
+		return errno == ENOENT ? 0 : -errno;
+	n = fscanf(file, "%" SCNu64 " %" SCNu64, &bytes, &size);
+	fclose(file);
+	if (n != 2 || bytes % COPY_CHUNK || bytes > size || size != copy->source->size) {
+		zcmu_error("%s: it is not the note of a copy of %" PRIu64 " bytes; remove it to begin at the start",
+			   copy->resume, copy->source->size);
+		return -EINVAL;
+	}
+	copy->first = bytes / COPY_CHUNK;
+	return 0;
+}
+
+/* Flush what is done from the start on, and note it then. */
+void copy_checkpoint(struct worker *worker, bool now)
+{
+	struct copy *copy = worker->copy;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (worker->flushing || (!now && t.tv_sec < worker->checked + CHECKPOINT))
+		return;
+	worker->checked = t.tv_sec;
+	while (worker->prefix < copy->chunks && atomic_load(&copy->is_done[worker->prefix]))
+		worker->prefix++;
+	worker->flush.length = 0;
+	worker->flush.offset = 0;
+	worker->flush.step = STEP_WRITE;
+	if (!zcmu_store_can(copy->target, ZCMU_IO_FLUSH)) {
+		if (copy->resume)
+			write_note(copy, worker->prefix);
+		return;
+	}
+	worker->flushing = true;
+	ask(&worker->flush, true, ZCMU_IO_FLUSH);
+}
+
+static void flushed(struct worker *worker)
+{
+	worker->flushing = false;
+	if (worker->flush.error)
+		fail(&worker->flush);
+	else if (worker->copy->resume)
+		write_note(worker->copy, worker->prefix);
+}
+
+/*
+ * Threads
+ */
+
+static void submit(struct worker *worker)
+{
+	struct copy *copy = worker->copy;
+
+	if (copy->source->ops->queue_submit)
+		copy->source->ops->queue_submit(copy->source, worker->source);
+	if (copy->target->ops->queue_submit)
+		copy->target->ops->queue_submit(copy->target, worker->target);
+}
+
+/* Return: was there anything? */
+static bool take_answers(struct worker *worker)
+{
+	struct slot *slot, *next;
+
+	pthread_mutex_lock(&worker->lock);
+	slot = worker->ready;
+	worker->ready = NULL;
+	pthread_mutex_unlock(&worker->lock);
+	if (!slot)
+		return false;
+	for (; slot; slot = next) {
+		next = slot->ready;
+		if (slot == &worker->flush)
+			flushed(worker);
+		else
+			advance(slot);
+	}
+	return true;
+}
+
+static void wait_for_answers(struct worker *worker)
+{
+	struct copy *copy = worker->copy;
+	struct pollfd fds[3] = {
+		{ .fd = worker->wake_fd, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
+	};
+	uint64_t count;
+	ssize_t ignored;
+
+	if (worker->source)
+		fds[1].fd = copy->source->ops->queue_fd(copy->source, worker->source);
+	if (worker->target)
+		fds[2].fd = copy->target->ops->queue_fd(copy->target, worker->target);
+	if (poll(fds, 3, 1000) <= 0)
+		return;
+	if (fds[0].revents)
+		ignored = read(worker->wake_fd, &count, sizeof(count));
+	(void)ignored;
+	if (fds[1].revents)
+		copy->source->ops->queue_reap(copy->source, worker->source);
+	if (fds[2].revents)
+		copy->target->ops->queue_reap(copy->target, worker->target);
+}
+
+void *copy_work(void *argument)
+{
+	struct worker *worker = argument;
+	unsigned int i;
+
+	for (i = 0; i < COPY_DEPTH; i++)
+		take_chunk(&worker->slots[i]);
+	while (worker->active || worker->flushing) {
+		while (take_answers(worker))
+			;
+		if (worker == worker->copy->workers && worker->copy->resume && worker->active)
+			copy_checkpoint(worker, false);
+		submit(worker);
+		if (worker->active || worker->flushing)
+			wait_for_answers(worker);
+	}
+	return NULL;
+}
+
+static int open_queue(struct zcmu_store *store, void **queue)
+{
+	return store->ops->queue_open ? store->ops->queue_open(store, queue) : 0;
+}
+
+int copy_worker_init(struct worker *worker, struct copy *copy)
+{
+	unsigned int i;
+	int err;
+
+	worker->copy = copy;
+	pthread_mutex_init(&worker->lock, NULL);
+	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake_fd < 0)
+		return -errno;
+	worker->flush.worker = worker;
+	worker->prefix = copy->first;
+	for (i = 0; i < COPY_DEPTH; i++) {
+		worker->slots[i].worker = worker;
+		if (posix_memalign((void **)&worker->slots[i].buffer, 4096, COPY_CHUNK))
+			return -ENOMEM;
+	}
+	err = open_queue(copy->source, &worker->source);
+	return err ? err : open_queue(copy->target, &worker->target);
+}
+
+void copy_worker_deinit(struct worker *worker)
+{
+	struct copy *copy = worker->copy;
+	unsigned int i;
+
+	if (worker->source)
+		copy->source->ops->queue_close(copy->source, worker->source);
+	if (worker->target)
+		copy->target->ops->queue_close(copy->target, worker->target);
+	for (i = 0; i < COPY_DEPTH; i++)
+		free(worker->slots[i].buffer);
+	if (worker->wake_fd >= 0)
+		close(worker->wake_fd);
+	pthread_mutex_destroy(&worker->lock);
+}
