@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Attacks on mailbox and ring: answers of all kinds, right and wrong, doubled and in any
+ * order; tails where none can be; garbage in every field. Plain good answers are among
+ * them, or there would be nothing to attack.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hostile.h"
+
+struct answer {
+	uint16_t id;
+	uint8_t status, uflags;
+	uint32_t read_len;
+	bool has_sense;
+	bool keeps_place;	/* the tail doesn't move */
+};
+
+/* The tail passes what needs no answer. Return: the place for an answer, or NULL. */
+static const struct hostile_place *next_place(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < hostile.nr_places && !hostile.places[i].is_cmd; i++)
+		;
+	if (!i)
+		return hostile.nr_places ? &hostile.places[0] : NULL;
+	memmove(hostile.places, hostile.places + i,
+		(hostile.nr_places - i) * sizeof(hostile.places[0]));
+	hostile.nr_places -= i;
+	return hostile.nr_places ? &hostile.places[0] : NULL;
+}
+
+static void store_tail(uint32_t tail)
+{
+	__atomic_store_n(&hostile_mailbox()->cmd_tail, tail, __ATOMIC_RELEASE);
+}
+
+static void garbage_sense(uint8_t *sense)
+{
+	size_t i;
+
+	for (i = 0; i < ZCMU_SENSE_SIZE; i++)
+		sense[i] = (uint8_t)below(256);
+	/* What isn't sense data at all keeps the SCSI layer busy for long: seldom. */
+	if (!one_in(64))
+		sense[0] = one_in(2) ? 0x70 : 0x72;
+	/* Nor shall it repeat commands for ever. */
+	if (one_in(2))
+		sense[one_in(2) ? 1 : 2] = 3 + (uint8_t)below(3);
+}
+
+static void put(const struct answer *a)
+{
+	const struct hostile_place *place = next_place();
+	struct zcmu_cmd_entry *entry;
+
+	if (!place)
+		return;
+	entry = (void *)(hostile.maps[0] + hostile.ring_off + place->at);
+	entry->hdr.cmd_id = a->id;
+	entry->hdr.uflags = a->uflags;
+	entry->rsp.scsi_status = a->status;
+	entry->rsp.read_len = a->read_len;
+	if (a->has_sense)
+		garbage_sense(entry->rsp.sense);
+	if (a->keeps_place)
+		return;
+	hostile.tail = (place->at + place->len) % hostile.ring_size;
+	hostile.nr_places--;
+	memmove(hostile.places, hostile.places + 1,
+		hostile.nr_places * sizeof(hostile.places[0]));
+	store_tail(hostile.tail);
+}
+
+/* The oldest that we have, or one that comes later. */
+static struct answer take_cmd(bool any)
+{
+	unsigned int i = any && hostile.nr_cmds ? below(hostile.nr_cmds) : 0;
+	struct answer a = { .id = hostile.cmds[i].id };
+
+	if (hostile.nr_cmds) {
+		hostile.nr_cmds--;
+		memmove(hostile.cmds + i, hostile.cmds + i + 1,
+			(hostile.nr_cmds - i) * sizeof(hostile.cmds[0]));
+	}
+	return a;
+}
+
+static void good(void)
+{
+	struct answer a = take_cmd(false);
+
+	put(&a);
+	hostile_kick();
+}
+
+static void many_good(void)
+{
+	unsigned int n = 1 + below(32);
+
+	while (n-- && hostile.nr_cmds) {
+		struct answer a = take_cmd(true);
+
+		put(&a);
+	}
+	hostile_kick();
+}
+
+/* Fill a READ, read a WRITE, and answer. */
+static void honest(void)
+{
+	const struct hostile_cmd *cmd = &hostile.cmds[0];
+	unsigned int i;
+
+	if (hostile.nr_cmds) {
+		for (i = 0; i < cmd->nr; i++)
+			touch_all(hostile.maps[0] + cmd->iov[i].base, cmd->iov[i].len);
+	}
+	good();
+}
+
+static void any_status(void)
+{
+	struct answer a = take_cmd(true);
+
+	a.status = (uint8_t)below(256);
+	/* With BUSY and such the SCSI layer tries again for minutes. */
+	if (one_in(2))
+		a.status = 2;
+	a.has_sense = one_in(2);
+	a.uflags = (uint8_t)below(256) & (one_in(4) ? 0xff : ~ZCMU_UFLAG_KEEP_BUF);
+	put(&a);
+	hostile_kick();
+}
+
+static void any_length(void)
+{
+	static const uint32_t lengths[] = { 0, 1, 511, 513, 4096, 0x7fffffff, 0xffffffff };
+	struct answer a = take_cmd(true);
+
+	a.uflags = ZCMU_UFLAG_READ_LEN;
+	a.read_len = lengths[below(7)];
+	if (one_in(4)) {
+		a.status = 2;
+		a.has_sense = true;
+	}
+	put(&a);
+	hostile_kick();
+}
+
+static void keep(void)
+{
+	struct answer a = take_cmd(true);
+
+	a.uflags = ZCMU_UFLAG_KEEP_BUF;
+	put(&a);
+	hostile_kick();
+}
+
+/* The same command in two places at once, with and without a kick between them. */
+static void twice(void)
+{
+	struct answer a = take_cmd(true);
+
+	if (one_in(2))
+		a.uflags = ZCMU_UFLAG_KEEP_BUF;
+	put(&a);
+	if (one_in(2))
+		hostile_kick();
+	put(&a);
+	hostile_kick();
+}
+
+static void wrong_id(void)
+{
+	struct answer a = { .id = (uint16_t)(one_in(2) ? below(256) : below(65536)) };
+
+	put(&a);
+	hostile_kick();
+}
+
+static void tail(void)
+{
+	uint32_t head = hostile_mailbox()->cmd_head, value;
+
+	switch (below(6)) {
+	case 0:
+		value = (uint32_t)prng_next(&hostile.prng);
+		break;
+	case 1:
+		value = hostile.ring_size - below(2) * 8;
+		break;
+	case 2:
+		value = head + 8 * (1 + below(64));
+		break;
+	case 3:
+		value = hostile.tail + 8 * below(32);
+		break;
+	case 4:
+		value = hostile.tail + below(200);
+		break;
+	default:
+		value = head;
+		break;
+	}
+	store_tail(value);
+	hostile_kick();
+}
+
+static void garbage_entry(void)
+{
+	struct answer a = { .keeps_place = true };
+	unsigned int i, words = 1 + below(16);
+	uint8_t *entry;
+
+	if (!hostile.nr_places)
+		return;
+	put(&a);
+	entry = hostile.maps[0] + hostile.ring_off + hostile.places[below(hostile.nr_places)].at;
+	for (i = 0; i < words; i++)
+		touch_store(entry + below(14) * 8, prng_next(&hostile.prng) >> 1);
+	if (one_in(4))
+		hostile_kick();
+}
+
+static void garbage_mailbox(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++) {
+		/* The tail has attacks of its own. */
+		if (i * 8 == offsetof(struct zcmu_mailbox, cmd_tail))
+			continue;
+		touch_store(hostile.maps[0] + i * 8, prng_next(&hostile.prng) >> 1);
+	}
+	/* The kernel never reads the head, but we do, and it may take long to write it anew. */
+	hostile_mailbox()->cmd_head = hostile.taken;
+	hostile_kick();
+}
+
+const struct hostile_attack ring_attacks[] = {
+	{ "good", 30, good },
+	{ "many good answers", 30, many_good },
+	{ "honest", 30, honest },
+	{ "any status", 8, any_status },
+	{ "any length", 8, any_length },
+	{ "keep", 8, keep },
+	{ "answer twice", 1, twice },
+	{ "wrong id", 1, wrong_id },
+	{ "tail", 2, tail },
+	{ "garbage in an entry", 6, garbage_entry },
+	{ "garbage in the mailbox", 2, garbage_mailbox },
+	{ NULL, 0, NULL },
+};
