@@ -13,6 +13,7 @@ help:
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
+	@echo 'make check-powercut  what was flushed is there when the power was cut; CUTS=50 for more'
 	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
 	@echo 'make user          library, stores and the zcmu command, in build/user'
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
@@ -47,6 +48,9 @@ check-docs: user
 check-vm: user
 	@./tests/run $(if $(K),-k "$(K)") $(CASES)
 
+check-powercut: user
+	@./tests/powercut $(if $(K),-k $(K)) $(if $(CUTS),-n $(CUTS))
+
 demo: deps user
 	@./vm/demo $(ON)
 
@@ -61,4 +65,4 @@ clean:
 	rm -rf build/user build/asan build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules check check-docs check-unit check-vm demo style install clean
+.PHONY: help deps user module modules check check-docs check-powercut check-unit check-vm demo style install clean
