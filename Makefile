@@ -17,6 +17,7 @@ help:
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
 	@echo '                   first, once; not part of check. K=6.12-debug, CASES="name..."'
+	@echo 'make check-powercut  what was flushed is there when the power was cut; CUTS=50 for more'
 	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
 	@echo 'make user          library, stores and the zcmu command, in build/user'
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
@@ -60,6 +61,9 @@ check-debug: user
 	@./vm/deps debug
 	@./tests/run -k "$(or $(K),6.1-debug)" $(CASES)
 
+check-powercut: user
+	@./tests/powercut $(if $(K),-k $(K)) $(if $(CUTS),-n $(CUTS))
+
 demo: deps user
 	@./vm/demo $(ON)
 
@@ -77,4 +81,5 @@ clean:
 	rm -rf build/user build/asan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-docs check-unit check-vm check-debug demo fuzz style install clean
+.PHONY: help deps user module modules bench check check-docs check-powercut check-unit check-vm check-debug demo fuzz style \
+	install clean

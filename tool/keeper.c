@@ -17,7 +17,8 @@
 
 #include "privileges.h"
 
-#define ANSWER_SECONDS	130	/* resizing drains for 60 at most, stopping as long as a flush takes */
+/* Resizing drains for 60 at most; stopping takes as long as a flush. */
+#define ANSWER_SECONDS	130
 
 bool keeper_has_child(const struct keeper *keeper)
 {

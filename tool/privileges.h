@@ -54,7 +54,7 @@ struct message {
 };
 
 int message_send(int fd, const struct message *message, int passed_fd);	/* quiet */
-int message_receive(int fd, struct message *message, int *passed_fd);	/* quiet; -EPIPE: it has gone */
+int message_receive(int fd, struct message *message, int *passed_fd);	/* quiet; -EPIPE */
 
 /* What the store is asked for */
 struct confined_wish {

@@ -240,7 +240,10 @@ static int add_memory(scmp_filter_ctx filter)
 						  &no_code);
 }
 
-/* Threads, but no processes. clone3() has its flags in memory: it isn't there, as in old kernels. */
+/*
+ * Threads, but no processes. clone3() has its flags in memory, where no filter sees them:
+ * it isn't there, as in old kernels, and the C library does without.
+ */
 static int add_threads(scmp_filter_ctx filter)
 {
 	struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
