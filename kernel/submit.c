@@ -68,13 +68,17 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	return zcmu_plan_should_lend(plan, &policy);
 }
 
-/* Bring a payload's bytes into its blocks of the copy area. */
+/* Bring a payload's bytes into its blocks of the copy area, if it has any. */
 void zcmu_copy_in(struct zcmu_cmd *cmd)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
 
-	if (zcmu_is_write(se_cmd) || is_bidi(se_cmd))
+	if (cmd->in.nr)
+		zcmu_copy_zero(area, &cmd->in);
+	if (!cmd->out.nr)
+		return;
+	if (zcmu_is_write(se_cmd))
 		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
 	else if (needs_clean_memory(se_cmd))
 		zcmu_copy_zero(area, &cmd->out);
@@ -84,15 +88,16 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
-	int ret;
+	u32 bytes = se_cmd->t_data_nents ? se_cmd->data_length : 0;
+	u32 in_bytes = is_bidi(se_cmd) ? bidi_length(se_cmd) : 0;
+	int ret = 0;
 
-	if (!se_cmd->data_length || !se_cmd->t_data_nents)
-		return 0;
-	if (is_bidi(se_cmd) && !zcmu_copy_holds(area, se_cmd->data_length, bidi_length(se_cmd)))
+	if (!zcmu_copy_holds(area, bytes, in_bytes))
 		return -EMSGSIZE;
-	ret = zcmu_copy_reserve(area, &cmd->out, se_cmd->data_length);
-	if (!ret && is_bidi(se_cmd))
-		ret = zcmu_copy_reserve(area, &cmd->in, bidi_length(se_cmd));
+	if (bytes)
+		ret = zcmu_copy_reserve(area, &cmd->out, bytes);
+	if (!ret && in_bytes)
+		ret = zcmu_copy_reserve(area, &cmd->in, in_bytes);
 	if (!ret)
 		zcmu_copy_in(cmd);
 	return ret;
@@ -145,7 +150,7 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 		counters->commands_lent++;
 		counters->bytes_lent += plan->bytes - plan->edge_bytes;
 		counters->bytes_edge += plan->edge_bytes;
-	} else if (cmd->out.nr) {
+	} else if (cmd->out.nr || cmd->in.nr) {
 		counters->commands_copied++;
 		counters->bytes_copied += cmd->out.bytes + cmd->in.bytes;
 	}

@@ -9,12 +9,23 @@ fabric_dir=/sys/kernel/config/target/zcmu_test
 fabric_attach() {
 	local port=$fabric_dir/naa.5001405000000009
 	insmod "$ZCMU_TREE/build/$(uname -r)/fabric/zcmu_test_fabric.ko" || fail "no transport"
-	at_end fabric_detach
+	at_end fabric_end
 	mkdir -p $port/tpgt_1/lun/lun_0
 	ln -s "${1:-$core/user_99/disk}" $port/tpgt_1/lun/lun_0/disk
 	# The port's own UNIT ATTENTIONs
 	fabric send 00 00 00 00 00 00 > /dev/null
 	fabric send -n 1 00 00 00 00 00 00 > /dev/null
+}
+
+# However the case ends: commands that nobody would answer any more must not keep the port.
+fabric_end() {
+	local action
+	for action in "$core"/user_*/*/action; do
+		echo 1 > "$action/block_dev"
+		echo 2 > "$action/reset_ring"
+		echo 0 > "$action/block_dev"
+	done
+	fabric_detach
 }
 
 fabric_detach() {

@@ -14,7 +14,8 @@
 
 /* Fabrics say since 6.7 where their commands are submitted: here, so that SUBMIT means it. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-#define FABRIC_SUBMITS_DIRECTLY	.direct_submit_supp = 1, .default_submit_type = TARGET_DIRECT_SUBMIT,
+#define FABRIC_SUBMITS_DIRECTLY	\
+	.direct_submit_supp = 1, .default_submit_type = TARGET_DIRECT_SUBMIT,
 #else
 #define FABRIC_SUBMITS_DIRECTLY
 #endif

@@ -42,7 +42,7 @@ struct zcmu_test_request {
 	__u8 direction;		/* enum zcmu_test_direction */
 	__u8 attribute;
 	__u8 nexus;		/* which initiator */
-	__u8 tmr;		/* not 0: a task management function, as the target core counts them */
+	__u8 tmr;		/* not 0: a task management function, by the core's number */
 	__u32 lun;
 	__u64 tag;		/* the command's, or of the one to abort */
 	__u32 data_length;	/* what the initiator says; at most what the list has */

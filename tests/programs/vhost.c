@@ -112,7 +112,9 @@ static void set_queue(unsigned int index)
 
 static void set_up(const char *wwpn)
 {
-	struct vhost_scsi_target target = { .abi_version = VHOST_SCSI_ABI_VERSION, .vhost_tpgt = TARGET };
+	struct vhost_scsi_target target = {
+		.abi_version = VHOST_SCSI_ABI_VERSION, .vhost_tpgt = TARGET,
+	};
 	uint64_t features = 1ull << VIRTIO_F_VERSION_1;
 	unsigned int i;
 
