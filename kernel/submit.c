@@ -29,12 +29,43 @@ static bool is_bidi(const struct se_cmd *se_cmd)
 	return se_cmd->se_cmd_flags & SCF_BIDI;
 }
 
+/* Is it one of the READs, all of whose Data-In are the disk's blocks? */
+static bool is_block_read(const struct se_cmd *se_cmd)
+{
+	const u8 *cdb = se_cmd->t_task_cdb;
+
+	switch (cdb[0]) {
+	case READ_6:
+	case READ_10:
+	case READ_12:
+	case READ_16:
+		return true;
+	case VARIABLE_LENGTH_CMD:
+		return (cdb[8] << 8 | cdb[9]) == READ_32;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Is its payload the disk's blocks, on their way in the direction that the CDB has? An
+ * initiator may say one thing in the CDB and another on its transport. A READ that brings
+ * Data-Out must not be lent: its handler would store into read-only pages. A WRITE that
+ * takes Data-In must not show its handler what these pages held before.
+ */
+static bool moves_blocks(const struct se_cmd *se_cmd)
+{
+	enum dma_data_direction direction = is_block_read(se_cmd) ? DMA_FROM_DEVICE :
+								    DMA_TO_DEVICE;
+
+	return se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB && se_cmd->data_direction == direction;
+}
+
 /* Does the command bring bytes to the initiator that a short answer could leave stale? */
 static bool needs_clean_memory(const struct se_cmd *se_cmd)
 {
 	/* What a handler says it has read of the disk is its word; the rest is ours (I6). */
-	return se_cmd->data_direction == DMA_FROM_DEVICE &&
-	       !(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB);
+	return se_cmd->data_direction == DMA_FROM_DEVICE && !moves_blocks(se_cmd);
 }
 
 /* Bytes of Data-In of a bidirectional command. */
@@ -58,7 +89,7 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	struct zcmu_lend_policy policy = device->lend;
 
 	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
-	    needs_clean_memory(se_cmd))
+	    !moves_blocks(se_cmd))
 		return false;
 	/* What the copy area can't hold has no choice. */
 	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
