@@ -8,6 +8,8 @@ fabric_dir=/sys/kernel/config/target/zcmu_test
 # fabric_attach [BACKSTORE-FOLDER]: makes it LUN 0; the handler must be there
 fabric_attach() {
 	local port=$fabric_dir/naa.5001405000000009
+	# A case that failed may have left it.
+	rmmod zcmu_test_fabric 2> /dev/null || true
 	insmod "$ZCMU_TREE/build/$(uname -r)/fabric/zcmu_test_fabric.ko" || fail "no transport"
 	at_end fabric_end
 	mkdir -p $port/tpgt_1/lun/lun_0
@@ -25,6 +27,9 @@ fabric_end() {
 		echo 2 > "$action/reset_ring"
 		echo 0 > "$action/block_dev"
 	done
+	# Initiators hold the module.
+	kill "${case_pids[@]}"
+	wait "${case_pids[@]}"
 	fabric_detach
 }
 
