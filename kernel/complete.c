@@ -96,9 +96,10 @@ static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 	struct se_cmd *se_cmd = cmd->se_cmd;
 
 	if (se_cmd->se_cmd_flags & SCF_BIDI) {
+		/* @bytes are Data-Out's. */
 		if (cmd->in.nr)
 			zcmu_copy_to_sgl(area, &cmd->in, se_cmd->t_bidi_data_sg,
-					 se_cmd->t_bidi_data_nents, bytes);
+					 se_cmd->t_bidi_data_nents, cmd->in.bytes);
 		return;
 	}
 	if (se_cmd->data_direction != DMA_FROM_DEVICE)

@@ -82,7 +82,7 @@ static void restore_payload(struct zcmu_cmd *cmd)
 {
 	if (cmd->lent)
 		zcmu_lend_restore(cmd);
-	else if (cmd->out.nr)
+	else
 		zcmu_copy_in(cmd);
 }
 

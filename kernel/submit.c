@@ -29,12 +29,43 @@ static bool is_bidi(const struct se_cmd *se_cmd)
 	return se_cmd->se_cmd_flags & SCF_BIDI;
 }
 
+/* Is it one of the READs, all of whose Data-In are the disk's blocks? */
+static bool is_block_read(const struct se_cmd *se_cmd)
+{
+	const u8 *cdb = se_cmd->t_task_cdb;
+
+	switch (cdb[0]) {
+	case READ_6:
+	case READ_10:
+	case READ_12:
+	case READ_16:
+		return true;
+	case VARIABLE_LENGTH_CMD:
+		return (cdb[8] << 8 | cdb[9]) == READ_32;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Is its payload the disk's blocks, on their way in the direction that the CDB has? An
+ * initiator may say one thing in the CDB and another on its transport. A READ that brings
+ * Data-Out must not be lent: its handler would store into read-only pages. A WRITE that
+ * takes Data-In must not show its handler what these pages held before.
+ */
+static bool moves_blocks(const struct se_cmd *se_cmd)
+{
+	enum dma_data_direction direction = is_block_read(se_cmd) ? DMA_FROM_DEVICE :
+								    DMA_TO_DEVICE;
+
+	return se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB && se_cmd->data_direction == direction;
+}
+
 /* Does the command bring bytes to the initiator that a short answer could leave stale? */
 static bool needs_clean_memory(const struct se_cmd *se_cmd)
 {
 	/* What a handler says it has read of the disk is its word; the rest is ours (I6). */
-	return se_cmd->data_direction == DMA_FROM_DEVICE &&
-	       !(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB);
+	return se_cmd->data_direction == DMA_FROM_DEVICE && !moves_blocks(se_cmd);
 }
 
 /* Bytes of Data-In of a bidirectional command. */
@@ -58,7 +89,7 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	struct zcmu_lend_policy policy = device->lend;
 
 	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
-	    needs_clean_memory(se_cmd))
+	    !moves_blocks(se_cmd))
 		return false;
 	/* What the copy area can't hold has no choice. */
 	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
@@ -68,41 +99,47 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	return zcmu_plan_should_lend(plan, &policy);
 }
 
-/* Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? */
+/*
+ * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
+ * bidirectional command has it, it never does.
+ */
 bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
 {
 	return READ_ONCE(cmd->device->scrub_reads) &&
-	       (cmd->se_cmd->data_direction == DMA_FROM_DEVICE || is_bidi(cmd->se_cmd));
+	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
 }
 
-/* Bring a payload's bytes into its blocks of the copy area, or clear them for Data-In. */
+/* Bring a payload's bytes into its blocks of the copy area, if it has any. */
 void zcmu_copy_in(struct zcmu_cmd *cmd)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
 
 	cmd->scrubbed = zcmu_is_to_be_scrubbed(cmd);
-	if (zcmu_is_write(se_cmd) || is_bidi(se_cmd))
+	if (cmd->in.nr)
+		zcmu_copy_zero(area, &cmd->in);
+	if (!cmd->out.nr)
+		return;
+	if (zcmu_is_write(se_cmd))
 		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
 	else if (cmd->scrubbed || needs_clean_memory(se_cmd))
 		zcmu_copy_zero(area, &cmd->out);
-	if (cmd->scrubbed && cmd->in.nr)
-		zcmu_copy_zero(area, &cmd->in);
 }
 
 static int prepare_copy(struct zcmu_cmd *cmd)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
-	int ret;
+	u32 bytes = se_cmd->t_data_nents ? se_cmd->data_length : 0;
+	u32 in_bytes = is_bidi(se_cmd) ? bidi_length(se_cmd) : 0;
+	int ret = 0;
 
-	if (!se_cmd->data_length || !se_cmd->t_data_nents)
-		return 0;
-	if (is_bidi(se_cmd) && !zcmu_copy_holds(area, se_cmd->data_length, bidi_length(se_cmd)))
+	if (!zcmu_copy_holds(area, bytes, in_bytes))
 		return -EMSGSIZE;
-	ret = zcmu_copy_reserve(area, &cmd->out, se_cmd->data_length);
-	if (!ret && is_bidi(se_cmd))
-		ret = zcmu_copy_reserve(area, &cmd->in, bidi_length(se_cmd));
+	if (bytes)
+		ret = zcmu_copy_reserve(area, &cmd->out, bytes);
+	if (!ret && in_bytes)
+		ret = zcmu_copy_reserve(area, &cmd->in, in_bytes);
 	if (!ret)
 		zcmu_copy_in(cmd);
 	return ret;
@@ -155,7 +192,7 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 		counters->commands_lent++;
 		counters->bytes_lent += plan->bytes - plan->edge_bytes;
 		counters->bytes_edge += plan->edge_bytes;
-	} else if (cmd->out.nr) {
+	} else if (cmd->out.nr || cmd->in.nr) {
 		counters->commands_copied++;
 		counters->bytes_copied += cmd->out.bytes + cmd->in.bytes;
 	}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the module's two files share. port.c is the target port, which configfs makes and
+ * removes; command.c are its commands, which come from user space.
+ */
+#ifndef FABRIC_H
+#define FABRIC_H
+
+#include <linux/version.h>
+#include <target/target_core_base.h>
+#include <target/target_core_fabric.h>
+
+#include "zcmu-test-fabric.h"
+
+/* Fabrics say since 6.7 where their commands are submitted: here, so that SUBMIT means it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define FABRIC_SUBMITS_DIRECTLY	\
+	.direct_submit_supp = 1, .default_submit_type = TARGET_DIRECT_SUBMIT,
+#else
+#define FABRIC_SUBMITS_DIRECTLY
+#endif
+
+/* port.c: an initiator's session, which stays until fabric_port_put(); or NULL */
+struct se_session *fabric_port_get(unsigned int nexus);
+void fabric_port_put(void);
+
+/* command.c */
+int fabric_device_register(void);
+void fabric_device_unregister(void);
+int fabric_write_pending(struct se_cmd *se_cmd);
+int fabric_queue_status(struct se_cmd *se_cmd);
+void fabric_queue_tm_rsp(struct se_cmd *se_cmd);
+void fabric_aborted_task(struct se_cmd *se_cmd);
+int fabric_check_stop_free(struct se_cmd *se_cmd);
+void fabric_release_cmd(struct se_cmd *se_cmd);
+
+#endif /* FABRIC_H */
