@@ -66,8 +66,9 @@
  * With ZCMU_CAP_RECOVER, which attrib/recover switches on, the ring is made anew each
  * time the device is opened: it has every command that was not answered, in the order
  * in which they came, as if nobody had seen them before, but those that their initiator
- * has given up; a WRITE has its bytes, a READ's payload anything. An earlier handler may have done some of them, wholly or in
- * part. Without it a handler finds the ring as the last one left it.
+ * has given up; a WRITE has its bytes, a READ's payload anything. An earlier handler may
+ * have done some of them, wholly or in part. Without it a handler finds the ring as the
+ * last one left it.
  *
  * Trust
  * -----
@@ -158,7 +159,7 @@ struct zcmu_cmd_entry {
 			__u8 scsi_status;
 			__u8 pad1;
 			__u16 pad2;
-			__u32 read_len;		/* with UFLAG_READ_LEN (0 is ignored) or UFLAG_CDB_LEN */
+			__u32 read_len;		/* with UFLAG_READ_LEN (0: ignored) or _CDB_LEN */
 			__u8 sense[ZCMU_SENSE_SIZE];
 		} rsp;
 	};

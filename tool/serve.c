@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <poll.h>
@@ -19,41 +18,9 @@
 #include "serve.h"
 
 #define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
-#define MAX_TIME_OUT		(24 * 60 * 60)
-
-static void print_help(void)
-{
-	const struct zcmu_store_ops *const *ops;
-
-	printf("usage: zcmu serve [OPTION]... STORE\n\n"
-	       "Makes STORE a SCSI disk of this machine, prints its /dev/sdX, and serves it until\n"
-	       "SIGTERM, SIGINT (^C), SIGHUP or \"zcmu stop NAME\".\n\n"
-	       "  --name NAME      name of the disk; default: made from STORE\n"
-	       "  --size SIZE      create a file of that size (K, M, G, T, P); one that is there\n"
-	       "                   must have it already\n"
-	       "  --threads N      threads that run the store; default 1\n"
-	       "  --time-out SEC   fail commands that the store takes longer for; 0: never; default 30\n"
-	       "  --read-only      the disk can't be written to\n"
-	       "  --recover MODE   what becomes of commands under way if this process dies: reissue\n"
-	       "                   (the default: the next process carries them out), retry (the\n"
-	       "                   initiator sends them again), fail, or off\n"
-	       "  --user USER      run the store as this user, who opens it, and let it do nothing else\n"
-	       "  --foreground     stay in the foreground (the default)\n"
-	       "  --daemon         return when the disk is there, serve in the background\n"
-	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"
-	       "  --hand-over FDS  used by zcmu upgrade\n"
-	       "  --help           this text\n\n"
-	       "If a process of zcmu serve has died, the same command line takes its disk over.\n\n"
-	       "STORE may be LAYER:STORE, with the layers\n");
-	for (ops = zcmu_layer_list(); *ops; ops++)
-		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
-	printf("\nSTORE is one of\n");
-	for (ops = zcmu_store_list(); *ops; ops++)
-		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
-}
 
 /*
- * Options
+ * Making the disk, in steps; each is undone by tear_down()
  */
 
 /* "file:/a/disk.img" is disk.img, "ram:1G" is ram0 or the next that is free. */
@@ -78,141 +45,6 @@ static void make_name(struct serve *serve)
 	}
 }
 
-static bool parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || n < min || n > max)
-		return false;
-	*ret = (unsigned int)n;
-	return true;
-}
-
-enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
-       OPT_READY_FD, OPT_RECOVER, OPT_USER, OPT_HAND_OVER, OPT_HELP };
-
-static const struct option long_options[] = {
-	{ "name", required_argument, NULL, OPT_NAME },
-	{ "size", required_argument, NULL, OPT_SIZE },
-	{ "threads", required_argument, NULL, OPT_THREADS },
-	{ "time-out", required_argument, NULL, OPT_TIME_OUT },
-	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
-	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
-	{ "daemon", no_argument, NULL, OPT_DAEMON },
-	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
-	{ "recover", required_argument, NULL, OPT_RECOVER },
-	{ "hand-over", required_argument, NULL, OPT_HAND_OVER },
-	{ "user", required_argument, NULL, OPT_USER },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 }
-};
-
-/* Has another process served the disk until now, and lives? */
-static bool is_successor(const struct serve *serve)
-{
-	return serve->handover.socket >= 0;
-}
-
-/* Return: an exit status, or -1 to go on. */
-static int take_option(struct serve *serve, int option)
-{
-	unsigned int fd;
-
-	switch (option) {
-	case OPT_NAME:
-		if (!backstore_name_is_valid(optarg)) {
-			usage_error("serve", "\"%s\" can't be a name: up to %d letters, digits, \".\", \"_\" and \"-\", the first a letter or digit",
-				    optarg, NAME_MAX_LEN);
-			return EXIT_USAGE;
-		}
-		snprintf(serve->name, sizeof(serve->name), "%s", optarg);
-		return -1;
-	case OPT_SIZE:
-		if (zcmu_parse_size(optarg, &serve->store_options.size) ||
-		    !serve->store_options.size) {
-			usage_error("serve", "\"%s\" is no size; 512M or 10G are", optarg);
-			return EXIT_USAGE;
-		}
-		return -1;
-	case OPT_THREADS:
-		if (!parse_number(optarg, 1, 256, &serve->options.threads)) {
-			usage_error("serve", "--threads is 1..256, not \"%s\"", optarg);
-			return EXIT_USAGE;
-		}
-		return -1;
-	case OPT_TIME_OUT:
-		if (!parse_number(optarg, 0, MAX_TIME_OUT, &serve->time_out)) {
-			usage_error("serve", "--time-out is 0..%d seconds, not \"%s\"", MAX_TIME_OUT,
-				    optarg);
-			return EXIT_USAGE;
-		}
-		return -1;
-	case OPT_READ_ONLY:
-		serve->store_options.read_only = true;
-		return -1;
-	case OPT_FOREGROUND:
-		serve->daemon = false;
-		return -1;
-	case OPT_DAEMON:
-		serve->daemon = true;
-		return -1;
-	case OPT_READY_FD:
-		/* Somebody was told already. */
-		if (is_successor(serve))
-			return -1;
-		if (!parse_number(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0) {
-			usage_error("serve", "--ready-fd: \"%s\" is no open file descriptor", optarg);
-			return EXIT_USAGE;
-		}
-		serve->ready_fd = (int)fd;
-		return -1;
-	case OPT_RECOVER:
-		if (!takeover_is_mode(optarg)) {
-			usage_error("serve", "--recover is reissue, retry, fail or off, not \"%s\"", optarg);
-			return EXIT_USAGE;
-		}
-		serve->recover = optarg;
-		return -1;
-	case OPT_HAND_OVER:
-		if (handover_parse(optarg, &serve->handover)) {
-			usage_error("serve", "--hand-over is zcmu upgrade's");
-			return EXIT_USAGE;
-		}
-		serve->stands_in = serve->handover.lifeline_fd >= 0;
-		return -1;
-	case OPT_USER:
-		return user_find(optarg, &serve->user) ? EXIT_USAGE : -1;
-	case OPT_HELP:
-		print_help();
-		return EXIT_OK;
-	default:
-		fprintf(stderr, "zcmu serve --help shows how\n");
-		return EXIT_USAGE;
-	}
-}
-
-static int parse(struct serve *serve, int argc, char **argv)
-{
-	int option, status;
-
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		status = take_option(serve, option);
-		if (status >= 0)
-			return status;
-	}
-	if (argc - optind != 1) {
-		usage_error("serve", argc == optind ? "which STORE?" : "only one STORE at a time");
-		return EXIT_USAGE;
-	}
-	serve->spec = argv[optind];
-	return -1;
-}
-
-/*
- * Making the disk, in steps; each is undone by tear_down()
- */
-
 static int check_name(struct serve *serve)
 {
 	struct backstore other;
@@ -235,7 +67,7 @@ static int claim_name(struct serve *serve)
 {
 	int err;
 
-	if (is_successor(serve)) {
+	if (serve_is_successor(serve)) {
 		runfile_inherit(serve->name, serve->handover.runfile_fd, &serve->runfile);
 		control_inherit(serve->name, serve->handover.control_fd, &serve->control);
 		serve->takes_over = true;
@@ -419,7 +251,7 @@ static int take_over(struct serve *serve)
 	if (!err)
 		err = takeover_check_store(&serve->backstore, spec, serve->serial);
 	if (!err)
-		err = serve_open_store(serve, is_successor(serve));
+		err = serve_open_store(serve, serve_is_successor(serve));
 	if (!err)
 		err = takeover_check(&serve->backstore, shape_of(serve));
 	if (!err)
@@ -427,7 +259,7 @@ static int take_over(struct serve *serve)
 	/* It had none yet, or none any more. */
 	if (!err && loopback_find(&serve->backstore, &serve->loopback))
 		err = loopback_attach(&serve->backstore, &serve->loopback);
-	if (!err && is_successor(serve))
+	if (!err && serve_is_successor(serve))
 		err = runfile_renew(&serve->runfile);
 	if (err) {
 		serve->loopback.wwn[0] = '\0';
@@ -490,7 +322,7 @@ static int tear_down(struct serve *serve)
 	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
 		err = -EBUSY;
 	zcmu_store_close(serve->store);
-	if (is_successor(serve))
+	if (serve_is_successor(serve))
 		return err;
 	control_close(&serve->control);
 	if (serve->runfile.fd >= 0)
@@ -517,7 +349,7 @@ static void announce(struct serve *serve, int report_fd)
 	char line[64], size[32];
 	int n;
 
-	if (is_successor(serve)) {
+	if (serve_is_successor(serve)) {
 		announce_succession(serve);
 		return;
 	}
@@ -635,15 +467,15 @@ int serve_main(int argc, char **argv)
 	};
 	int status, signal_fd, err, report_fd = -1;
 
-	status = parse(&serve, argc, argv);
+	status = serve_parse(&serve, argc, argv);
 	if (status >= 0)
 		return status;
-	if (serve.daemon && !is_successor(&serve)) {
+	if (serve.daemon && !serve_is_successor(&serve)) {
 		status = daemon_fork(&report_fd);
 		if (status >= 0)
 			return status;
 	}
-	zcmu_set_log(is_successor(&serve) ? handover_log : daemon_log_to_stderr);
+	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
 	memory_lock();
 	signal_fd = daemon_block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);

@@ -42,6 +42,15 @@ struct serve {
 	struct loopback loopback;
 };
 
+/* Has another process served the disk until now, and lives? */
+static inline bool serve_is_successor(const struct serve *serve)
+{
+	return serve->handover.socket >= 0;
+}
+
+/* serve_options.c */
+int serve_parse(struct serve *serve, int argc, char **argv);
+
 /* serve.c */
 int serve_open_store(struct serve *serve, bool keeps_size);
 int serve_take_disk(struct serve *serve);

@@ -131,7 +131,8 @@ static void a_write_takes_the_whole_blocks_there_are_and_tells_how_many_it_wants
 
 	for (i = 0; i < 7; i++) {
 		memset(data, (int)i + 1, sizeof(data));
-		expect_residual(send_out(t, block_cdb(t, opcodes[i], 0, 8, 3), data, 1024), 3 * 512);
+		expect_residual(send_out(t, block_cdb(t, opcodes[i], 0, 8, 3), data, 1024),
+				3 * 512);
 		assert_memory_equal(t->script.contents + 8 * 512, data, 1024);
 		assert_int_equal(t->script.contents[10 * 512], scripted_pattern(10 * 512));
 	}
