@@ -64,15 +64,42 @@ bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
 	return true;
 }
 
+/*
+ * From where @iter stands, the segments that are whole pages: each continues the one
+ * before, so to the plan they are one. Goes behind them. Return: their bytes.
+ */
+static u32 pass_whole_pages(struct zcmu_page_iter *iter)
+{
+	struct scatterlist *sg = iter->sg;
+	u32 left = iter->left + iter->seg_len;
+	u32 bytes = 0;
+
+	while (sg && !((sg->offset | sg->length) & ~PAGE_MASK) && sg->length <= left - bytes) {
+		bytes += sg->length;
+		sg = sg_next(sg);
+	}
+	if (bytes) {
+		iter->sg = sg;
+		iter->left = left - bytes;
+	}
+	return bytes;
+}
+
 void zcmu_payload_plan(struct zcmu_plan *plan, const struct se_cmd *se_cmd)
 {
 	struct zcmu_page_iter iter;
+	u32 bytes;
 
 	zcmu_plan_init(plan);
 	zcmu_page_iter_init(&iter, se_cmd);
 	while (iter.sg && !plan->too_many_runs) {
-		zcmu_plan_add(plan, iter.seg_offset, iter.seg_len);
-		iter.sg = sg_next(iter.sg);
+		bytes = pass_whole_pages(&iter);
+		if (bytes) {
+			zcmu_plan_add(plan, 0, bytes);
+		} else {
+			zcmu_plan_add(plan, iter.seg_offset, iter.seg_len);
+			iter.sg = sg_next(iter.sg);
+		}
 		if (!start_segment(&iter))
 			break;
 	}
