@@ -204,6 +204,19 @@ void zcmu_empty_ring(struct zcmu_device *device)
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 }
 
+/*
+ * RING, EXPIRED, KEPT -> ANSWERED, onto @batch: what the handler says of it from now on
+ * means nothing. device->lock and recover_lock are held.
+ */
+void zcmu_take_from_handler(struct zcmu_cmd *cmd, struct list_head *batch)
+{
+	xa_erase(&cmd->device->commands, cmd->id);
+	if (cmd->se_cmd)
+		cmd->se_cmd->priv = NULL;
+	cmd->state = ZCMU_CMD_ANSWERED;
+	list_move_tail(&cmd->node, batch);
+}
+
 /* Take everything away from the handler. device->lock and recover_lock are held. */
 static void take_all(struct zcmu_device *device, struct list_head *batch)
 {
@@ -212,13 +225,8 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 
 	xa_for_each(&device->commands, id, cmd) {
 		/* A NEW one has its id, but is not published yet. */
-		if (!is_handlers(cmd))
-			continue;
-		xa_erase(&device->commands, id);
-		if (cmd->se_cmd)
-			cmd->se_cmd->priv = NULL;
-		cmd->state = ZCMU_CMD_ANSWERED;
-		list_move_tail(&cmd->node, batch);
+		if (is_handlers(cmd))
+			zcmu_take_from_handler(cmd, batch);
 	}
 	zcmu_empty_ring(device);
 }

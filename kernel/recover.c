@@ -42,16 +42,6 @@ static bool is_given_up(const struct zcmu_cmd *cmd)
 	return READ_ONCE(cmd->se_cmd->transport_state) & (CMD_T_ABORTED | CMD_T_FABRIC_STOP);
 }
 
-/* RING, EXPIRED, KEPT -> ANSWERED: it is not done again. device->lock is held. */
-static void give_up(struct zcmu_cmd *cmd, struct list_head *gone)
-{
-	xa_erase(&cmd->device->commands, cmd->id);
-	if (cmd->se_cmd)
-		cmd->se_cmd->priv = NULL;
-	cmd->state = ZCMU_CMD_ANSWERED;
-	list_move_tail(&cmd->node, gone);
-}
-
 /*
  * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones
  * are: nobody will ever give those back, and their time is over. The ring is empty then.
@@ -64,7 +54,7 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 
 	list_for_each_entry_safe(cmd, next, &device->inflight, node) {
 		if (is_given_up(cmd)) {
-			give_up(cmd, gone);
+			zcmu_take_from_handler(cmd, gone);
 			continue;
 		}
 		cmd->state = ZCMU_CMD_NEW;
@@ -72,7 +62,7 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 	}
 	xa_for_each(&device->commands, id, cmd) {
 		if (cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_KEPT)
-			give_up(cmd, gone);
+			zcmu_take_from_handler(cmd, gone);
 	}
 	zcmu_empty_ring(device);
 }

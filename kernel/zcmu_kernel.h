@@ -360,6 +360,7 @@ void zcmu_expire_rearm(struct zcmu_device *device, const struct zcmu_cmd *cmd);
 void zcmu_answer_waiting(struct list_head *list, u8 scsi_status);
 void zcmu_drop(struct zcmu_device *device, struct list_head *batch);
 void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status);
+void zcmu_take_from_handler(struct zcmu_cmd *cmd, struct list_head *batch);
 void zcmu_empty_ring(struct zcmu_device *device);
 void zcmu_block(struct zcmu_device *device);
 void zcmu_unblock(struct zcmu_device *device);
