@@ -413,8 +413,11 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 	};
 
 	do {
-		if (fds[2].revents)
+		if (fds[2].revents) {
 			control_handle(&serve->control, carry_out, serve);
+			/* What the store's process had to say may have been heard meanwhile. */
+			fds[4].revents = 0;
+		}
 		if (serve->is_over)
 			return 0;
 		/* It may be served by another thread now. */
