@@ -11,7 +11,7 @@ help:
 	@echo 'make demo          serve a disk, use it, check it, compare with the stock module (in a guest)'
 	@echo 'make demo ON=host  the same on this machine, whose kernel must load the module'
 	@echo 'make bench         compare stock, ours, LIO and others, in guests of all kernels; see doc/benchmarks.md'
-	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
+	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels, two cuts of the power'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
@@ -41,7 +41,10 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
-check: deps style check-unit check-docs check-vm
+check: deps style check-unit check-docs check-vm check-powercut
+
+# As part of all tests, a minute or so.
+check: CUTS := 2
 
 check-unit: user
 	@./tests/unit/run
@@ -62,7 +65,7 @@ check-debug: user
 	@./tests/run -k "$(or $(K),6.1-debug)" $(CASES)
 
 check-powercut: user
-	@./tests/powercut $(if $(K),-k $(K)) $(if $(CUTS),-n $(CUTS))
+	@./tests/powercut $(if $(K),-k "$(K)") $(if $(CUTS),-n $(CUTS))
 
 demo: deps user
 	@./vm/demo $(ON)

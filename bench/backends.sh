@@ -7,6 +7,8 @@
 #	stock		the kernel's own target_core_user, served by zcmu's store
 #	copy		ours with zero_copy=0: what is left of the gain without lending
 #	ours		ours
+#	scrub		ours with scrub_reads=1: what it costs to clear what READs go to; only if it is
+#			asked for
 #	nullio		LIO's ramdisk that moves no data: the whole target path and nothing else,
 #			the ceiling of a store that doesn't touch its payload
 #	rd		LIO's ramdisk: one copy, in the kernel; the mark for the ram store
@@ -21,7 +23,7 @@ wwn=naa.5001405000000b01
 # Of which stores is it the like? A backend is run once for each.
 stores_of() { # BACKEND
 	case $1 in
-	stock | copy | ours) echo null ram file ;;
+	stock | copy | ours | scrub) echo null ram file ;;
 	nullio | null_blk) echo null ;;
 	ublk) echo null ram ;;
 	rd) echo ram ;;
@@ -109,6 +111,10 @@ backend_up() { # BACKEND STORE
 	stock) "$tree/bench/module" stock && serve "$2" ;;
 	copy) "$tree/bench/module" ours && serve "$2" 0 ;;
 	ours) "$tree/bench/module" ours && serve "$2" ;;
+	scrub)
+		"$tree/bench/module" ours && serve "$2"
+		echo 1 > "$backstore/attrib/scrub_reads"
+		;;
 	nullio) lio_up rd_mcp_0 rd_pages=65536,rd_nullio=1 ;;
 	rd) lio_up rd_mcp_0 rd_pages=65536 ;;
 	fileio)

@@ -11,7 +11,7 @@
  *	empties this one's root
  *	LOCK_IN -------------------------------> no files; starts its threads; no system calls
  *	attaches the disk			 but those it needs
- *	RESIZE, STOP -------------------------->  until the end
+ *	RESIZE, DRAIN, STOP ------------------->  until the end
  *
  * So no line of a store runs as root, and what root is needed for at the end is done by
  * somebody who has never touched a payload. This process ends with its keeper; if it ends
@@ -41,7 +41,6 @@
 
 struct confined {
 	const struct confined_wish *wish;
-	bool needs_network;
 	struct zcmu_store *store;
 	struct zcmu_disk *disk;
 	char serial[64];
@@ -66,6 +65,11 @@ static void say_done(int err)
 	message_send(KEEPER_FD, &message, -1);
 }
 
+static bool needs_network(const struct confined_wish *wish)
+{
+	return wish->store_flags & ZCMU_STORE_NETWORK;
+}
+
 /*
  * Before anything of the store's runs
  */
@@ -84,7 +88,7 @@ static void let_go(int fd)
 	setsid();
 }
 
-static int become_user(const struct confined *confined)
+static int become_user(const struct confined_wish *wish)
 {
 	const struct rlimit no_cores = { 0, 0 };
 	int err;
@@ -94,9 +98,9 @@ static int become_user(const struct confined *confined)
 	memory_lock();
 	/* A core would hold what initiators have sent. */
 	setrlimit(RLIMIT_CORE, &no_cores);
-	err = sandbox_unshare(confined->needs_network);
+	err = sandbox_unshare(needs_network(wish));
 	if (!err)
-		err = privileges_drop(confined->wish->user);
+		err = privileges_drop(wish->user);
 	/* If it has gone already, its end of the socket is closed. */
 	if (!err && prctl(PR_SET_PDEATHSIG, SIGKILL))
 		err = -errno;
@@ -173,9 +177,12 @@ static int start_serving(struct confined *confined)
 
 static int take_ring(struct confined *confined, const struct message *message, int uio_fd)
 {
+	struct zcmu_store *store = confined->store;
+
 	snprintf(confined->serial, sizeof(confined->serial), "%.63s", message->text);
-	if (uio_fd < 0 || confined->disk)
+	if (uio_fd < 0 || confined->disk || !message->size || message->size > store->size)
 		return -EPROTO;
+	store->size = message->size;
 	return zcmu_disk_open_fd(confined->wish->name, uio_fd, &confined->disk);
 }
 
@@ -190,19 +197,27 @@ static int lock_in(struct confined *confined)
 	if (!err)
 		err = start_serving(confined);
 	if (!err)
-		err = sandbox_forbid_calls(confined->needs_network);
+		err = sandbox_forbid_calls(needs_network(confined->wish));
 	return err;
 }
 
-/* Every command that was taken is answered, and the store closed, when the keeper hears of it. */
+/* Every command that was taken is answered when this returns, and the others are on the ring. */
+static void drain(struct confined *confined)
+{
+	if (confined->served_fd < 0)
+		return;
+	zcmu_disk_stop(confined->disk);
+	pthread_join(confined->thread, NULL);
+	close(confined->served_fd);
+	confined->served_fd = -1;
+}
+
+/* The store is closed when the keeper hears of it. */
 static void stop(struct confined *confined)
 {
 	struct message message = { .type = MESSAGE_DONE };
 
-	if (confined->disk && confined->served_fd >= 0) {
-		zcmu_disk_stop(confined->disk);
-		pthread_join(confined->thread, NULL);
-	}
+	drain(confined);
 	if (confined->disk)
 		zcmu_disk_statistics(confined->disk, &message.statistics);
 	zcmu_disk_close(confined->disk);
@@ -223,6 +238,10 @@ static void carry_out(struct confined *confined, const struct message *message, 
 	case MESSAGE_RESIZE:
 		say_done(confined->disk ? zcmu_disk_resize(confined->disk, message->size) :
 					  -EPROTO);
+		break;
+	case MESSAGE_DRAIN:
+		drain(confined);
+		say_done(0);
 		break;
 	case MESSAGE_STOP:
 		stop(confined);
@@ -265,20 +284,35 @@ static void listen_to_keeper(struct confined *confined)
 	}
 }
 
-_Noreturn void confined_main(int fd, const struct confined_wish *wish, bool needs_network)
+static void begin(int fd, const struct confined_wish *wish)
 {
-	struct confined confined = {
-		.wish = wish, .needs_network = needs_network, .served_fd = -1,
-	};
 	int err;
 
 	let_go(fd);
 	zcmu_set_log(log_to_keeper);
-	err = become_user(&confined);
+	err = become_user(wish);
 	if (err) {
 		say_done(err);
 		_exit(EXIT_FAILED);
 	}
+}
+
+/* To know what a store says of itself takes loading it, and its code runs then. */
+_Noreturn void confined_describe(int fd, const struct confined_wish *wish)
+{
+	struct message message = { .type = MESSAGE_DONE };
+
+	begin(fd, wish);
+	message.size = spec_flags(wish->spec);
+	message_send(KEEPER_FD, &message, -1);
+	_exit(EXIT_OK);
+}
+
+_Noreturn void confined_main(int fd, const struct confined_wish *wish)
+{
+	struct confined confined = { .wish = wish, .served_fd = -1 };
+
+	begin(fd, wish);
 	open_store(&confined);
 	listen_to_keeper(&confined);
 	_exit(EXIT_OK);

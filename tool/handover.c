@@ -140,17 +140,24 @@ static int next_packet(const struct heir *heir, long deadline, char *text, size_
 	}
 }
 
-/* It shall not have the disk: see that it lets go of it, and say how it has ended. */
-static void end_it(struct heir *heir, int got, const char *text)
+/* It may have let go of the socket, and live. */
+static int put_an_end(struct heir *heir)
 {
 	int status = 0;
 
-	/* It may have let go of the socket, and live. */
 	kill(heir->pid, SIGKILL);
 	while (waitpid(heir->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	close(heir->socket);
 	heir->socket = -1;
+	return status;
+}
+
+/* It shall not have the disk: see that it lets go of it, and say how it has ended. */
+static void end_it(struct heir *heir, int got, const char *text)
+{
+	int status = put_an_end(heir);
+
 	if (got == PACKET_NOT_RUN)
 		zcmu_error("%s: can't run %s: %s", heir->name, heir->program, text + 1);
 	else if (got == -ETIMEDOUT)
@@ -206,6 +213,19 @@ int heir_start(struct heir *heir)
 	return wait_for(heir, PACKET_PREPARED, PREPARE_SECONDS, packet, sizeof(packet));
 }
 
+/* It is not needed any more, and was told nothing yet. */
+void heir_dismiss(struct heir *heir)
+{
+	put_an_end(heir);
+}
+
+/* What it has started has died with it, or does now; it is our child since then. */
+static void wait_for_its_own(const struct heir *heir)
+{
+	while (heir->has_own && (waitpid(-1, NULL, 0) > 0 || errno == EINTR))
+		;
+}
+
 /*
  * The disk and its store are free: let it go on with them. If that fails, they are free
  * again when this returns.
@@ -215,11 +235,15 @@ int heir_succeed(struct heir *heir)
 	char text[1024];
 	int err;
 
+	if (heir->has_own)
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	/* Who has ended is waited for all the same. */
 	send_packet(heir->socket, PACKET_GO, "");
 	err = wait_for(heir, PACKET_SERVING, SERVE_SECONDS, text, sizeof(text));
-	if (err)
+	if (err) {
+		wait_for_its_own(heir);
 		return err;
+	}
 	snprintf(heir->version, sizeof(heir->version), "%.31s", text + 1);
 	close(heir->socket);
 	return 0;

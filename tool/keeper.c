@@ -107,9 +107,9 @@ static int ask(struct keeper *keeper, struct message *message, int passed_fd)
 	return await(keeper, message);
 }
 
-static int start(struct keeper *keeper)
+static int start(struct keeper *keeper,
+		 void (*entry)(int fd, const struct confined_wish *wish))
 {
-	bool network = spec_flags(keeper->wish.spec) & ZCMU_STORE_NETWORK;
 	int fds[2], old_namespace, err;
 	pid_t pid;
 
@@ -126,7 +126,7 @@ static int start(struct keeper *keeper)
 	}
 	pid = fork();
 	if (!pid)
-		confined_main(fds[1], &keeper->wish, network);
+		entry(fds[1], &keeper->wish);
 	err = pid < 0 ? -errno : 0;
 	sandbox_leave_pid_namespace(old_namespace);
 	close(fds[1]);
@@ -140,20 +140,46 @@ static int start(struct keeper *keeper)
 	return 0;
 }
 
+static void limit_answers(const struct keeper *keeper)
+{
+	const struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+
+	setsockopt(keeper->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+/*
+ * What flags has the store? Asked in a process of its own, which ends then: a plug-in has to
+ * be loaded to be asked, and is not to run as root. @wish: without its flags
+ */
+int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret)
+{
+	struct keeper keeper = { .wish = *wish, .fd = -1 };
+	struct message answer;
+	int err = start(&keeper, confined_describe);
+
+	if (err)
+		return err;
+	limit_answers(&keeper);
+	err = await(&keeper, &answer);
+	if (!err)
+		*ret = (uint32_t)answer.size;
+	bury(&keeper);
+	return err;
+}
+
 /* Start it and have it open its store, whose size and block size are @shape's then. */
 int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct zcmu_store *shape)
 {
-	const struct timeval limit = { .tv_sec = ANSWER_SECONDS };
 	struct message answer;
 	int err;
 
 	keeper->wish = *wish;
-	err = start(keeper);
+	err = start(keeper, confined_main);
 	if (!err)
 		err = await(keeper, &answer);
 	if (err)
 		return err;
-	setsockopt(keeper->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	limit_answers(keeper);
 	if (!answer.size || answer.block_size < 512 || answer.block_size > 4096 ||
 	    answer.size % answer.block_size) {
 		zcmu_error("%s: its store's process talks nonsense", wish->name);
@@ -175,10 +201,14 @@ static int scrub_reads(const struct backstore *backstore)
 	return attribute_write("1", "%s/attrib/scrub_reads", path);
 }
 
-/* The backstore is enabled: give the process its ring, and lock it in. */
-int keeper_serve(struct keeper *keeper, const struct backstore *backstore, const char *serial)
+/*
+ * The backstore is enabled: give the process its ring, and lock it in. @size: of the disk,
+ * which may be less than the store's.
+ */
+int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint64_t size,
+		 const char *serial)
 {
-	struct message message = { .type = MESSAGE_SERVE };
+	struct message message = { .type = MESSAGE_SERVE, .size = size };
 	char path[32];
 	int fd, err;
 
@@ -229,6 +259,14 @@ bool keeper_listen(struct keeper *keeper)
 		say_lost(keeper, err ? err : -EPROTO);
 	bury(keeper);
 	return true;
+}
+
+/* Let it answer what it has begun, and take no more. */
+int keeper_drain(struct keeper *keeper)
+{
+	struct message message = { .type = MESSAGE_DRAIN };
+
+	return ask(keeper, &message, -1);
 }
 
 /* Let it answer what it has begun, close the store and end. @statistics: what it claims. */

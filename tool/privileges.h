@@ -37,9 +37,10 @@ enum message_type {
 	MESSAGE_DONE,		/* error; the answer to everything below, and to being born */
 	MESSAGE_ENDED,		/* error: serving has ended by itself */
 	/* from the keeper */
-	MESSAGE_SERVE,		/* text: serial; with it comes the UIO device */
+	MESSAGE_SERVE,		/* text: serial; size: the disk's; with it comes the UIO device */
 	MESSAGE_LOCK_IN,
 	MESSAGE_RESIZE,		/* size */
+	MESSAGE_DRAIN,		/* no more is taken from the ring, which stays open */
 	MESSAGE_STOP,
 };
 
@@ -60,12 +61,14 @@ int message_receive(int fd, struct message *message, int *passed_fd);	/* quiet; 
 struct confined_wish {
 	const char *name;
 	const char *spec;
+	uint32_t store_flags;		/* keeper_ask_flags() */
 	const struct zcmu_store_options *store_options;
 	unsigned int threads;
 	const struct user *user;
 };
 
-_Noreturn void confined_main(int fd, const struct confined_wish *wish, bool needs_network);
+_Noreturn void confined_main(int fd, const struct confined_wish *wish);
+_Noreturn void confined_describe(int fd, const struct confined_wish *wish);
 
 /* keeper.c: who has started it, and does what takes root */
 struct keeper {
@@ -75,11 +78,14 @@ struct keeper {
 	bool is_dead;			/* there was one */
 };
 
+int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret);	/* ZCMU_STORE_... */
 bool keeper_has_child(const struct keeper *keeper);
 int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct zcmu_store *shape);
-int keeper_serve(struct keeper *keeper, const struct backstore *backstore, const char *serial);
+int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint64_t size,
+		 const char *serial);
 int keeper_resize(struct keeper *keeper, uint64_t size);
 bool keeper_listen(struct keeper *keeper);
+int keeper_drain(struct keeper *keeper);
 void keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics);
 
 #endif /* ZCMU_PRIVILEGES_H */

@@ -163,16 +163,36 @@ static const struct zcmu_store *shape_of(const struct serve *serve)
 	return serve->store ? serve->store : &serve->shape;
 }
 
-/* Open it in a process of its own. */
-static int open_confined(struct serve *serve, const struct zcmu_store_options *options)
+static struct confined_wish make_wish(const struct serve *serve,
+				      const struct zcmu_store_options *options)
 {
-	const struct confined_wish wish = {
+	return (struct confined_wish){
 		.name = serve->name,
 		.spec = serve->spec,
+		.store_flags = serve->confined_flags,
 		.store_options = options,
 		.threads = serve->options.threads,
 		.user = &serve->user,
 	};
+}
+
+/* What does the store say of itself? To be known before its process is made. */
+static int ask_confined_flags(struct serve *serve)
+{
+	const struct confined_wish wish = make_wish(serve, &serve->store_options);
+
+	return serve->user.name[0] ? keeper_ask_flags(&wish, &serve->confined_flags) : 0;
+}
+
+static uint32_t flags_of(const struct serve *serve)
+{
+	return serve->user.name[0] ? serve->confined_flags : spec_flags(serve->spec);
+}
+
+/* Open it in a process of its own. */
+static int open_confined(struct serve *serve, const struct zcmu_store_options *options)
+{
+	const struct confined_wish wish = make_wish(serve, options);
 
 	serve->shape.read_only = options->read_only;
 	return keeper_open(&serve->keeper, &wish, &serve->shape);
@@ -185,15 +205,18 @@ static int open_confined(struct serve *serve, const struct zcmu_store_options *o
 int serve_open_store(struct serve *serve, bool keeps_size)
 {
 	struct zcmu_store_options options = serve->store_options;
+	struct zcmu_store *store;
 	int err;
 
 	if (serve->takes_over)
 		options.size = 0;
 	if (serve->user.name[0])
-		return open_confined(serve, &options);
-	err = zcmu_store_open(serve->spec, &options, &serve->store);
-	if (!err && keeps_size && serve->store->size > serve->backstore.size)
-		serve->store->size = serve->backstore.size;
+		err = open_confined(serve, &options);
+	else
+		err = zcmu_store_open(serve->spec, &options, &serve->store);
+	store = serve->store ? serve->store : &serve->shape;
+	if (!err && keeps_size && store->size > serve->backstore.size)
+		store->size = serve->backstore.size;
 	return err;
 }
 
@@ -202,7 +225,8 @@ static int open_ring(struct serve *serve)
 	int err;
 
 	if (serve->user.name[0])
-		return keeper_serve(&serve->keeper, &serve->backstore, serve->serial);
+		return keeper_serve(&serve->keeper, &serve->backstore, serve->shape.size,
+				    serve->serial);
 	err = zcmu_disk_open(serve->name, &serve->disk);
 	return err ? err : start_serving(serve);
 }
@@ -249,7 +273,7 @@ static int take_over(struct serve *serve)
 
 	make_serial(serve, spec, sizeof(spec));
 	if (!err)
-		err = takeover_check_store(&serve->backstore, spec, serve->serial);
+		err = takeover_check_store(&serve->backstore, flags_of(serve), serve->serial);
 	if (!err)
 		err = serve_open_store(serve, serve_is_successor(serve));
 	if (!err)
@@ -276,7 +300,9 @@ static int set_up(struct serve *serve)
 		return err;
 	if (!serve->name[0])
 		make_name(serve);
-	err = claim_name(serve);
+	err = ask_confined_flags(serve);
+	if (!err)
+		err = claim_name(serve);
 	if (err)
 		return err;
 	return serve->takes_over ? take_over(serve) : create_disk(serve);
@@ -413,12 +439,16 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 	};
 
 	do {
-		if (fds[2].revents)
+		if (fds[2].revents) {
 			control_handle(&serve->control, carry_out, serve);
+			/* What the store's process had to say may have been heard meanwhile. */
+			fds[4].revents = 0;
+		}
 		if (serve->is_over)
 			return 0;
-		/* It may be served by another thread now. */
+		/* It may be served by another thread now, or by another process. */
 		fds[1].fd = serve->served_fd;
+		fds[4].fd = serve->keeper.fd;
 		if (serve->keeper.is_dead || (fds[4].revents && keeper_listen(&serve->keeper)))
 			return -EIO;
 		while (poll(fds, 5, -1) < 0 && errno == EINTR)

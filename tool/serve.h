@@ -30,6 +30,7 @@ struct serve {
 	/* what was made, in this order */
 	struct runfile runfile;
 	struct control control;
+	uint32_t confined_flags;	/* --user: ZCMU_STORE_... of what spec names */
 	struct zcmu_store *store;	/* NULL if the keeper's process has it */
 	struct keeper keeper;
 	struct zcmu_store shape;	/* of that process's store: sizes alone */

@@ -95,8 +95,8 @@ static int check_access(const struct backstore *backstore, const struct zcmu_sto
 	return -EINVAL;
 }
 
-/* Before the store is opened: is it the disk's? */
-int takeover_check_store(const struct backstore *backstore, const char *spec, const char *serial)
+/* Before the store, which has these flags, is opened: is it the disk's? */
+int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *serial)
 {
 	char path[PATH_MAX];
 
@@ -107,7 +107,7 @@ int takeover_check_store(const struct backstore *backstore, const char *spec, co
 		return -EEXIST;
 	}
 	/* The bytes of such a store are gone with the process. */
-	if (spec_flags(spec) & ZCMU_STORE_VOLATILE) {
+	if (flags & ZCMU_STORE_VOLATILE) {
 		zcmu_error("%s: a disk of that name was left behind by a process that died, and its contents with it; \"zcmu stop %s\" cleans it up",
 			   backstore->name, backstore->name);
 		return -ENODATA;

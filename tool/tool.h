@@ -203,7 +203,7 @@ uint32_t spec_flags(const char *spec);		/* ZCMU_STORE_... */
 /* takeover.c: a disk that goes on with another process */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);
-int takeover_check_store(const struct backstore *backstore, const char *spec, const char *serial);
+int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *serial);
 int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);
 int takeover_note(const struct backstore *backstore, const struct zcmu_store *store);
 int takeover_set_recover(const struct backstore *backstore, const char *mode);
@@ -217,6 +217,7 @@ struct heir {
 	int runfile_fd;
 	int control_fd;
 	int lifeline_fd;		/* or -1 */
+	bool has_own;			/* it has the store in a process of its own */
 
 	pid_t pid;
 	int socket;
@@ -225,6 +226,7 @@ struct heir {
 
 int heir_start(struct heir *heir);
 int heir_succeed(struct heir *heir);
+void heir_dismiss(struct heir *heir);
 int heir_make_lifeline(int *read_end);	/* quiet */
 void heir_pass_signals(pid_t pid);	/* that have come too late for us */
 int heir_wait(const char *name);	/* an exit status */

@@ -18,15 +18,30 @@
  * In the process that serves
  */
 
-/* Nobody has seen what is on the ring then: the next process can have all of it. */
-static void let_go(struct serve *serve)
+/*
+ * Nobody has seen what is on the ring then: the next process can have all of it. It fails if
+ * the store's own process dies over it; the disk goes then, as it does without an upgrade.
+ */
+static int let_go(struct serve *serve)
 {
-	serve_stop(serve);
+	struct zcmu_statistics ignored;
+	int err = 0;
+
+	if (keeper_has_child(&serve->keeper))
+		err = keeper_drain(&serve->keeper);
+	else
+		serve_stop(serve);
+	if (err)
+		return err;
 	takeover_set_recover(&serve->backstore, "reissue");
+	/* What it was asked to do it has done, even if it has died after all. */
+	keeper_stop(&serve->keeper, &ignored);
+	serve->keeper = (struct keeper){ .fd = -1 };
 	zcmu_disk_close(serve->disk);
 	serve->disk = NULL;
 	zcmu_store_close(serve->store);
 	serve->store = NULL;
+	return 0;
 }
 
 /* The successor can't have it. */
@@ -56,18 +71,16 @@ int upgrade_serve(struct serve *serve, const char *program)
 	struct heir heir = {
 		.name = serve->name, .program = program, .argc = serve->argc, .argv = serve->argv,
 		.runfile_fd = serve->runfile.fd, .control_fd = serve->control.fd,
+		.has_own = serve->user.name[0],
 	};
 	struct timespec begin, end;
+	uint32_t flags;
 	int err;
 
-	if (!serve->store) {
-		zcmu_error("%s: its store runs as the user %s (--user), in a process that can't be replaced; stop the disk, and serve it again",
-			   serve->name, serve->user.name);
-		return -EOPNOTSUPP;
-	}
-	if (serve->store->ops->flags & ZCMU_STORE_VOLATILE) {
-		zcmu_error("%s: its store, %s, is this process's memory: it can't be handed over",
-			   serve->name, serve->store->ops->name);
+	flags = serve->store ? serve->store->ops->flags : serve->confined_flags;
+	if (flags & ZCMU_STORE_VOLATILE) {
+		zcmu_error("%s: its store, %s, is its process's memory: it can't be handed over",
+			   serve->name, serve->store ? serve->store->ops->name : serve->spec);
 		return -EOPNOTSUPP;
 	}
 	if (!serve->daemon && serve->handover.lifeline_fd < 0 &&
@@ -78,7 +91,11 @@ int upgrade_serve(struct serve *serve, const char *program)
 	if (err)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	let_go(serve);
+	err = let_go(serve);
+	if (err) {
+		heir_dismiss(&heir);
+		return err;
+	}
 	err = heir_succeed(&heir);
 	if (err) {
 		go_on(serve);

@@ -6,19 +6,11 @@
 #ifndef FABRIC_H
 #define FABRIC_H
 
-#include <linux/version.h>
 #include <target/target_core_base.h>
 #include <target/target_core_fabric.h>
 
+#include "compat.h"
 #include "zcmu-test-fabric.h"
-
-/* Fabrics say since 6.7 where their commands are submitted: here, so that SUBMIT means it. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
-#define FABRIC_SUBMITS_DIRECTLY	\
-	.direct_submit_supp = 1, .default_submit_type = TARGET_DIRECT_SUBMIT,
-#else
-#define FABRIC_SUBMITS_DIRECTLY
-#endif
 
 /* port.c: an initiator's session, which stays until fabric_port_put(); or NULL */
 struct se_session *fabric_port_get(unsigned int nexus);

@@ -17,6 +17,8 @@
  *	mute		answers the first request of 64 KiB and more, and never tells the kernel
  *	tamper		changes the first WRITE's payload of 64 KiB and more as far as it can, and
  *			never answers it
+ *	litter		fills each READ's payload of 16 KiB and more with bytes that are not the
+ *			disk's, and never answers it
  *	fork		lets a child do the work
  *	lazy		looks for bytes other than 0 in each READ's payload, answers, and has put
  *			nothing there
@@ -214,6 +216,18 @@ static bool tampers(const struct zcmu_io *io)
 	return true;
 }
 
+static bool litters(const struct zcmu_io *io)
+{
+	int i;
+
+	if (io->op != ZCMU_IO_READ || io->length < 16384)
+		return false;
+	for (i = 0; i < io->iovcnt; i++)
+		memset(io->iov[i].iov_base, 0x4c, io->iov[i].iov_len);
+	say("littered");
+	return true;
+}
+
 static void move_in_child(const struct zcmu_io *io)
 {
 	pid_t pid = fork();
@@ -262,6 +276,8 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 	if (is_mode("hold") && holds(io))
 		return;
 	if (is_mode("tamper") && tampers(io))
+		return;
+	if (is_mode("litter") && litters(io))
 		return;
 	if (is_mode("lazy") && io->op == ZCMU_IO_READ)
 		look_inside(io);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -154,6 +155,38 @@ static void rearrange(void)
 	syscall(SYS_mbind, p, length, 1 /* MPOL_PREFERRED */, NULL, 0, 7 /* STRICT, MOVE */);
 }
 
+/* Whoever looks at the page tables, or picks pages out of them. */
+static void inspect(void)
+{
+	static unsigned char residence[4096];
+	static uint64_t entries[64];
+	void *pages[64];
+	int nodes[64] = { 0 }, status[64], pidfd, fd;
+	struct iovec iov;
+	size_t length, n;
+	uint8_t *p = any_range(&length);
+
+	touch_all(p, length);
+	n = length / HOSTILE_PAGE < 64 ? length / HOSTILE_PAGE : 64;
+	for (size_t i = 0; i < n; i++)
+		pages[i] = p + i * HOSTILE_PAGE;
+	mincore(p, length, residence);
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (pread(fd, entries, n * 8, (off_t)((uintptr_t)p / HOSTILE_PAGE * 8)) < 0)
+			n = 1;
+		close(fd);
+	}
+	syscall(SYS_move_pages, 0, n, pages, one_in(2) ? nodes : NULL, status, 1 << 1);
+	iov = (struct iovec){ p, length };
+	pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (pidfd >= 0) {
+		syscall(SYS_process_madvise, pidfd, &iov, 1,
+			one_in(2) ? MADV_PAGEOUT : MADV_COLD, 0);
+		close(pidfd);
+	}
+}
+
 /* Missing pages must not be the handler's to provide; write protection may be. */
 static void userfault(void)
 {
@@ -194,6 +227,7 @@ const struct hostile_attack map_attacks[] = {
 	{ "a hole", 3, hole },
 	{ "mlock", 2, lock },
 	{ "remap_file_pages, mbind", 2, rearrange },
+	{ "pagemap, move_pages", 2, inspect },
 	{ "userfaultfd", 3, userfault },
 	{ NULL, 0, NULL },
 };

@@ -6,11 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,19 +75,6 @@ static void by_mem_file(void)
 	close(fd);
 }
 
-static void by_process_vm(void)
-{
-	uint8_t *p = hostile_any_address();
-	struct iovec local = { moved, any_length() };
-	struct iovec remote = { p, local.iov_len };
-	ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-
-	if (got > 0)
-		look_for_secrets(moved, (size_t)got, "process_vm_readv()");
-	if (p >= hostile.maps[0] + hostile.copy_off)
-		got = process_vm_writev(getpid(), &local, 1, &remote, 1, 0);
-}
-
 static pid_t child(void)
 {
 	/* The same file's mappings, with what is in their page tables now. */
@@ -96,6 +85,27 @@ static pid_t child(void)
 	if (!pid)
 		alarm(20);
 	return pid;
+}
+
+static void by_process_vm(void)
+{
+	uint8_t *p = hostile_any_address();
+	struct iovec local = { moved, any_length() };
+	struct iovec remote = { p, local.iov_len };
+	bool stores = p >= hostile.maps[0] + hostile.copy_off;
+	pid_t self = getpid();
+	ssize_t got;
+
+	/* Its own memory, or its parent's */
+	if (one_in(4) && child())
+		return;
+	got = process_vm_readv(self, &local, 1, &remote, 1, 0);
+	if (got > 0)
+		look_for_secrets(moved, (size_t)got, "process_vm_readv()");
+	if (stores)
+		got = process_vm_writev(self, &local, 1, &remote, 1, 0);
+	if (getpid() != self)
+		_exit(0);
 }
 
 static void by_ptrace(void)
@@ -164,6 +174,25 @@ static void by_vmsplice(void)
 	vmsplice(pipes[i][1], &iov, 1, SPLICE_F_NONBLOCK | (one_in(2) ? SPLICE_F_GIFT : 0));
 }
 
+/* Pins that are meant to last; with the descriptor they go. */
+static void by_registered_buffers(void)
+{
+	static int rings[4] = { -1, -1, -1, -1 };
+	struct iovec iov = { hostile_any_address(), any_length() };
+	struct io_uring_params params = { 0 };
+	unsigned int i = below(4);
+
+	if (rings[i] >= 0) {
+		close(rings[i]);
+		rings[i] = -1;
+		return;
+	}
+	rings[i] = (int)syscall(SYS_io_uring_setup, 4, &params);
+	if (rings[i] >= 0 && !syscall(SYS_io_uring_register, rings[i], IORING_REGISTER_BUFFERS,
+				      &iov, 1))
+		look_for_secrets(iov.iov_base, iov.iov_len, "a registered buffer");
+}
+
 /* System calls that copy. */
 static void by_copy(void)
 {
@@ -230,6 +259,7 @@ const struct hostile_attack page_attacks[] = {
 	{ "ptrace", 2, by_ptrace },
 	{ "children", 3, by_children },
 	{ "vmsplice", 5, by_vmsplice },
+	{ "registered buffers", 2, by_registered_buffers },
 	{ "read and write", 5, by_copy },
 	{ "its own initiator", 3, by_own_disk },
 	{ "signals", 2, by_signals },

@@ -209,6 +209,19 @@ static void tail(void)
 	hostile_kick();
 }
 
+/* What is wrong for any length, offset, count or id; or for most of them. */
+static uint64_t garbage(void)
+{
+	static const uint64_t extremes[] = {
+		0, 1, 7, 0x7fffffffffffffff, 0xffffffff, 0x7fffffff00000000, 0xfffffff8,
+		0x80000000, 0x100000000, 0xffffffff00000000 >> 1,
+	};
+
+	if (one_in(3))
+		return extremes[below(sizeof(extremes) / sizeof(extremes[0]))];
+	return prng_next(&hostile.prng) >> 1;
+}
+
 static void garbage_entry(void)
 {
 	struct answer a = { .keeps_place = true };
@@ -220,7 +233,7 @@ static void garbage_entry(void)
 	put(&a);
 	entry = hostile.maps[0] + hostile.ring_off + hostile.places[below(hostile.nr_places)].at;
 	for (i = 0; i < words; i++)
-		touch_store(entry + below(14) * 8, prng_next(&hostile.prng) >> 1);
+		touch_store(entry + below(14) * 8, garbage());
 	if (one_in(4))
 		hostile_kick();
 }
@@ -233,7 +246,7 @@ static void garbage_mailbox(void)
 		/* The tail has attacks of its own. */
 		if (i * 8 == offsetof(struct zcmu_mailbox, cmd_tail))
 			continue;
-		touch_store(hostile.maps[0] + i * 8, prng_next(&hostile.prng) >> 1);
+		touch_store(hostile.maps[0] + i * 8, garbage());
 	}
 	/* The kernel never reads the head, but we do, and it may take long to write it anew. */
 	hostile_mailbox()->cmd_head = hostile.taken;
