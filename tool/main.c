@@ -18,6 +18,8 @@ const struct subcommand subcommands[] = {
 	{ "upgrade", "[--program PATH] NAME", "hand a disk to a new process", upgrade_main },
 	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
+	{ "tune", "[OPTION]... NAME", "measure from which size on lending pays", tune_main },
+	{ "bench", "[OPTION]...", "measure what lending is worth on this machine", bench_main },
 	{ "doctor", "[--json]", "tell what this machine lacks to serve disks", doctor_main },
 	{ NULL, NULL, NULL, NULL }
 };

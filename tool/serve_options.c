@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "serve.h"
 
@@ -38,17 +37,6 @@ static void print_help(void)
 	printf("\nSTORE is one of\n");
 	for (ops = zcmu_store_list(); *ops; ops++)
 		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
-}
-
-static bool parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || n < min || n > max)
-		return false;
-	*ret = (unsigned int)n;
-	return true;
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
@@ -92,13 +80,9 @@ static int take_option(struct serve *serve, int option)
 		}
 		return -1;
 	case OPT_THREADS:
-		if (!parse_number(optarg, 1, 256, &serve->options.threads)) {
-			usage_error("serve", "--threads is 1..256, not \"%s\"", optarg);
-			return EXIT_USAGE;
-		}
-		return -1;
+		return option_number("serve", "--threads", optarg, 1, 256, &serve->options.threads);
 	case OPT_TIME_OUT:
-		if (!parse_number(optarg, 0, MAX_TIME_OUT, &serve->time_out)) {
+		if (!option_parse(optarg, 0, MAX_TIME_OUT, &serve->time_out)) {
 			usage_error("serve", "--time-out is 0..%d seconds, not \"%s\"", MAX_TIME_OUT,
 				    optarg);
 			return EXIT_USAGE;
@@ -117,7 +101,7 @@ static int take_option(struct serve *serve, int option)
 		/* Somebody was told already. */
 		if (serve_is_successor(serve))
 			return -1;
-		if (!parse_number(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0) {
+		if (!option_parse(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0) {
 			usage_error("serve", "--ready-fd: \"%s\" is no open file descriptor", optarg);
 			return EXIT_USAGE;
 		}

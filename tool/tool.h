@@ -51,6 +51,14 @@ int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
 int upgrade_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int tune_main(int argc, char **argv);
+int bench_main(int argc, char **argv);
+
+/* option.c: numbers on the command line */
+bool option_parse(const char *text, unsigned int min, unsigned int max,
+		  unsigned int *ret);	/* quiet */
+int option_number(const char *subcommand, const char *option, const char *text, unsigned int min,
+		  unsigned int max, unsigned int *ret);
 
 /* attribute.c: small files of configfs and sysfs */
 int attribute_read(char *value, size_t size, const char *format, ...)

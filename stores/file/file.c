@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * file: a regular file or a block device, through the page cache, by io_uring. The
- * payload goes straight between the initiator's memory and the page cache.
+ * payload goes straight between the initiator's memory and the page cache. Writes that
+ * only have to be copied there are done on the spot: io_uring has a kernel thread do
+ * them on most file systems, one at a time, and the ways there and back cost more than
+ * the copy of some 100 KiB.
  *
  * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. A trim
  * punches a hole.
@@ -16,17 +19,36 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "zcmu.h"
 
 #define QUEUE_DEPTH	256
 
+/* A write on the spot that takes longer than its copy could has waited for a disk. */
+#define SLOW_NS		4000000
+#define COPY_NS_PER_KIB	4096
+/* So many writes are io_uring's then, doubling with each slow one, before it is tried again. */
+#define DETOUR_MIN	16u
+#define DETOUR_MAX	4096u
+/* Pages of the page cache: whatever the CPU has is no larger. */
+#define WHOLE_PAGES	4096u
+
 struct file {
 	int fd;
 	bool is_device;
+	bool is_limited;	/* ulimit -f: a write too far would kill the thread it is done in */
+};
+
+/* A thread's */
+struct queue {
+	struct io_uring ring;
+	unsigned int detours;		/* writes that are still io_uring's */
+	unsigned int next_detours;	/* how many after the next slow one */
 };
 
 static struct file *file_of(const struct zcmu_store *store)
@@ -147,6 +169,7 @@ static int check_and_lock(struct zcmu_store *store, struct file *file, const cha
 
 static int file_open(struct zcmu_store *store, const char *path)
 {
+	struct rlimit limit;
 	struct file *file;
 	int err;
 
@@ -165,6 +188,7 @@ static int file_open(struct zcmu_store *store, const char *path)
 		free(file);
 		return err;
 	}
+	file->is_limited = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur != RLIM_INFINITY;
 	store->data = file;
 	return 0;
 }
@@ -241,49 +265,55 @@ static int restrict_ring(struct io_uring *ring)
 	return 0;
 }
 
-static int file_queue_open(struct zcmu_store *store, void **queue)
+static int file_queue_open(struct zcmu_store *store, void **ret)
 {
-	struct io_uring *ring = calloc(1, sizeof(*ring));
+	struct queue *queue = calloc(1, sizeof(*queue));
 	int err;
 
 	(void)store;
-	if (!ring)
+	if (!queue)
 		return -ENOMEM;
-	err = io_uring_queue_init(QUEUE_DEPTH, ring, IORING_SETUP_R_DISABLED);
+	queue->next_detours = DETOUR_MIN;
+	err = io_uring_queue_init(QUEUE_DEPTH, &queue->ring, IORING_SETUP_R_DISABLED);
 	if (!err) {
-		err = restrict_ring(ring);
+		err = restrict_ring(&queue->ring);
 		if (err)
-			io_uring_queue_exit(ring);
+			io_uring_queue_exit(&queue->ring);
 	}
 	if (err) {
 		zcmu_error("file: no io_uring: %s%s", strerror(-err),
 			   err == -EPERM || err == -ENOSYS ?
 			   "; is it switched off (sysctl kernel.io_uring_disabled)?" : "");
-		free(ring);
+		free(queue);
 		return err;
 	}
-	*queue = ring;
+	*ret = queue;
 	return 0;
+}
+
+static struct io_uring *ring_of(void *queue)
+{
+	return &((struct queue *)queue)->ring;
 }
 
 static void file_queue_close(struct zcmu_store *store, void *queue)
 {
 	(void)store;
-	io_uring_queue_exit(queue);
+	io_uring_queue_exit(ring_of(queue));
 	free(queue);
 }
 
 static int file_queue_fd(struct zcmu_store *store, void *queue)
 {
 	(void)store;
-	return ((struct io_uring *)queue)->ring_fd;
+	return ring_of(queue)->ring_fd;
 }
 
 static void file_queue_submit(struct zcmu_store *store, void *queue)
 {
 	(void)store;
 	/* What it can't take now it takes with the next: they are kept in the ring. */
-	io_uring_submit(queue);
+	io_uring_submit(ring_of(queue));
 }
 
 /* A free entry of the submission queue; there is one after a submit at the latest. */
@@ -312,7 +342,7 @@ static int zero_mode(const struct zcmu_io *io, bool second_try)
 /* io->data: whether this is the second try of a trim or zero. */
 static void start(struct zcmu_store *store, struct zcmu_io *io)
 {
-	struct io_uring_sqe *sqe = get_sqe(io->queue);
+	struct io_uring_sqe *sqe = get_sqe(ring_of(io->queue));
 	int fd = file_of(store)->fd;
 
 	switch (io->op) {
@@ -393,7 +423,7 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 
 static void file_queue_reap(struct zcmu_store *store, void *queue)
 {
-	struct io_uring *ring = queue;
+	struct io_uring *ring = ring_of(queue);
 	struct io_uring_cqe *cqe;
 	bool restarted = false;
 
@@ -410,6 +440,65 @@ static void file_queue_reap(struct zcmu_store *store, void *queue)
 	}
 	if (restarted)
 		io_uring_submit(ring);
+}
+
+/*
+ * Writes on the spot
+ */
+
+/*
+ * Is there nothing in this write that has to wait for a disk? Part of a page may have to be
+ * read first, FUA is waited for.
+ */
+static bool is_only_a_copy(const struct zcmu_io *io)
+{
+	return io->op == ZCMU_IO_WRITE && !io->fua && !(io->offset % WHOLE_PAGES) &&
+	       !(io->length % WHOLE_PAGES);
+}
+
+/* Has it gone well so far? Where too much is dirty already, writers are made to wait. */
+static bool is_quick(struct queue *queue)
+{
+	if (!queue->detours)
+		return true;
+	queue->detours--;
+	return false;
+}
+
+static void note_time(struct queue *queue, const struct timespec *begin, uint64_t bytes)
+{
+	struct timespec end;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ns = (end.tv_sec - begin->tv_sec) * 1000000000ll + (end.tv_nsec - begin->tv_nsec);
+	if (ns <= (int64_t)(SLOW_NS + bytes / 1024 * COPY_NS_PER_KIB)) {
+		queue->next_detours = DETOUR_MIN;
+		return;
+	}
+	queue->detours = queue->next_detours;
+	if (queue->next_detours < DETOUR_MAX)
+		queue->next_detours *= 2;
+}
+
+static void file_write(struct zcmu_store *store, struct zcmu_io *io)
+{
+	const struct file *file = file_of(store);
+	struct timespec begin;
+	int error;
+	ssize_t n;
+
+	io->data = NULL;
+	if (file->is_limited || !is_only_a_copy(io) || !is_quick(io->queue)) {
+		start(store, io);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	n = pwritev(file->fd, io->iov, io->iovcnt, (off_t)io->offset);
+	n = n < 0 ? -errno : n;
+	note_time(io->queue, &begin, io->length);
+	if (is_done(store, io, (int)n, &error))
+		zcmu_io_done(io, error);
 }
 
 /*
@@ -455,7 +544,7 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.queue_reap = file_queue_reap,
 	.queue_submit = file_queue_submit,
 	.read = file_request,
-	.write = file_request,
+	.write = file_write,
 	.flush = file_request,
 	.trim = file_request,
 	.zero = file_request,

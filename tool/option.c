@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* Numbers on the command line. */
+#include <stdlib.h>
+
+#include "tool.h"
+
+bool option_parse(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n < min || n > max)
+		return false;
+	*ret = (unsigned int)n;
+	return true;
+}
+
+/* Of getopt's optarg. Return: an exit status, or -1 to go on. */
+int option_number(const char *subcommand, const char *option, const char *text, unsigned int min,
+		  unsigned int max, unsigned int *ret)
+{
+	if (option_parse(text, min, max, ret))
+		return -1;
+	usage_error(subcommand, "%s is %u..%u, not \"%s\"", option, min, max, text);
+	return EXIT_USAGE;
+}
