@@ -172,6 +172,7 @@ static int open_confined(struct serve *serve, const struct zcmu_store_options *o
 		.store_options = options,
 		.threads = serve->options.threads,
 		.user = &serve->user,
+		.takes_over = serve->takes_over,
 	};
 
 	serve->shape.read_only = options->read_only;
@@ -192,6 +193,8 @@ int serve_open_store(struct serve *serve, bool keeps_size)
 	if (serve->user.name[0])
 		return open_confined(serve, &options);
 	err = zcmu_store_open(serve->spec, &options, &serve->store);
+	if (!err && serve->takes_over)
+		err = takeover_check_opened(serve->name, serve->store);
 	if (!err && keeps_size && serve->store->size > serve->backstore.size)
 		serve->store->size = serve->backstore.size;
 	return err;
