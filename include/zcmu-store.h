@@ -152,7 +152,7 @@ struct zcmu_store {
 	enum zcmu_can can_flush;
 	enum zcmu_can can_trim;
 	enum zcmu_can can_zero;
-	uint32_t max_threads;	/* with queues: so many at most; 0: any number */
+	uint32_t max_threads;	/* that run it, or queues: so many at most; 0: any number */
 };
 
 struct zcmu_store_ops {

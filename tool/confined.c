@@ -115,6 +115,8 @@ static void open_store(struct confined *confined)
 	message.error = zcmu_store_open(wish->spec, wish->store_options, &confined->store);
 	if (message.error == -EACCES || message.error == -EPERM)
 		zcmu_error("the store is opened by the user %s, who must be allowed to", wish->user->name);
+	if (!message.error && wish->takes_over)
+		message.error = takeover_check_opened(wish->name, confined->store);
 	if (!message.error) {
 		message.size = confined->store->size;
 		message.block_size = confined->store->block_size;

@@ -65,6 +65,7 @@ struct confined_wish {
 	const struct zcmu_store_options *store_options;
 	unsigned int threads;
 	const struct user *user;
+	bool takes_over;		/* a disk that is there */
 };
 
 _Noreturn void confined_main(int fd, const struct confined_wish *wish);

@@ -173,6 +173,7 @@ static struct confined_wish make_wish(const struct serve *serve,
 		.store_options = options,
 		.threads = serve->options.threads,
 		.user = &serve->user,
+		.takes_over = serve->takes_over,
 	};
 }
 
@@ -214,6 +215,8 @@ int serve_open_store(struct serve *serve, bool keeps_size)
 		err = open_confined(serve, &options);
 	else
 		err = zcmu_store_open(serve->spec, &options, &serve->store);
+	if (!err && serve->takes_over && serve->store)
+		err = takeover_check_opened(serve->name, serve->store);
 	store = serve->store ? serve->store : &serve->shape;
 	if (!err && keeps_size && store->size > serve->backstore.size)
 		store->size = serve->backstore.size;

@@ -212,6 +212,7 @@ uint32_t spec_flags(const char *spec);		/* ZCMU_STORE_... */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);
 int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *serial);
+int takeover_check_opened(const char *name, const struct zcmu_store *store);
 int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);
 int takeover_note(const struct backstore *backstore, const struct zcmu_store *store);
 int takeover_set_recover(const struct backstore *backstore, const char *mode);

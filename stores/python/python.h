@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The python store's insides: a script's class Store is the store.
+ *
+ *	python.c	the store: opening a script, what it says of itself, its end
+ *	request.c	requests: payloads lent to the script and taken back, its answers
+ *	interpreter.c	Python itself: started once, entered by every thread; the module zcmu
+ *	failure.c	exceptions: told in lines, and made errors
+ *
+ * Locks: the store's own first, then Python's (python_enter()); none when a request is
+ * answered, because that may lead to the next one.
+ */
+#ifndef STORE_PYTHON_H
+#define STORE_PYTHON_H
+
+/* First of all: it decides on feature macros. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "zcmu.h"
+
+/* Methods that a Store may have; with them it can do more. */
+enum method {
+	METHOD_READ,
+	METHOD_WRITE,
+	METHOD_FLUSH,
+	METHOD_TRIM,
+	METHOD_ZERO,
+	METHOD_MAP,
+	METHOD_RESIZE,
+	METHOD_CLOSE,
+	NR_METHODS,
+};
+
+struct python {
+	char *name;			/* "python:FILE", in front of messages */
+	PyObject *module_name;		/* in sys.modules */
+	PyObject *methods[NR_METHODS];	/* bound to the Store; NULL: it has none */
+	PyObject *told;			/* a set: failures that were told; see failure.c */
+	bool parallel;			/* the script can be called by several threads at once */
+	pthread_mutex_t lock;		/* if not: held by who calls it */
+};
+
+/* interpreter.c */
+int python_start(void);
+PyGILState_STATE python_enter(void);
+void python_leave(PyGILState_STATE state);
+PyObject *python_run(const char *file, const char *source, PyObject **module_name);
+void python_forget(PyObject *module_name);
+
+/* failure.c: there is an exception, and none any more afterwards. Return: a negative errno */
+int python_open_failed(const char *name);
+int python_call_failed(struct python *python, const char *what);
+bool python_is_refusal(PyObject *type);		/* interpreter.c: zcmu.Error */
+
+/* request.c */
+extern const char *const python_method_names[NR_METHODS];
+PyGILState_STATE python_begin_call(struct python *python);
+void python_end_call(struct python *python, PyGILState_STATE state);
+void python_request(struct zcmu_store *store, struct zcmu_io *io);
+
+#endif /* STORE_PYTHON_H */
