@@ -38,6 +38,8 @@ static const struct {
 	const char *package;
 } packages[] = {
 	{ "libnbd.so", "libnbd0" },
+	{ "librados.so", "librados2" },
+	{ "librbd.so", "librbd1" },
 	{ "libpython3.11.so", "libpython3.11" },
 };
 

@@ -31,6 +31,7 @@ int driver_setup(void **state)
 {
 	struct driver *d = calloc(1, sizeof(*d));
 
+	d->patience = FAKE_PATIENCE_SECONDS;
 	logging = d;
 	zcmu_set_log(keep_log);
 	*state = d;
@@ -168,7 +169,7 @@ static void wait_for(struct driver *d, const struct driven *r)
 		pollfd.fd = ops->queue_fd(d->store, d->thread.queue);
 	while (!is_all_answered(d, r)) {
 		assert_true(d->thread.has_queue);
-		if (poll(&pollfd, 1, FAKE_PATIENCE_SECONDS * 1000) != 1)
+		if (poll(&pollfd, 1, (int)d->patience * 1000) != 1)
 			fail_msg("expected %u answers, got none", d->out);
 		ops->queue_reap(d->store, d->thread.queue);
 	}

@@ -22,6 +22,7 @@ struct driver {
 	struct zcmu_disk disk;
 	struct zcmu_thread thread;
 	unsigned int out;		/* requests that were not answered */
+	unsigned int patience;		/* seconds, for each answer */
 	char logged[1024];		/* the last message */
 	char directory[128];		/* for files; gone after the test, with what is in it */
 	char spec[256];			/* "file:PATH", of the file that is tested */

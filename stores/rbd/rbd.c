@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * rbd: an image of Ceph, by librbd. One process writes an image at a time, and one that
+ * had it before can't any more (lock.c). rbd.h says what is where.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rbd.h"
+
+#define DEFAULT_GIVE_UP	25u		/* seconds: before the disk's time-out, which is 30 */
+
+static struct image *image_of(const struct zcmu_store *store)
+{
+	return store->data;
+}
+
+/* The header has changed: a snapshot, a flag, or the size. In a thread of librbd's. */
+static void header_changed(void *argument)
+{
+	struct image *image = argument;
+	uint64_t disk = __atomic_load_n(&image->store->size, __ATOMIC_SEQ_CST), size;
+
+	if (rbd_get_size(image->handle, &size) || atomic_exchange(&image->told_size, size) == size)
+		return;
+	if (size < disk)
+		zcmu_error("%s: the image has shrunk to %" PRIu64 " bytes, and the disk has %" PRIu64
+			   ": what is behind the image's end fails", image->title, size, disk);
+	else if (size > disk)
+		zcmu_warning("%s: the image has grown to %" PRIu64 " bytes; \"zcmu resize NAME %" PRIu64
+			     "\" gives them to the disk", image->title, size, size);
+}
+
+static uint32_t trim_granularity(const struct image *image)
+{
+	char value[32] = "";
+	unsigned long bytes;
+
+	if (rados_conf_get(image->cluster, "rbd_discard_granularity_bytes", value, sizeof(value)))
+		return 0;
+	bytes = strtoul(value, NULL, 10);
+	return bytes >= 512 && bytes <= 1u << 30 && !(bytes & (bytes - 1)) ? (uint32_t)bytes : 0;
+}
+
+static int describe(struct image *image)
+{
+	struct zcmu_store *store = image->store;
+	uint64_t size, stripe;
+	int err = rbd_get_size(image->handle, &size);
+
+	if (!err)
+		err = rbd_get_stripe_unit(image->handle, &stripe);
+	if (err) {
+		zcmu_error("%s: can't ask for its size: %s", image->title, strerror(-err));
+		return err;
+	}
+	if (store->create_size && store->create_size != size) {
+		zcmu_error("%s: the image has %" PRIu64 " bytes, not %" PRIu64
+			   "; leave --size out to serve it as it is", image->title, size,
+			   store->create_size);
+		return -EEXIST;
+	}
+	if (size < store->block_size) {
+		zcmu_error("%s: the image has %" PRIu64 " bytes, less than a block; \"rbd resize\" gives it some",
+			   image->title, size);
+		return -EINVAL;
+	}
+	/* Half a block at the end is nobody's. */
+	store->size = size / store->block_size * store->block_size;
+	store->physical_block_size = 4096;
+	store->optimal_io_size = stripe >= 4096 && stripe <= UINT32_MAX ? (uint32_t)stripe : 0;
+	store->trim_granularity = trim_granularity(image);
+	atomic_store(&image->told_size, size);
+	return 0;
+}
+
+static int watch(struct image *image)
+{
+	int err = rbd_update_watch(image->handle, &image->watch, header_changed, image);
+
+	image->watches = !err;
+	if (err)
+		zcmu_error("%s: can't watch it: %s", image->title, strerror(-err));
+	return err;
+}
+
+static void image_store_close(struct zcmu_store *store)
+{
+	struct image *image = image_of(store);
+
+	if (image->watches)
+		rbd_update_unwatch(image->handle, image->watch);
+	image_unlock(image);
+	image_disconnect(image);
+	image_spec_free(image);
+	free(image);
+}
+
+static int image_store_open(struct zcmu_store *store, const char *argument)
+{
+	struct image *image = calloc(1, sizeof(*image));
+	int err;
+
+	if (!image)
+		return -ENOMEM;
+	image->store = store;
+	image->give_up = DEFAULT_GIVE_UP;
+	image->sign_of_life = -1;
+	store->data = image;
+	err = image_spec_parse(image, argument);
+	if (!err)
+		err = image_connect(image);
+	if (!err)
+		err = image_open(image);
+	/* Before it is looked at: until then somebody else may change it. */
+	if (!err && !store->read_only)
+		err = image_lock(image);
+	if (!err)
+		err = describe(image);
+	if (!err)
+		err = watch(image);
+	if (err)
+		image_store_close(store);
+	return err;
+}
+
+/* librbd calls it, whatever it is. */
+static int ignore_progress(uint64_t done, uint64_t total, void *argument)
+{
+	(void)done;
+	(void)total;
+	(void)argument;
+	return 0;
+}
+
+static int image_resize(struct zcmu_store *store, uint64_t size)
+{
+	struct image *image = image_of(store);
+	bool shrinks = size == store->size;
+	uint64_t is;
+	int err = rbd_get_size(image->handle, &is);
+
+	/* It may have grown already: by "rbd resize". */
+	if (!err && !shrinks && is >= size)
+		return 0;
+	if (!err && store->read_only)
+		err = -EROFS;
+	atomic_store(&image->told_size, size);
+	if (!err)
+		err = rbd_resize2(image->handle, size, shrinks, ignore_progress, NULL);
+	if (err)
+		zcmu_error("%s: can't make it %" PRIu64 " bytes: %s", image->title, size,
+			   err == -EROFS ? "it is served read-only" : strerror(-err));
+	return err;
+}
+
+const struct zcmu_store_ops zcmu_store_plugin = {
+	.abi = ZCMU_STORE_ABI,
+	.size = sizeof(zcmu_store_plugin),
+	.name = "rbd",
+	.usage = "rbd:POOL/IMAGE[@SNAPSHOT][:OPTION=VALUE...]",
+	.summary = "an image of a Ceph cluster",
+	/* There is no .flush: what was answered is on all copies (cluster.c, rbd_cache). */
+	.flags = ZCMU_STORE_NETWORK,
+	.open = image_store_open,
+	.close = image_store_close,
+	.queue_open = image_queue_open,
+	.queue_close = image_queue_close,
+	.queue_fd = image_queue_fd,
+	.queue_reap = image_queue_reap,
+	.read = image_request,
+	.write = image_request,
+	.trim = image_request,
+	.zero = image_request,
+	.resize = image_resize,
+};
