@@ -57,9 +57,9 @@ fails() {
 	grep -Eq -- "$regex" <<< "$output" || fail "$*: expected \"$regex\", got \"$output\""
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds
+# wait_for SECONDS COMMAND...: until it succeeds. Slow kernels get more of them (tests/guest).
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${CASE_PATIENCE:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
