@@ -13,6 +13,7 @@ help:
 	@echo 'make bench         compare stock, ours, LIO and others, in guests of all kernels; see doc/benchmarks.md'
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels, two cuts of the power'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
+	@echo 'make check-tsan    the unit tests with threads, with a detector of data races; not part of check'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
@@ -50,6 +51,10 @@ check-unit: user
 	@./tests/unit/run
 	@./tests/fuzz/run replay
 
+# Not part of check: it is a second build, and more than half a minute.
+check-tsan:
+	@./tests/unit/run tsan
+
 fuzz:
 	@./tests/fuzz/run $(or $(SECONDS),60)
 
@@ -81,8 +86,8 @@ install: user
 	./kernel/install $(DESTDIR)
 
 clean:
-	rm -rf build/user build/asan build/fuzz build/vm build/meson.log
+	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-docs check-powercut check-unit check-vm check-debug demo fuzz style \
+.PHONY: help deps user module modules bench check check-docs check-powercut check-tsan check-unit check-vm check-debug demo fuzz style \
 	install clean

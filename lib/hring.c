@@ -46,7 +46,8 @@ static bool look_at(const struct zcmu_hring *ring, uint32_t position, uint32_t e
 {
 	uint32_t len_op;
 
-	if (!is_position(ring, position) || !is_position(ring, end))
+	/* At the end there is none: the kernel may be at work there, on the next one. */
+	if (position == end || !is_position(ring, position) || !is_position(ring, end))
 		return false;
 	len_op = __atomic_load_n(&entry_at(ring, position)->hdr.len_op, __ATOMIC_RELAXED);
 	word->op = len_op & ZCMU_OP_MASK;

@@ -79,6 +79,7 @@ struct queue {
 
 /* uri.c */
 int nbd_uri_parse(struct nbd *nbd, const char *argument);
+const char *nbd_uri_trusts_anybody(const struct nbd *nbd);
 
 /* server.c */
 struct nbd_handle *nbd_server_handle(void);

@@ -129,10 +129,14 @@ static void drop_handle(struct queue *queue)
 
 static void start_connecting(struct queue *queue)
 {
+	const char *untrusted = nbd_uri_trusts_anybody(queue->nbd);
+
 	queue->handle = nbd_server_handle();
 	queue->link = LINK_CONNECTING;
 	queue->deadline = now() + nbd_server_patience(queue->nbd) * 1000;
-	if (!queue->handle || nbd_aio_connect_uri(queue->handle, queue->nbd->uri))
+	if (untrusted)
+		connection_failed(queue, untrusted);
+	else if (!queue->handle || nbd_aio_connect_uri(queue->handle, queue->nbd->uri))
 		connection_failed(queue, nbd_server_reason());
 }
 

@@ -92,8 +92,13 @@ const char *nbd_server_changed(const struct nbd *nbd, const struct server *serve
 	return NULL;
 }
 
-static const char *advice(int error)
+/* @reason: libnbd's */
+static const char *advice(int error, const char *reason)
 {
+	if (strcasestr(reason, "certificate verification"))
+		return "; is the server's certificate signed by the authority in ca-cert.pem, made for that host, and not expired?";
+	if (strcasestr(reason, "certificate"))
+		return "; does the server want a certificate of ours, and take the one it gets?";
 	switch (error) {
 	case ECONNREFUSED:
 		return "; does the server run, and listen there?";
@@ -151,10 +156,16 @@ static int wait_connected(const struct nbd *nbd, struct nbd_handle *handle, char
 /* Connect, and wait for it. What is wrong is told. */
 int nbd_server_connect(struct nbd *nbd, struct nbd_handle **ret, struct server *server)
 {
-	struct nbd_handle *handle = nbd_server_handle();
+	const char *untrusted = nbd_uri_trusts_anybody(nbd);
+	struct nbd_handle *handle;
 	char reason[512];
 	int err = 0;
 
+	if (untrusted) {
+		zcmu_error("%s: can't connect: %s", nbd->uri, untrusted);
+		return -EACCES;
+	}
+	handle = nbd_server_handle();
 	if (!handle || nbd_aio_connect_uri(handle, nbd->uri)) {
 		err = -(nbd_get_errno() ? nbd_get_errno() : EIO);
 		snprintf(reason, sizeof(reason), "%s", nbd_server_reason());
@@ -167,7 +178,7 @@ int nbd_server_connect(struct nbd *nbd, struct nbd_handle **ret, struct server *
 			snprintf(reason, sizeof(reason), "%s", nbd_server_reason());
 	}
 	if (err) {
-		zcmu_error("%s: can't connect: %s%s", nbd->uri, reason, advice(-err));
+		zcmu_error("%s: can't connect: %s%s", nbd->uri, reason, advice(-err, reason));
 		if (handle)
 			nbd_close(handle);
 		return err;

@@ -4,7 +4,9 @@
  */
 #include "nbd-server.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,12 +59,21 @@ static bool listens(const char *socket_path)
 	return yes;
 }
 
-static void run(char **words)
+/* @listening: a socket that it gets the way systemd has it, as descriptor 3; or -1 */
+static void run(char **words, int listening)
 {
 	int null = open("/dev/null", O_RDWR);
+	char pid[16];
 
 	/* It must not outlive a test that crashed. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (listening >= 0) {
+		dup2(listening, 3);
+		fcntl(3, F_SETFD, 0);
+		snprintf(pid, sizeof(pid), "%d", (int)getpid());
+		setenv("LISTEN_PID", pid, 1);
+		setenv("LISTEN_FDS", "1", 1);
+	}
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	unsetenv("LD_PRELOAD");
@@ -70,12 +81,25 @@ static void run(char **words)
 	_exit(127);
 }
 
-static void split_and_start(struct nbd_server *s, char *command)
+/* Has it ended? That is told here; who waits for it goes on waiting otherwise. */
+static void expect_alive(struct nbd_server *s, const char *program)
 {
-	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-	unsigned int tries = FAKE_PATIENCE_SECONDS * 100;
+	int status;
+
+	if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+		return;
+	s->pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		printf("skipped: %s is not installed\n", program);
+		skip();
+	}
+	fail_msg("expected %s to listen, but it has ended", program);
+}
+
+static void split_and_start(struct nbd_server *s, char *command, int listening)
+{
 	char *words[MAX_WORDS + 1];
-	int n = 0, status;
+	int n = 0;
 
 	while (n < MAX_WORDS && (words[n] = strsep(&command, " "))) {
 		if (!strcmp(words[n], "@"))
@@ -86,28 +110,30 @@ static void split_and_start(struct nbd_server *s, char *command)
 	unlink(s->socket);
 	s->pid = fork();
 	if (!s->pid)
-		run(words);
+		run(words, listening);
+}
+
+static void wait_for_socket(struct nbd_server *s, const char *program)
+{
+	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	unsigned int tries = FAKE_PATIENCE_SECONDS * 100;
+
 	while (!listens(s->socket)) {
-		if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
-			s->pid = 0;
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-				printf("skipped: %s is not installed\n", words[0]);
-				skip();
-			}
-			fail_msg("expected %s to listen, but it has ended", words[0]);
-		}
+		expect_alive(s, program);
 		if (!--tries)
-			fail_msg("expected %s to listen, got nothing", words[0]);
+			fail_msg("expected %s to listen, got nothing", program);
 		nanosleep(&pause, NULL);
 	}
 }
 
 void nbd_server_start(struct nbd_server *s, const char *command)
 {
-	char text[2048];
+	char text[2048], program[32];
 
 	snprintf(text, sizeof(text), "%s", command);
-	split_and_start(s, text);
+	snprintf(program, sizeof(program), "%.*s", (int)strcspn(text, " "), text);
+	split_and_start(s, text, -1);
+	wait_for_socket(s, program);
 }
 
 void nbdkit_start(struct nbd_server *s, const char *arguments)
@@ -115,7 +141,41 @@ void nbdkit_start(struct nbd_server *s, const char *arguments)
 	char text[2048];
 
 	snprintf(text, sizeof(text), "nbdkit -f -U @ %s", arguments);
-	split_and_start(s, text);
+	nbd_server_start(s, text);
+}
+
+/* The kernel takes connections at once; the server is there when it greets. */
+static void wait_for_greeting(struct nbd_server *s, const struct sockaddr_in *address)
+{
+	struct pollfd pollfd = { .events = POLLIN };
+	char greeting[8];
+	int i;
+
+	pollfd.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(pollfd.fd, (const struct sockaddr *)address, sizeof(*address)), 0);
+	for (i = 0; i < FAKE_PATIENCE_SECONDS * 10 && poll(&pollfd, 1, 100) <= 0; i++)
+		expect_alive(s, "nbdkit");
+	if (read(pollfd.fd, greeting, 8) != 8 || memcmp(greeting, "NBDMAGIC", 8))
+		fail_msg("expected a greeting of nbdkit, got none");
+	close(pollfd.fd);
+}
+
+void nbdkit_start_tcp(struct nbd_server *s, const char *arguments)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(address);
+	char text[2048];
+
+	assert_int_equal(bind(listening, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listening, 16), 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &len), 0);
+	s->port = ntohs(address.sin_port);
+	snprintf(text, sizeof(text), "nbdkit -f %s", arguments);
+	split_and_start(s, text, listening);
+	close(listening);
+	wait_for_greeting(s, &address);
 }
 
 void nbd_server_kill(struct nbd_server *s)

@@ -13,6 +13,7 @@ struct nbd_server {
 	pid_t pid;		/* 0: it doesn't run */
 	char socket[108];
 	char uri[256];		/* the export "" by the socket */
+	unsigned int port;	/* of 127.0.0.1, after nbdkit_start_tcp() */
 };
 
 /* cmocka's; the teardown ends the server. A test's state is the struct nbd_server. */
@@ -23,6 +24,8 @@ int nbd_server_teardown(void **state);
 
 /* Start "nbdkit -f -U socket ARGUMENTS", split at blanks; it listens when this returns. */
 void nbdkit_start(struct nbd_server *s, const char *arguments);
+/* Start "nbdkit -f ARGUMENTS" on a free port of 127.0.0.1; it answers when this returns. */
+void nbdkit_start_tcp(struct nbd_server *s, const char *arguments);
 /* Start "PROGRAM ARGUMENTS", which makes the socket: @ in the arguments stands for it. */
 void nbd_server_start(struct nbd_server *s, const char *command);
 void nbd_server_kill(struct nbd_server *s);

@@ -12,7 +12,11 @@
 #include "prng.h"
 #include "zcmu.h"
 
+#ifdef __SANITIZE_THREAD__
+#define COMMANDS	500	/* it is slow */
+#else
 #define COMMANDS	4000
+#endif
 #define DEPTH		64
 
 /* What was sent, to be compared with its answer. */

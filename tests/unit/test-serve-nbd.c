@@ -103,6 +103,28 @@ static void threads_share_the_work(void **state)
 	assert_int_equal(server_stop(r->disk), 0);
 }
 
+/* Each by its own connection, which the server allows several of. */
+static void threads_share_the_work_over_tcp(void **state)
+{
+	struct remote *r = *state;
+	char arguments[512];
+	int ids[COMMANDS];
+	uint32_t i;
+
+	driver_make_file(r->at->driver, BYTES, 0);
+	snprintf(arguments, sizeof(arguments), "file %s", r->at->driver->path);
+	nbdkit_start_tcp(r->at, arguments);
+	snprintf(r->at->uri, sizeof(r->at->uri), "nbd://127.0.0.1:%u/", r->at->port);
+	assert_int_equal(zcmu_store_open(r->at->uri, NULL, &r->disk->store), 0);
+	assert_int_equal(r->disk->store->max_threads, 0);
+	server_start(r->disk, THREADS);
+	write_all(r, ids);
+	for (i = 0; i < COMMANDS; i++)
+		expect_answer(r->disk, ids[i]);
+	read_and_compare(r);
+	assert_int_equal(server_stop(r->disk), 0);
+}
+
 static void no_command_is_lost_with_its_connection(void **state)
 {
 	struct remote *r = *state;
@@ -125,6 +147,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(threads_share_the_work, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(threads_share_the_work_over_tcp, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_command_is_lost_with_its_connection, set_up,
 						tear_down),
 	};
