@@ -13,6 +13,7 @@ help:
 	@echo 'make bench         compare stock, ours, LIO and others, in guests of all kernels; see doc/benchmarks.md'
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
+	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started here and ended'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
@@ -41,11 +42,15 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
-check: deps style check-unit check-docs check-vm
+check: deps style check-unit check-ceph check-docs check-vm
 
 check-unit: user
 	@./tests/unit/run
 	@./tests/fuzz/run replay
+
+# Fetches the daemons first, once: 45 MB.
+check-ceph: user
+	@./tests/ceph/run
 
 fuzz:
 	@./tests/fuzz/run $(or $(SECONDS),60)
@@ -81,5 +86,5 @@ clean:
 	rm -rf build/user build/asan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-docs check-powercut check-unit check-vm check-debug demo fuzz style \
+.PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-unit check-vm check-debug demo fuzz style \
 	install clean
