@@ -14,6 +14,7 @@ help:
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels, two cuts of the power'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-tsan    the unit tests with threads, with a detector of data races; not part of check'
+	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started here and ended'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
@@ -42,7 +43,7 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
-check: deps style check-unit check-docs check-vm check-powercut
+check: deps style check-unit check-ceph check-docs check-vm check-powercut
 
 # As part of all tests, a minute or so.
 check: CUTS := 2
@@ -54,6 +55,10 @@ check-unit: user
 # Not part of check: it is a second build, and more than half a minute.
 check-tsan:
 	@./tests/unit/run tsan
+
+# Fetches the daemons first, once: 45 MB.
+check-ceph: user
+	@./tests/ceph/run
 
 fuzz:
 	@./tests/fuzz/run $(or $(SECONDS),60)
@@ -89,5 +94,6 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-docs check-powercut check-tsan check-unit check-vm check-debug demo fuzz style \
+.PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-tsan check-unit \
+	check-vm check-debug demo fuzz style \
 	install clean

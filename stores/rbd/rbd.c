@@ -161,8 +161,8 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
 	.name = "rbd",
-	.usage = "rbd:POOL/IMAGE[@SNAPSHOT][:OPTION=VALUE...]",
-	.summary = "an image of a Ceph cluster",
+	.usage = "rbd:POOL/IMAGE",
+	.summary = "an image of a Ceph cluster: rbd:POOL/IMAGE:id=USER",
 	/* There is no .flush: what was answered is on all copies (cluster.c, rbd_cache). */
 	.flags = ZCMU_STORE_NETWORK,
 	.open = image_store_open,

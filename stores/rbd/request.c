@@ -85,6 +85,11 @@ static uint64_t part_length(const struct request *request)
 	return left < MAX_PART ? left : MAX_PART;
 }
 
+static int zero_flags(const struct zcmu_io *io)
+{
+	return io->may_trim ? 0 : RBD_WRITE_ZEROES_FLAG_THICK_PROVISION;
+}
+
 static int ask(struct request *request, rbd_completion_t done)
 {
 	rbd_image_t handle = request->queue->image->handle;
@@ -100,9 +105,7 @@ static int ask(struct request *request, rbd_completion_t done)
 				       done);
 	case ZCMU_IO_ZERO:
 		return rbd_aio_write_zeroes(handle, io->offset + request->done,
-					    part_length(request), done,
-					    io->may_trim ? 0 : RBD_WRITE_ZEROES_FLAG_THICK_PROVISION,
-					    0);
+					    part_length(request), done, zero_flags(io), 0);
 	case ZCMU_IO_FLUSH:
 	case ZCMU_IO_MAP:
 		break;

@@ -106,8 +106,9 @@ static int set_name(struct image *image, char *word)
 		*at++ = '\0';
 	first = strchr(word, '/');
 	last = strrchr(word, '/');
+	/* Two slashes with a namespace between them are the most there can be. */
 	if (!first || first == word || !last[1] || (at && !*at) ||
-	    (last != first && (last == first + 1 || memchr(first + 1, '/', (size_t)(last - first - 1))))) {
+	    (last != first && (last == first + 1 || strchr(first + 1, '/') != last))) {
 		zcmu_error("%s: say rbd:POOL/IMAGE, or rbd:POOL/NAMESPACE/IMAGE@SNAPSHOT",
 			   image->spec);
 		return -EINVAL;

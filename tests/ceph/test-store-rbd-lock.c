@@ -32,7 +32,9 @@ static enum zcmu_status write_until_one_fails(struct driver *d, int ready_fd)
 
 	for (;;) {
 		for (i = 0; i < WRITES; i++) {
-			writes[i] = (struct driven){ .iov = { { data + i * WRITE_BYTES, WRITE_BYTES } } };
+			writes[i] = (struct driven){
+				.iov = { { data + i * WRITE_BYTES, WRITE_BYTES } },
+			};
 			driver_start(d, &writes[i], ZCMU_IO_WRITE, (uint64_t)i * WRITE_BYTES,
 				     WRITE_BYTES);
 		}
@@ -235,11 +237,12 @@ static void a_client_that_comes_later_is_refused(void **state)
 static void an_image_that_can_t_be_locked_is_refused(void **state)
 {
 	struct ceph_image *c = *state;
+	const uint64_t features = RBD_FEATURE_EXCLUSIVE_LOCK | RBD_FEATURE_OBJECT_MAP |
+				  RBD_FEATURE_FAST_DIFF;
 	rbd_image_t image;
 
 	assert_int_equal(rbd_open(c->pool, c->name, &image, NULL), 0);
-	assert_int_equal(rbd_update_features(image, RBD_FEATURE_EXCLUSIVE_LOCK |
-					     RBD_FEATURE_OBJECT_MAP | RBD_FEATURE_FAST_DIFF, false), 0);
+	assert_int_equal(rbd_update_features(image, features, false), 0);
 	rbd_close(image);
 	assert_int_equal(ceph_open(c, ""), -EOPNOTSUPP);
 	expect_logged(c->driver, "rbd feature enable", "exclusive-lock");

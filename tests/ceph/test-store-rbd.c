@@ -39,7 +39,8 @@ static void a_payload_in_pieces_is_written_and_read(void **state)
 {
 	struct ceph_image *c = *state;
 	struct driven w = { .iov = { { data, 100 }, { data + 100, 3000 }, { data + 3100, 996 } } };
-	struct driven r = { .iov = { { back + 1, 100 }, { back + 9000, 3000 }, { back + 20000, 996 } } };
+	struct driven r = { .iov = { { back + 1, 100 }, { back + 9000, 3000 },
+				     { back + 20000, 996 } } };
 
 	assert_int_equal(ceph_open(c, ""), 0);
 	fill(7);
