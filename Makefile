@@ -95,5 +95,4 @@ clean:
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
 .PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-tsan check-unit \
-	check-vm check-debug demo fuzz style \
-	install clean
+	check-vm check-debug demo fuzz style install clean
