@@ -13,17 +13,25 @@
 #			the ceiling of a store that doesn't touch its payload
 #	rd		LIO's ramdisk: one copy, in the kernel; the mark for the ram store
 #	fileio		LIO's file backend, through the page cache; the mark for the file store
+#	runner		tcmu-runner (vm/peers) with our module, on a raw image; runner_stock
+#			with the stock one
+#	nbd_ko		the kernel's own NBD driver (bench/nbd.c); the mark for the store nbd,
+#			with the same server, nbdkit
 #	null_blk	no SCSI at all
 #	ublk		the kernel's other way to a block device in user space (bench/ublk.c)
 
 core=/sys/kernel/config/target/core
 loopback=/sys/kernel/config/target/loopback
 wwn=naa.5001405000000b01
+# shellcheck disable=SC2154 # who sources this has set it
+peers=$tree/build/peers/root/usr
 
 # Of which stores is it the like? A backend is run once for each.
 stores_of() { # BACKEND
 	case $1 in
-	stock | copy | ours | scrub) echo null ram file ;;
+	stock | copy | ours | scrub) echo null ram file nbd ;;
+	nbd_ko) echo nbd ;;
+	runner | runner_stock) echo file ;;
 	nullio | null_blk) echo null ;;
 	ublk) echo null ram ;;
 	rd) echo ram ;;
@@ -36,6 +44,8 @@ has_backend() { # BACKEND
 	case $1 in
 	ublk) modinfo ublk_drv > /dev/null 2>&1 && [ -x "$tree/build/user/bench/ublk" ] ;;
 	null_blk) modinfo null_blk > /dev/null 2>&1 ;;
+	nbd_ko) modinfo nbd > /dev/null 2>&1 && [ -x "$tree/build/user/bench/nbd" ] ;;
+	runner | runner_stock) [ -x "$peers/bin/tcmu-runner" ] && command -v dbus-daemon > /dev/null ;;
 	*) true ;;
 	esac
 }
@@ -60,7 +70,22 @@ store_spec() { # STORE: what zcmu serve takes; without a look at the payload, of
 	null) echo null:1G,touch=0 ;;
 	ram) echo ram:256M ;;
 	file) echo "--size 256M file:image" ;;
+	nbd) echo "nbd+unix:///?socket=$PWD/socket" ;;
 	esac
+}
+
+# An NBD server that does nothing but keep the bytes
+server_up() {
+	nbdkit -f -U "$PWD/socket" memory 256M 2> server.said &
+	server=$!
+	wait_until [ -S socket ]
+}
+
+server_down() {
+	kill "$server"
+	wait "$server" || true
+	rm -f socket
+	server=''
 }
 
 serve() { # STORE [0: lend nothing]
@@ -88,6 +113,45 @@ lio_up() { # HBA CONTROL
 	wait_until lio_disk
 }
 
+# A bus for tcmu-runner alone, and tcmu-runner. It has answered to "enable" when that returns.
+runner_up() {
+	cat > bus.conf <<-END
+		<busconfig>
+		  <listen>unix:path=$PWD/bus</listen>
+		  <policy context="default">
+		    <allow user="*"/><allow own="*"/><allow send_destination="*"/>
+		    <allow receive_sender="*"/>
+		  </policy>
+		</busconfig>
+	END
+	dbus-daemon --config-file=bus.conf --nofork --nopidfile 2> bus.said &
+	bus=$!
+	wait_until [ -S bus ]
+	DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus LD_LIBRARY_PATH=$peers/lib/x86_64-linux-gnu \
+		"$peers/bin/tcmu-runner" --tcmu-log-dir "$PWD" \
+		--handler-path "$peers/lib/x86_64-linux-gnu/tcmu-runner" > said 2>&1 &
+	handler=$!
+	wait_until runner_is_ready
+	truncate -s 256M image
+	lio_up user_90 "dev_config=qcow/$PWD/image,dev_size=268435456"
+}
+
+# shellcheck disable=SC2317 # called by wait_until
+runner_is_ready() {
+	dbus-send --address="unix:path=$PWD/bus" --print-reply=literal --dest=org.freedesktop.DBus / \
+		org.freedesktop.DBus.NameHasOwner string:org.kernel.TCMUService1 2> /dev/null | grep -q true
+}
+
+runner_down() {
+	lio_down
+	kill "$handler"
+	wait "$handler" || true
+	handler=''
+	kill "$bus"
+	wait "$bus" || true
+	rm -f bus tcmu-runner*.log
+}
+
 # shellcheck disable=SC2317 # called by wait_until
 lio_disk() {
 	local block address
@@ -107,7 +171,21 @@ lio_down() {
 # Sets disk; backstore, if it is one of LIO's; handler, if a process serves it.
 backend_up() { # BACKEND STORE
 	disk='' backstore='' handler=''
+	[ "$2" != nbd ] || server_up
 	case $1 in
+	runner) "$tree/bench/module" ours && runner_up ;;
+	runner_stock) "$tree/bench/module" stock && runner_up ;;
+	nbd_ko)
+		modprobe nbd nbds_max=1
+		rm -f ready
+		mkfifo ready
+		"$tree/build/user/bench/nbd" /dev/nbd0 "nbd+unix:///?socket=$PWD/socket" "${THREADS:-1}" \
+			> ready 2> said &
+		handler=$!
+		read -r disk < ready || { cat said >&2; exit 1; }
+		# As much at a time as the others get
+		echo 1024 > /sys/block/nbd0/queue/max_sectors_kb
+		;;
 	stock) "$tree/bench/module" stock && serve "$2" ;;
 	copy) "$tree/bench/module" ours && serve "$2" 0 ;;
 	ours) "$tree/bench/module" ours && serve "$2" ;;
@@ -141,6 +219,9 @@ backend_up() { # BACKEND STORE
 }
 
 backend_down() { # BACKEND
+	case $1 in
+	runner | runner_stock) runner_down ;;
+	esac
 	if [ -n "$handler" ]; then
 		kill "$handler"
 		wait "$handler" || { cat said >&2; exit 1; }
@@ -149,7 +230,9 @@ backend_down() { # BACKEND
 	nullio | rd | fileio) lio_down ;;
 	null_blk) rmmod null_blk ;;
 	ublk) rmmod ublk_drv ;;
+	nbd_ko) rmmod nbd ;;
 	esac
+	[ -z "$server" ] || server_down
 	rm -f image
 	handler='' backstore=''
 }

@@ -21,6 +21,13 @@
 #define CONFIG_PREFIX	"zcmu/"
 #define MAX_IO_BYTES	(8u << 20)
 
+/*
+ * Of the ring; the kernel's default, 8, is memory that every disk has, used or not. The
+ * largest entries are those of copied payloads, 16 bytes for each 4 KiB of the copy area at
+ * worst: 1 MiB for all of its 256. The rest is for their heads.
+ */
+#define RING_MB		2
+
 void backstore_path(const struct backstore *backstore, char *path, size_t size)
 {
 	snprintf(path, size, CORE "/user_%u/%s", backstore->hba, backstore->name);
@@ -299,9 +306,9 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 	backstore_path(backstore, path, sizeof(path));
 	snprintf(control, sizeof(control),
 		 "nl_reply_supported=-1,dev_config=%s,dev_size=%" PRIu64
-		 ",hw_block_size=%" PRIu32 ",hw_max_sectors=%" PRIu32,
+		 ",hw_block_size=%" PRIu32 ",hw_max_sectors=%" PRIu32 ",cmd_ring_size_mb=%d",
 		 backstore->config, store->size, store->block_size,
-		 MAX_IO_BYTES / store->block_size);
+		 MAX_IO_BYTES / store->block_size, RING_MB);
 	err = attribute_write(control, "%s/control", path);
 	if (!err)
 		err = attribute_write(serial, "%s/wwn/vpd_unit_serial", path);
