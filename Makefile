@@ -11,15 +11,15 @@ help:
 	@echo 'make demo          serve a disk, use it, check it, compare with the stock module (in a guest)'
 	@echo 'make demo ON=host  the same on this machine, whose kernel must load the module'
 	@echo 'make bench         compare stock, ours, LIO and others, in guests of all kernels; see doc/benchmarks.md'
-	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels, two cuts of the power'
+	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-tsan    the unit tests with threads, with a detector of data races; not part of check'
-	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started here and ended'
+	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started here and ended; not part of check'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
 	@echo '                   first, once; not part of check. K=6.12-debug, CASES="name..."'
-	@echo 'make check-powercut  what was flushed is there when the power was cut; CUTS=50 for more'
+	@echo 'make check-powercut  what was flushed is there when the power was cut; CUTS=50 for more; not part of check'
 	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
 	@echo 'make user          library, stores and the zcmu command, in build/user'
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
@@ -43,10 +43,7 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
-check: deps style check-unit check-ceph check-docs check-vm check-powercut
-
-# As part of all tests, a minute or so.
-check: CUTS := 2
+check: deps style check-unit check-docs check-vm
 
 check-unit: user
 	@./tests/unit/run
@@ -56,7 +53,7 @@ check-unit: user
 check-tsan:
 	@./tests/unit/run tsan
 
-# Fetches the daemons first, once: 45 MB.
+# Not part of check, which has to end within 45 minutes. Fetches the daemons first, once: 45 MB.
 check-ceph: user
 	@./tests/ceph/run
 
@@ -74,6 +71,7 @@ check-debug: user
 	@./vm/deps debug
 	@./tests/run -k "$(or $(K),6.1-debug)" $(CASES)
 
+# Not part of check either: each cut takes a boot.
 check-powercut: user
 	@./tests/powercut $(if $(K),-k "$(K)") $(if $(CUTS),-n $(CUTS))
 
