@@ -47,25 +47,12 @@ void zcmu_plan_init(struct zcmu_plan *plan)
 	plan->too_many_runs = false;
 }
 
-/* Is it whole pages, right behind whole pages? Most of most payloads is. */
-static bool continues_in_whole_pages(const struct zcmu_plan *plan, u32 offset, u32 len)
-{
-	return plan->nr_runs && !plan->walk.fill && !offset && !(len % ZCMU_PLAN_PAGE);
-}
-
 /* Add a segment: @len bytes, not 0, that begin @offset bytes into a page. */
 void zcmu_plan_add(struct zcmu_plan *plan, u32 offset, u32 len)
 {
 	u32 count = zcmu_segment_pages(offset, len);
 	u32 head, tail, first_page;
 
-	if (continues_in_whole_pages(plan, offset, len)) {
-		plan->walk.page += count;
-		plan->nr_pages += count;
-		plan->runs[plan->nr_runs - 1].len += len;
-		plan->bytes += len;
-		return;
-	}
 	if (zcmu_walk_segment(&plan->walk, offset, len, &first_page)) {
 		if (plan->nr_runs == ZCMU_MAX_RUNS) {
 			plan->too_many_runs = true;
