@@ -3,76 +3,34 @@
  * A disk on the store rbd, served by several threads: from CDBs to a real cluster.
  */
 #include "ceph-image.h"
-#include "server.h"
-
-#include <stdlib.h>
-
-#define THREADS		4u
-#define COMMANDS	48u
-#define BLOCKS		64u		/* of a command */
-#define BYTES		(COMMANDS * BLOCKS * 512)
-
-struct remote {
-	struct ceph_image *at;
-	struct server *disk;
-	uint8_t *pattern;
-};
+#include "remote.h"
 
 static int set_up(void **state)
 {
-	struct remote *r = calloc(1, sizeof(*r));
-	void *inner;
-	size_t i;
-
-	ceph_image_setup(&inner);
-	r->at = inner;
-	server_setup(&inner);
-	r->disk = inner;
-	r->pattern = malloc(BYTES);
-	for (i = 0; i < BYTES; i++)
-		r->pattern[i] = scripted_pattern(i);
-	*state = r;
-	return 0;
+	return remote_setup(state, ceph_image_setup);
 }
 
 static int tear_down(void **state)
 {
-	struct remote *r = *state;
-	struct zcmu_store *store = r->disk->store;
-	bool opened = store != &r->disk->script.store;
-	void *inner = r->disk;
-	int err = server_teardown(&inner);
-
-	if (opened)
-		zcmu_store_close(store);
-	inner = r->at;
-	ceph_image_teardown(&inner);
-	free(r->pattern);
-	free(r);
-	return err;
+	return remote_teardown(state, ceph_image_teardown);
 }
 
 #define SERVE_TEST(f)	cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static void start(struct remote *r)
 {
-	assert_int_equal(zcmu_store_open(r->at->spec, NULL, &r->disk->store), 0);
-	server_start(r->disk, THREADS);
+	struct ceph_image *at = r->at;
+
+	remote_start(r, at->spec);
 }
 
 static void write_and_compare(struct remote *r)
 {
-	int ids[COMMANDS];
-	uint32_t i;
+	int ids[REMOTE_COMMANDS];
 
-	for (i = 0; i < COMMANDS; i++)
-		ids[i] = put_write(r->disk, i * BLOCKS, BLOCKS, r->pattern + i * BLOCKS * 512);
-	for (i = 0; i < COMMANDS; i++)
-		expect_answer(r->disk, ids[i]);
-	for (i = 0; i < COMMANDS; i++)
-		ids[i] = put_read(r->disk, i * BLOCKS, BLOCKS);
-	for (i = 0; i < COMMANDS; i++)
-		expect_contents(r->disk, ids[i], i * BLOCKS);
+	remote_write_all(r, ids);
+	remote_expect_answers(r, ids);
+	remote_read_and_compare(r);
 }
 
 /* Put a command that has an answer in its payload. */

@@ -70,10 +70,22 @@ int server_teardown(void **state)
 	if (!err && !zcmu_disk_is_idle(s->disk))
 		err = complain("library", "it has commands that were not answered");
 	fake_kernel_destroy(s->kernel);
+	if (s->opened)
+		zcmu_store_close(s->opened);
 	scripted_deinit(&s->script);
 	sem_destroy(&s->ready);
 	sem_destroy(&s->ended);
 	free(s);
+	return err;
+}
+
+int server_open_store(struct server *s, const char *spec)
+{
+	struct zcmu_store *store;
+	int err = zcmu_store_open(spec, NULL, &store);
+
+	if (!err)
+		s->store = s->opened = store;
 	return err;
 }
 

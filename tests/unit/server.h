@@ -25,6 +25,7 @@ struct server {
 	struct zcmu_disk *disk;
 	struct scripted_store script;
 	struct zcmu_store *store;	/* the scripted one, if the test doesn't change it */
+	struct zcmu_store *opened;	/* by server_open_store(), or NULL */
 	struct zcmu_serve_options options;
 	pthread_t handle;
 	bool runs;
@@ -32,12 +33,17 @@ struct server {
 	int result;			/* zcmu_disk_serve()'s, when it has ended */
 };
 
-/* cmocka's; the teardown ends what runs, and fails if kernel or store complain. */
+/*
+ * cmocka's; the teardown ends what runs, closes what server_open_store() has opened, and
+ * fails if kernel or store complain.
+ */
 int server_setup(void **state);
 int server_teardown(void **state);
 
 #define SERVER_TEST(f)	cmocka_unit_test_setup_teardown(f, server_setup, server_teardown)
 
+/* Another store in place of the scripted one. Return: as zcmu_store_open(). */
+int server_open_store(struct server *s, const char *spec);
 /* Serve; it is ready when this returns. @threads: that run the store's callbacks. */
 void server_start(struct server *s, unsigned int threads);
 /* Wait for the end, after zcmu_disk_stop() or whatever ends it. Return: its result. */

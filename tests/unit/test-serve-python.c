@@ -33,13 +33,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct scripted_disk *disk = *state;
-	struct zcmu_store *store = disk->server->store;
-	bool is_open = store != &disk->server->script.store;
 	void *inner = disk->server;
 	int err = server_teardown(&inner);
 
-	if (is_open)
-		zcmu_store_close(store);
 	inner = disk->driver;
 	driver_teardown(&inner);
 	return err;
@@ -53,10 +49,8 @@ static struct server *serve_script(struct scripted_disk *disk, const char *layer
 	int err;
 
 	snprintf(spec, sizeof(spec), "%s%s", layer, python_script(disk->driver, text));
-	err = zcmu_store_open(spec, NULL, &disk->server->store);
-
+	err = server_open_store(disk->server, spec);
 	if (err == -ENOENT) {
-		disk->server->store = &disk->server->script.store;
 		printf("skipped: there is no store python in this build\n");
 		skip();
 	}
