@@ -67,6 +67,13 @@ wait_for() {
 	done
 }
 
+# Its child processes. Not every kernel has /proc/PID/task/PID/children.
+child_of() { # PID
+	# Some end meanwhile.
+	{ cat /proc/[0-9]*/status 2> /dev/null || true; } |
+		awk -v parent="$1" '$1 == "Pid:" { pid = $2 } $1 == "PPid:" && $2 == parent { print pid }'
+}
+
 # At the end of the case, newest first
 at_end() { case_cleanups=("$*" "${case_cleanups[@]}"); }
 
