@@ -127,8 +127,12 @@ runner_up() {
 	dbus-daemon --config-file=bus.conf --nofork --nopidfile 2> bus.said &
 	bus=$!
 	wait_until [ -S bus ]
+	# Its configuration has to be in /etc.
+	# shellcheck disable=SC2016
 	DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus LD_LIBRARY_PATH=$peers/lib/x86_64-linux-gnu \
-		"$peers/bin/tcmu-runner" --tcmu-log-dir "$PWD" \
+		unshare --mount --propagation private \
+		sh -c 'mount -t overlay -o "lowerdir=$1:/etc" peers /etc && shift && exec "$@"' \
+		sh "${peers%/usr}/etc" "$peers/bin/tcmu-runner" --tcmu-log-dir "$PWD" \
 		--handler-path "$peers/lib/x86_64-linux-gnu/tcmu-runner" > said 2>&1 &
 	handler=$!
 	wait_until runner_is_ready
@@ -138,7 +142,7 @@ runner_up() {
 
 # shellcheck disable=SC2317 # called by wait_until
 runner_is_ready() {
-	dbus-send --address="unix:path=$PWD/bus" --print-reply=literal --dest=org.freedesktop.DBus / \
+	dbus-send --bus="unix:path=$PWD/bus" --print-reply=literal --dest=org.freedesktop.DBus / \
 		org.freedesktop.DBus.NameHasOwner string:org.kernel.TCMUService1 2> /dev/null | grep -q true
 }
 
