@@ -17,6 +17,7 @@ help:
 	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started here and ended; not part of check'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
+	@echo 'make check-stock   what the stock module is judged by, too, with the stock module; not part of check'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
 	@echo '                   first, once; not part of check. K=6.12-debug, CASES="name..."'
 	@echo 'make check-powercut  what was flushed is there when the power was cut; CUTS=50 for more; not part of check'
@@ -64,7 +65,11 @@ check-docs: user
 	@./tests/docs
 
 check-vm: user
-	@./tests/run $(if $(K),-k "$(K)") $(CASES)
+	@./tests/run -m ours $(if $(K),-k "$(K)") $(CASES)
+
+# Not part of check: it says whether the tests are right, which changes with them alone.
+check-stock: user
+	@./tests/run -m stock $(if $(K),-k "$(K)") $(CASES)
 
 # Not part of check: it takes too long. vm/debug.config says what the kernel looks for.
 check-debug: user
@@ -92,5 +97,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-tsan check-unit \
+.PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install clean
