@@ -21,7 +21,7 @@ struct ceph_image {
 	rados_t cluster;
 	rados_ioctx_t pool;
 	char name[64];
-	char spec[512];			/* for client.user, with our ceph.conf */
+	char spec[512];			/* for client.user, with our ceph.conf; never gives up */
 };
 
 /* cmocka's: a new image for each test. */

@@ -298,6 +298,8 @@ const struct fake_answer *fake_kernel_answer(struct fake_kernel *kernel, int id)
 	return &kernel->commands[id]->answer;
 }
 
+unsigned int fake_patience = FAKE_PATIENCE_SECONDS;
+
 /* Wait for @answer if there is one, else for @answers in all. */
 static bool wait_for(struct fake_kernel *kernel, const struct fake_answer *answer,
 		     unsigned int answers)
@@ -307,7 +309,7 @@ static bool wait_for(struct fake_kernel *kernel, const struct fake_answer *answe
 	bool came;
 
 	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += FAKE_PATIENCE_SECONDS;
+	deadline.tv_sec += fake_patience;
 	pthread_mutex_lock(&kernel->lock);
 	while (!(came = answer ? answer->arrived : fake_kernel_answers(kernel) >= answers) && !err)
 		err = pthread_cond_timedwait(&kernel->answered, &kernel->lock, &deadline);

@@ -67,5 +67,7 @@ const char *fake_kernel_complaint(struct fake_kernel *kernel);
 
 /* How long a test waits for something that never comes if the code is wrong. */
 #define FAKE_PATIENCE_SECONDS	10
+/* For answers; a test of something slower than that sets it. */
+extern unsigned int fake_patience;
 
 #endif /* FAKE_KERNEL_H */

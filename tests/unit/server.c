@@ -105,7 +105,7 @@ static bool wait_on(sem_t *semaphore)
 	struct timespec deadline;
 
 	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += FAKE_PATIENCE_SECONDS;
+	deadline.tv_sec += fake_patience;
 	return !sem_timedwait(semaphore, &deadline);
 }
 
