@@ -200,10 +200,10 @@ static int open_confined(struct serve *serve, const struct zcmu_store_options *o
 }
 
 /*
- * A store whose disk is there is there, too: it must not be made anew. @keeps_size: its
- * disk may have been made smaller than it is.
+ * A store whose disk is there is there, too: it must not be made anew. It may have more than
+ * its disk shows: the disk was made smaller, the store has grown, or a resize was cut short.
  */
-int serve_open_store(struct serve *serve, bool keeps_size)
+int serve_open_store(struct serve *serve)
 {
 	struct zcmu_store_options options = serve->store_options;
 	struct zcmu_store *store;
@@ -218,7 +218,7 @@ int serve_open_store(struct serve *serve, bool keeps_size)
 	if (!err && serve->takes_over && serve->store)
 		err = takeover_check_opened(serve->name, serve->store);
 	store = serve->store ? serve->store : &serve->shape;
-	if (!err && keeps_size && store->size > serve->backstore.size)
+	if (!err && serve->takes_over && store->size > serve->backstore.size)
 		store->size = serve->backstore.size;
 	return err;
 }
@@ -247,7 +247,7 @@ int serve_take_disk(struct serve *serve)
 static int create_disk(struct serve *serve)
 {
 	char spec[PATH_MAX + 8];
-	int err = serve_open_store(serve, false);
+	int err = serve_open_store(serve);
 
 	if (err)
 		return err;
@@ -278,7 +278,7 @@ static int take_over(struct serve *serve)
 	if (!err)
 		err = takeover_check_store(&serve->backstore, flags_of(serve), serve->serial);
 	if (!err)
-		err = serve_open_store(serve, serve_is_successor(serve));
+		err = serve_open_store(serve);
 	if (!err)
 		err = takeover_check(&serve->backstore, shape_of(serve));
 	if (!err)

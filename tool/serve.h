@@ -53,7 +53,7 @@ static inline bool serve_is_successor(const struct serve *serve)
 int serve_parse(struct serve *serve, int argc, char **argv);
 
 /* serve.c */
-int serve_open_store(struct serve *serve, bool keeps_size);
+int serve_open_store(struct serve *serve);
 int serve_take_disk(struct serve *serve);
 void serve_stop(struct serve *serve);
 

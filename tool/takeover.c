@@ -65,8 +65,9 @@ static int check_size(const struct backstore *backstore, const struct zcmu_store
 {
 	char value[32] = "";
 
-	if (store->size != backstore->size) {
-		zcmu_error("%s: the disk has %" PRIu64 " bytes, its store %" PRIu64
+	/* Of one that has more, the disk goes on to show as much as before. */
+	if (store->size < backstore->size) {
+		zcmu_error("%s: the disk has %" PRIu64 " bytes, its store but %" PRIu64
 			   ": make the store as large as the disk, or end the disk with \"zcmu stop %s\"",
 			   backstore->name, backstore->size, store->size, backstore->name);
 		return -EINVAL;

@@ -53,7 +53,7 @@ static void go_on(struct serve *serve)
 	/* It may have another size than at first. */
 	err = backstore_find(serve->name, &serve->backstore);
 	if (!err)
-		err = serve_open_store(serve, true);
+		err = serve_open_store(serve);
 	if (!err)
 		err = serve_take_disk(serve);
 	if (!err)
