@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# How vm/kernel and vm/peers ask apt for packages without being root and without
+# How the scripts of this folder ask apt for packages without being root and without
 # installing anything. Sourced; nothing of it is for vm/deps, which does install.
 #
 # apt_opts is what each call of apt takes: first the machine's own lists of packages,
@@ -15,4 +15,57 @@ use_private_lists() { # FOLDER
 		-o Debug::NoLocking=1)
 	echo "${0##*/}: reading the package lists" >&2
 	apt-get "${apt_opts[@]}" -qq update >&2
+}
+
+# "name=version" of what an installation of the packages would bring, if the name is like
+# PATTERN; sets $missing.
+resolve_installation() { # PATTERN PACKAGE...
+	local pattern=$1 plan
+	shift
+	plan=$(apt-get "${apt_opts[@]}" -qq -s -o Debug::NoLocking=1 install --no-install-recommends "$@" \
+		2>/dev/null) || return 1
+	mapfile -t missing < <(sed -nE "s/^Inst ($pattern) (\[[^]]*\] )?\(([^ ]+) .*/\1=\3/p" <<< "$plan")
+}
+
+# Unpack that into STORE/root, but for what tar is told by LEAVE-OUT: "./usr/share/man ./etc".
+# A call that is interrupted leaves the old root. Nothing is done if STORE has these packages.
+bring_installation() { # STORE PATTERN LEAVE-OUT PACKAGE...
+	local store=$1 pattern=$2 work=$1/.new deb leave_out=() missing=()
+	for deb in $3; do leave_out+=("--exclude=$deb"); done
+	shift 3
+	[ "$(cat "$store/.ready" 2>/dev/null)" != "$*" ] || return 0
+	mkdir -p "$store"
+	exec 9>"$store/.lock"
+	flock 9
+	rm -rf "$work"
+	mkdir -p "$work/debs" "$work/root/usr" "$work/root/etc"
+
+	echo "${0##*/}: fetching $*" >&2
+	if ! { resolve_installation "$pattern" "$@" && download_to "$work/debs" "${missing[@]}"; }; then
+		use_private_lists "$store/.apt"
+		if ! resolve_installation "$pattern" "$@"; then
+			echo "${0##*/}: no package source has all of $*: is this Debian 12?" >&2
+			return 1
+		fi
+		download_to "$work/debs" "${missing[@]}" || return 1
+	fi
+	# Debian 12's root has /usr/lib for /lib, and so on.
+	for deb in "$work"/debs/*.deb; do
+		[ -e "$deb" ] || continue
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/root" --no-same-owner "${leave_out[@]}" \
+			--transform='s,^\./\(bin\|sbin\|lib\|lib64\)\(/\|$\),./usr/\1\2,S'
+	done
+	rm -rf "$work/debs" "$store/root"
+	mv "$work/root" "$store/root"
+	rm -rf "$work"
+	echo "$*" > "$store/.ready"
+}
+
+download_to() { # FOLDER PACKAGE...
+	local folder=$1
+	shift
+	if ! (cd "$folder" && apt-get "${apt_opts[@]}" -qq download "$@" >&2); then
+		echo "${0##*/}: can't download $*" >&2
+		return 1
+	fi
 }
