@@ -14,7 +14,8 @@ help:
 	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-tsan    the unit tests with threads, with a detector of data races; not part of check'
-	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started here and ended; not part of check'
+	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started and ended: here, and in'
+	@echo '                   guests of all kernels; not part of check. K=6.12, CASES="name..."'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-stock   what the stock module is judged by, too, with the stock module; not part of check'
@@ -55,8 +56,10 @@ check-tsan:
 	@./tests/unit/run tsan
 
 # Not part of check, which has to end within 45 minutes. Fetches the daemons first, once: 45 MB.
+# K and CASES are for the guests.
 check-ceph: user
 	@./tests/ceph/run
+	@./tests/run -S -d tests/ceph/cases $(if $(K),-k "$(K)") $(CASES)
 
 fuzz:
 	@./tests/fuzz/run $(or $(SECONDS),60)

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* For what hangs: tests/ceph/run ends it earlier. What is slow is waited for. */
-#define PATIENCE_SECONDS	3600
 #define PLACEMENT_GROUPS	8u	/* as tests/ceph/cluster makes them */
 
 const char *ceph_path(const char *name)
@@ -40,8 +38,8 @@ int ceph_image_setup(void **state)
 
 	driver_setup(&driver);
 	c->driver = driver;
-	c->driver->patience = PATIENCE_SECONDS;
-	fake_patience = PATIENCE_SECONDS;
+	c->driver->patience = CEPH_PATIENCE;
+	fake_patience = CEPH_PATIENCE;
 	ok(rados_create(&c->cluster, NULL));
 	ok(rados_conf_read_file(c->cluster, ceph_path("ceph.conf")));
 	ok(rados_connect(c->cluster));

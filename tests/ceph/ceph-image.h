@@ -15,6 +15,8 @@
 
 #define IMAGE_BYTES	(64u << 20)
 #define OSDS		2
+/* Seconds, for what hangs: tests/ceph/run ends it earlier. What is slow is waited for. */
+#define CEPH_PATIENCE	3600
 
 struct ceph_image {
 	struct driver *driver;

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	if (!err)
 		err = rados_conf_read_file(cluster, getenv("CEPH_CONF"));
 	if (!err)
-		err = rados_conf_set(cluster, "client_mount_timeout", "60");
+		err = rados_conf_set(cluster, "client_mount_timeout", "600");
 	if (!err)
 		err = rados_connect(cluster);
 	if (!err)

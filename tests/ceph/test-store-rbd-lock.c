@@ -56,7 +56,7 @@ static int writer_main(const char *spec, int ready_fd)
 
 	driver_setup(&driver);
 	d = driver;
-	d->patience = 3600;
+	d->patience = CEPH_PATIENCE;
 	memset(data, 0x11, sizeof(data));
 	if (driver_open(d, spec, 0, false)) {
 		fprintf(stderr, "writer: %s\n", d->logged);
