@@ -46,6 +46,12 @@ int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 void zcmu_store_close(struct zcmu_store *store);
 
 /*
+ * What the store that @spec names says of itself, ZCMU_STORE_..., without opening it: its plug-in
+ * is loaded, and no other.
+ */
+int zcmu_store_flags(const char *spec, uint32_t *ret);
+
+/*
  * A store without a disk: may it be asked for something, and ask. The caller has filled in
  * all of the request, with a done, and queue if the store has queues: it opens, submits,
  * polls and reaps them as zcmu_disk_serve() would.

@@ -349,31 +349,65 @@ static int find_store(const char *name, size_t len, const struct zcmu_store_ops 
 	return *ret ? 0 : zcmu_plugin_find(name, len, ret);
 }
 
-int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
-		    struct zcmu_store **ret)
+/* The layer that the spec begins with, or NULL: "NAME,OPTION=VALUE:STORE" */
+static const struct zcmu_store_ops *find_layer(const char *spec)
+{
+	return find_in(layers, spec, strcspn(spec, ":,"));
+}
+
+/* The store of a spec without layers, and what is for its open(). An error was told. */
+static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, const char **argument)
 {
 	size_t len = strcspn(spec, ":"), scheme = scheme_len(spec);
-	const struct zcmu_store_ops *ops;
-	const char *argument = spec;
 	char names[512];
 	int err;
 
-	/* "NAME,OPTION=VALUE:STORE": what is behind the name is the layer's to take apart. */
-	ops = find_in(layers, spec, strcspn(spec, ":,"));
-	if (ops)
-		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
+	*argument = spec;
 	if (scheme)
 		len = scheme;
 	else
-		argument = spec[len] ? spec + len + 1 : "";
-	err = find_store(spec, len, &ops);
-	if (!err)
-		return zcmu_store_open_ops(ops, argument, options, ret);
+		*argument = spec[len] ? spec + len + 1 : "";
+	err = find_store(spec, len, ops);
 	if (err == -ENOENT) {
 		list_names(names, sizeof(names));
 		zcmu_error("%s: there is no store \"%.*s\"; there are %s. Plug-ins are looked for in %s",
 			   spec, (int)len, spec, names, ZCMU_STORE_DIR);
 	}
+	return err;
+}
+
+int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
+		    struct zcmu_store **ret)
+{
+	const struct zcmu_store_ops *ops = find_layer(spec);
+	const char *argument;
+	int err;
+
+	/* What is behind a layer's name is the layer's to take apart. */
+	if (ops)
+		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
+	err = find_by_spec(spec, &ops, &argument);
+	return err ? err : zcmu_store_open_ops(ops, argument, options, ret);
+}
+
+/* Layers keep nothing from the store: they have no flags of their own. */
+int zcmu_store_flags(const char *spec, uint32_t *ret)
+{
+	const struct zcmu_store_ops *ops;
+	const char *store = spec, *argument;
+	int err;
+
+	while (find_layer(store)) {
+		store = strchr(store, ':');
+		if (!store) {
+			zcmu_error("%s: which store? Behind a layer there is \":STORE\"", spec);
+			return -EINVAL;
+		}
+		store++;
+	}
+	err = find_by_spec(store, &ops, &argument);
+	if (!err)
+		*ret = ops->flags;
 	return err;
 }
 

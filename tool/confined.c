@@ -303,9 +303,11 @@ static void begin(int fd, const struct confined_wish *wish)
 _Noreturn void confined_describe(int fd, const struct confined_wish *wish)
 {
 	struct message message = { .type = MESSAGE_DONE };
+	uint32_t flags = 0;
 
 	begin(fd, wish);
-	message.size = spec_flags(wish->spec);
+	message.error = zcmu_store_flags(wish->spec, &flags);
+	message.size = flags;
 	message_send(KEEPER_FD, &message, -1);
 	_exit(EXIT_OK);
 }

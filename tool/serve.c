@@ -185,9 +185,10 @@ static int ask_confined_flags(struct serve *serve)
 	return serve->user.name[0] ? keeper_ask_flags(&wish, &serve->confined_flags) : 0;
 }
 
-static uint32_t flags_of(const struct serve *serve)
+static int get_flags(const struct serve *serve, uint32_t *flags)
 {
-	return serve->user.name[0] ? serve->confined_flags : spec_flags(serve->spec);
+	*flags = serve->confined_flags;
+	return serve->user.name[0] ? 0 : zcmu_store_flags(serve->spec, flags);
 }
 
 /* Open it in a process of its own. */
@@ -272,11 +273,14 @@ static int create_disk(struct serve *serve)
 static int take_over(struct serve *serve)
 {
 	char spec[PATH_MAX + 8];
+	uint32_t flags;
 	int err = backstore_find(serve->name, &serve->backstore);
 
 	make_serial(serve, spec, sizeof(spec));
 	if (!err)
-		err = takeover_check_store(&serve->backstore, flags_of(serve), serve->serial);
+		err = get_flags(serve, &flags);
+	if (!err)
+		err = takeover_check_store(&serve->backstore, flags, serve->serial);
 	if (!err)
 		err = serve_open_store(serve);
 	if (!err)

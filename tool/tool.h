@@ -205,9 +205,6 @@ typedef int (*resize_function)(void *argument, uint64_t size);
 int resize_serve(resize_function function, void *argument, uint64_t old_size,
 		 const struct backstore *backstore, const char *device, char **words, size_t count);
 
-/* spec.c */
-uint32_t spec_flags(const char *spec);		/* ZCMU_STORE_... */
-
 /* takeover.c: a disk that goes on with another process */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);

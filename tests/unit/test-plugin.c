@@ -151,6 +151,30 @@ static void a_file_that_can_t_be_loaded_is_refused(void **state)
 	free(search);
 }
 
+/* With a file beside it that would be complained about if it were loaded as well. */
+static void flags_are_told_of_the_one_store_that_is_named(void **state)
+{
+	struct driver *d = *state;
+	char *search = strdup(getenv("ZCMU_STORE_PATH"));
+	uint32_t flags = 0;
+
+	driver_name_file(d, NULL, "garbage.so");
+	driver_make_file(d, 5000, 0x7f);
+	setenv("ZCMU_STORE_PATH", d->directory, 1);
+	assert_int_equal(zcmu_store_flags("log,file=/a:limit,rate=1G:ram:1M", &flags), 0);
+	assert_true(flags & ZCMU_STORE_VOLATILE);
+	assert_int_equal(zcmu_store_flags("file:no-such-file", &flags), 0);
+	assert_false(flags & ZCMU_STORE_VOLATILE);
+	setenv("ZCMU_STORE_PATH", search, 1);
+	assert_int_equal(zcmu_store_flags("xor://a/b", &flags), 0);
+	assert_string_equal(d->logged, "");
+	assert_int_equal(zcmu_store_flags("log:floppy:a", &flags), -ENOENT);
+	expect_logged(d, "\"floppy\"", "file, ram, null, ");
+	assert_int_equal(zcmu_store_flags("log", &flags), -EINVAL);
+	expect_logged(d, "log", "which store");
+	free(search);
+}
+
 static void those_that_can_be_loaded_are_listed_behind_the_built_in_ones(void **state)
 {
 	const struct zcmu_store_ops *const *list = zcmu_store_list();
@@ -182,6 +206,7 @@ int main(void)
 		STORE_TEST(a_file_that_is_no_store_is_refused),
 		STORE_TEST(a_library_that_is_missing_is_named_with_its_package),
 		STORE_TEST(a_file_that_can_t_be_loaded_is_refused),
+		STORE_TEST(flags_are_told_of_the_one_store_that_is_named),
 		STORE_TEST(those_that_can_be_loaded_are_listed_behind_the_built_in_ones),
 	};
 
