@@ -213,6 +213,12 @@ size_t zcmu_iov_get(const struct iovec *iov, int iovcnt, size_t skip, void *to, 
 size_t zcmu_iov_put(const struct iovec *iov, int iovcnt, size_t skip, const void *from, size_t len);
 size_t zcmu_iov_zero(const struct iovec *iov, int iovcnt, size_t skip, size_t len);
 
+/*
+ * A part of a payload, without copying it: its pieces go to @to, which has room for @iovcnt of
+ * them and may be @iov. Return: how many there are.
+ */
+int zcmu_iov_cut(const struct iovec *iov, int iovcnt, size_t skip, size_t len, struct iovec *to);
+
 #ifdef __cplusplus
 }
 #endif

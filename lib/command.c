@@ -232,24 +232,7 @@ static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset
 /* @length bytes of the payload from @skip on, in an array that the store may change. */
 static void show_payload(struct zcmu_cmd *cmd, uint64_t skip, uint64_t length)
 {
-	int i, n = 0;
-
-	for (i = 0; i < cmd->req.iovcnt && length; i++) {
-		struct iovec piece = cmd->payload[i];
-
-		if (skip >= piece.iov_len) {
-			skip -= piece.iov_len;
-			continue;
-		}
-		piece.iov_base = (char *)piece.iov_base + skip;
-		piece.iov_len -= skip;
-		skip = 0;
-		if (piece.iov_len > length)
-			piece.iov_len = length;
-		length -= piece.iov_len;
-		cmd->scratch[n++] = piece;
-	}
-	cmd->io.iovcnt = n;
+	cmd->io.iovcnt = zcmu_iov_cut(cmd->payload, cmd->req.iovcnt, skip, length, cmd->scratch);
 }
 
 /* Does the request change what a flush would make stable? */

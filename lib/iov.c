@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Copies between payloads and plain memory, and clears. For small things (mode
- * pages, parameter lists): a store works on the payload itself.
+ * Copies between payloads and plain memory, clears, and cuts. Copies are for small things
+ * (mode pages, parameter lists): a store works on the payload itself.
  */
 #include <string.h>
 
@@ -51,4 +51,26 @@ size_t zcmu_iov_put(const struct iovec *iov, int iovcnt, size_t skip, const void
 size_t zcmu_iov_zero(const struct iovec *iov, int iovcnt, size_t skip, size_t len)
 {
 	return walk(iov, iovcnt, skip, NULL, len, ZERO);
+}
+
+int zcmu_iov_cut(const struct iovec *iov, int iovcnt, size_t skip, size_t len, struct iovec *to)
+{
+	int i, n = 0;
+
+	for (i = 0; i < iovcnt && len; i++) {
+		struct iovec piece = iov[i];
+
+		if (skip >= piece.iov_len) {
+			skip -= piece.iov_len;
+			continue;
+		}
+		piece.iov_base = (char *)piece.iov_base + skip;
+		piece.iov_len -= skip;
+		skip = 0;
+		if (piece.iov_len > len)
+			piece.iov_len = len;
+		len -= piece.iov_len;
+		to[n++] = piece;
+	}
+	return n;
 }

@@ -156,29 +156,6 @@ static int flush(struct cow *cow)
  * Requests
  */
 
-/* A part of a payload: @length bytes from @skip on, in @to. Return: how many pieces. */
-static int cut_iov(const struct zcmu_io *io, uint64_t skip, uint64_t length, struct iovec *to)
-{
-	int i, n = 0;
-
-	for (i = 0; i < io->iovcnt && length; i++) {
-		struct iovec piece = io->iov[i];
-
-		if (skip >= piece.iov_len) {
-			skip -= piece.iov_len;
-			continue;
-		}
-		piece.iov_base = (char *)piece.iov_base + skip;
-		piece.iov_len -= skip;
-		skip = 0;
-		if (piece.iov_len > length)
-			piece.iov_len = length;
-		length -= piece.iov_len;
-		to[n++] = piece;
-	}
-	return n;
-}
-
 /* All of it, whatever the kernel does at a time. */
 static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset)
 {
@@ -238,7 +215,7 @@ static int read_run(struct cow *cow, struct cow_read *read, uint64_t offset, uin
 
 	if (!run)
 		return -ENOMEM;
-	n = cut_iov(io, offset - io->offset, length, run->iov);
+	n = zcmu_iov_cut(io->iov, io->iovcnt, offset - io->offset, length, run->iov);
 	if (in) {
 		err = move(cow->fd, false, run->iov, n, offset);
 		free(run);

@@ -141,6 +141,7 @@ static void any_part_of_any_payload_is_the_same_as_in_one_piece(void **state)
 	uint8_t payload[256], whole[256], from[256];
 	struct iovec iov[16];
 	unsigned int i, j, step;
+	int n;
 
 	(void)state;
 	for (step = 0; step < 20000; step++) {
@@ -162,6 +163,10 @@ static void any_part_of_any_payload_is_the_same_as_in_one_piece(void **state)
 		assert_memory_equal(payload, whole, sizeof(payload));
 		memset(from, 0, sizeof(from));
 		assert_int_equal(zcmu_iov_get(iov, 16, skip_bytes, from, len), expected);
+		assert_memory_equal(from, whole + (expected ? skip_bytes : 0), expected);
+		/* The part that is cut out is that part, and it may be cut in place. */
+		n = zcmu_iov_cut(iov, 16, skip_bytes, len, iov);
+		assert_int_equal(zcmu_iov_get(iov, n, 0, from, sizeof(from)), expected);
 		assert_memory_equal(from, whole + (expected ? skip_bytes : 0), expected);
 	}
 }
