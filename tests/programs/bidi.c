@@ -15,34 +15,14 @@
 
 #include "disk.h"
 #include "probe.h"
+#include "stub_store.h"
 
 #define XDWRITEREAD_10	0x53
 #define MAX_IOVECS	128
 
 static struct zcmu_disk *disk;
 
-static int open_store(struct zcmu_store *store, const char *unused)
-{
-	(void)unused;
-	store->size = 64u << 20;
-	return 0;
-}
-
-static void done(struct zcmu_store *store, struct zcmu_io *io)
-{
-	(void)store;
-	zcmu_io_done(io, 0);
-}
-
-static const struct zcmu_store_ops ops = {
-	.abi = ZCMU_STORE_ABI,
-	.size = sizeof(ops),
-	.name = "bidi",
-	.open = open_store,
-	.read = done,
-	.write = done,
-	.flush = done,
-};
+static const struct zcmu_store_ops ops = STUB_STORE("bidi", stub_done);
 
 /* The library drops the second list of iovecs: look at the entry itself. */
 static const struct zcmu_cmd_entry *entry_of(const struct zcmu_cmd *cmd, uint32_t from)

@@ -20,6 +20,7 @@
 
 #include "disk.h"
 #include "probe.h"
+#include "stub_store.h"
 
 #define MAX_HELD	64
 #define FIRST_BLOCK	1000u
@@ -30,30 +31,13 @@ static const char *mode;
 static struct zcmu_cmd *held[MAX_HELD];
 static int nr_held;
 
-static int open_store(struct zcmu_store *store, const char *unused)
+static void read_zeroes(struct zcmu_store *store, struct zcmu_io *io)
 {
-	(void)unused;
-	store->size = 64u << 20;
-	return 0;
+	zcmu_iov_zero(io->iov, io->iovcnt, 0, io->length);
+	stub_done(store, io);
 }
 
-static void done(struct zcmu_store *store, struct zcmu_io *io)
-{
-	(void)store;
-	if (io->op == ZCMU_IO_READ)
-		zcmu_iov_zero(io->iov, io->iovcnt, 0, io->length);
-	zcmu_io_done(io, 0);
-}
-
-static const struct zcmu_store_ops ops = {
-	.abi = ZCMU_STORE_ABI,
-	.size = sizeof(ops),
-	.name = "late",
-	.open = open_store,
-	.read = done,
-	.write = done,
-	.flush = done,
-};
+static const struct zcmu_store_ops ops = STUB_STORE("late", read_zeroes);
 
 static bool is_write(const struct zcmu_cmd *cmd)
 {

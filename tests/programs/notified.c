@@ -11,34 +11,14 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "stub_store.h"
 
 static struct zcmu_disk *disk;
 static struct zcmu_cmd *held;
 static bool has_held;
 static uint32_t looked_at;	/* entries before it were looked at */
 
-static int open_store(struct zcmu_store *store, const char *unused)
-{
-	(void)unused;
-	store->size = 64u << 20;
-	return 0;
-}
-
-static void done(struct zcmu_store *store, struct zcmu_io *io)
-{
-	(void)store;
-	zcmu_io_done(io, 0);
-}
-
-static const struct zcmu_store_ops ops = {
-	.abi = ZCMU_STORE_ABI,
-	.size = sizeof(ops),
-	.name = "notified",
-	.open = open_store,
-	.read = done,
-	.write = done,
-	.flush = done,
-};
+static const struct zcmu_store_ops ops = STUB_STORE("notified", stub_done);
 
 static void notified(const struct zcmu_tmr_entry *tmr)
 {

@@ -19,33 +19,13 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "stub_store.h"
 
 static const char *mode;
 static unsigned long argument;
 static struct zcmu_disk *disk;
 
-static int open_store(struct zcmu_store *store, const char *unused)
-{
-	(void)unused;
-	store->size = 64u << 20;
-	return 0;
-}
-
-static void done(struct zcmu_store *store, struct zcmu_io *io)
-{
-	(void)store;
-	zcmu_io_done(io, 0);
-}
-
-static const struct zcmu_store_ops ops = {
-	.abi = ZCMU_STORE_ABI,
-	.size = sizeof(ops),
-	.name = "raw",
-	.open = open_store,
-	.read = done,
-	.write = done,
-	.flush = done,
-};
+static const struct zcmu_store_ops ops = STUB_STORE("raw", stub_done);
 
 static bool is(const char *name)
 {
