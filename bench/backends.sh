@@ -17,6 +17,8 @@
 #			with the stock one
 #	nbd_ko		the kernel's own NBD driver (bench/nbd.c); the mark for the store nbd,
 #			with the same server, nbdkit
+#	krbd		the kernel's own driver for images of Ceph; the mark for the store rbd, with the
+#			same cluster (tests/ceph/cluster), which shares the machine
 #	null_blk	no SCSI at all
 #	ublk		the kernel's other way to a block device in user space (bench/ublk.c)
 
@@ -29,8 +31,9 @@ peers=$tree/build/peers/root/usr
 # Of which stores is it the like? A backend is run once for each.
 stores_of() { # BACKEND
 	case $1 in
-	stock | copy | ours | scrub) echo null ram file nbd ;;
+	stock | copy | ours | scrub) echo null ram file nbd rbd ;;
 	nbd_ko) echo nbd ;;
+	krbd) echo rbd ;;
 	runner | runner_stock) echo file ;;
 	nullio | null_blk) echo null ;;
 	ublk) echo null ram ;;
@@ -44,6 +47,7 @@ has_backend() { # BACKEND
 	case $1 in
 	ublk) modinfo ublk_drv > /dev/null 2>&1 && [ -x "$tree/build/user/bench/ublk" ] ;;
 	null_blk) modinfo null_blk > /dev/null 2>&1 ;;
+	krbd) modinfo rbd > /dev/null 2>&1 ;;
 	nbd_ko) modinfo nbd > /dev/null 2>&1 && [ -x "$tree/build/user/bench/nbd" ] ;;
 	runner | runner_stock) [ -x "$peers/bin/tcmu-runner" ] && command -v dbus-daemon > /dev/null ;;
 	*) true ;;
@@ -71,6 +75,7 @@ store_spec() { # STORE: what zcmu serve takes; without a look at the payload, of
 	ram) echo ram:256M ;;
 	file) echo "--size 256M file:image" ;;
 	nbd) echo "nbd+unix:///?socket=$PWD/socket" ;;
+	rbd) echo "--size 256M rbd:rbd/bench:conf=$PWD/ceph/ceph.conf:id=user" ;;
 	esac
 }
 
@@ -79,6 +84,34 @@ server_up() {
 	nbdkit -f -U "$PWD/socket" memory 256M 2> server.said &
 	server=$!
 	wait_until [ -S socket ]
+}
+
+# A Ceph with two OSDs, for all backends that are measured with it
+cluster() { "$tree/tests/ceph/cluster" "$@"; }
+cluster_up() {
+	[ ! -e ceph/ceph.conf ] || return 0
+	cluster mount ceph
+	# In a guest both have to be in its memory.
+	ZCMU_CEPH_OSD_BYTES=$((640 << 20)) cluster start ceph
+}
+
+cluster_down() {
+	[ -e ceph/ceph.conf ] || return 0
+	cluster stop ceph
+	umount -l ceph
+}
+
+# Its way to the image, without a daemon that makes nodes of it
+krbd_up() {
+	local host secret
+	CEPH_CONF=$PWD/ceph/ceph.conf cluster run ceph rbd info rbd/bench > /dev/null 2>&1 ||
+		CEPH_CONF=$PWD/ceph/ceph.conf cluster run ceph rbd create --size 256M rbd/bench
+	host=$(sed -n 's/^mon_host = v2:\(.*\)\/0$/\1/p' ceph/ceph.conf)
+	secret=$(awk '$1 == "[client.admin]" { f = 1 } f && $1 == "key" { print $3; exit }' ceph/keyring)
+	modprobe rbd single_major=1
+	echo "$host name=admin,secret=$secret,ms_mode=prefer-crc rbd bench -" > /sys/bus/rbd/add_single_major
+	disk=/dev/rbd0
+	wait_until [ -b $disk ]
 }
 
 server_down() {
@@ -176,6 +209,7 @@ lio_down() {
 backend_up() { # BACKEND STORE
 	disk='' backstore='' handler=''
 	[ "$2" != nbd ] || server_up
+	[ "$2" != rbd ] || cluster_up
 	case $1 in
 	runner) "$tree/bench/module" ours && runner_up ;;
 	runner_stock) "$tree/bench/module" stock && runner_up ;;
@@ -190,6 +224,7 @@ backend_up() { # BACKEND STORE
 		# As much at a time as the others get
 		echo 1024 > /sys/block/nbd0/queue/max_sectors_kb
 		;;
+	krbd) krbd_up ;;
 	stock) "$tree/bench/module" stock && serve "$2" ;;
 	copy) "$tree/bench/module" ours && serve "$2" 0 ;;
 	ours) "$tree/bench/module" ours && serve "$2" ;;
@@ -235,6 +270,10 @@ backend_down() { # BACKEND
 	null_blk) rmmod null_blk ;;
 	ublk) rmmod ublk_drv ;;
 	nbd_ko) rmmod nbd ;;
+	krbd)
+		echo 0 > /sys/bus/rbd/remove_single_major
+		rmmod rbd
+		;;
 	esac
 	[ -z "$server" ] || server_down
 	rm -f image
