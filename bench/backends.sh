@@ -104,8 +104,8 @@ cluster_down() {
 # Its way to the image, without a daemon that makes nodes of it
 krbd_up() {
 	local host secret
-	CEPH_CONF=$PWD/ceph/ceph.conf cluster run ceph rbd info rbd/bench > /dev/null 2>&1 ||
-		CEPH_CONF=$PWD/ceph/ceph.conf cluster run ceph rbd create --size 256M rbd/bench
+	cluster run ceph rbd info rbd/bench > /dev/null 2>&1 ||
+		cluster run ceph rbd create --size 256M rbd/bench
 	host=$(sed -n 's/^mon_host = v2:\(.*\)\/0$/\1/p' ceph/ceph.conf)
 	secret=$(awk '$1 == "[client.admin]" { f = 1 } f && $1 == "key" { print $3; exit }' ceph/keyring)
 	modprobe rbd single_major=1

@@ -78,6 +78,8 @@ report_of_others() { # MARK LINE...
 	! dmesg | grep -q "$mark" || printf '%s\n' "$@" >> expected
 }
 
+is_gone() { ! kill -0 "$1" 2> /dev/null; } # PID
+
 # At the end of the case, newest first
 at_end() { case_cleanups=("$*" "${case_cleanups[@]}"); }
 
@@ -109,6 +111,13 @@ serve_as() { # NAME [OPTION]... STORE
 }
 
 stop() { "$zcmu" stop "${1:-disk}"; }
+
+kill_server() { # NAME
+	local pid
+	pid=$(cat "/run/zcmu/$1")
+	kill -9 "$pid"
+	wait_for 20 is_gone "$pid" || fail "the process is still there"
+}
 
 # Requests arrive as they are made: not merged, not reordered.
 quiet_queue() {

@@ -12,7 +12,7 @@ cluster=$ZCMU_TREE/tests/ceph/cluster
 ceph=/run/ceph
 image=disk-$$
 spec=rbd:rbd/$image:conf=$ceph/ceph.conf:id=user:give-up=0
-PATIENCE=600	# seconds, for what a cluster in an emulated guest does in some ten
+CLUSTER_PATIENCE=600	# seconds, for what a cluster in an emulated guest does in some ten
 
 osd_lives() { kill -0 "$(cat "$ceph/osd.$1.pid")" 2> /dev/null; }
 osd_is() { # NUMBER up|down: as the monitor sees it
@@ -21,14 +21,14 @@ osd_is() { # NUMBER up|down: as the monitor sees it
 }
 kill_osd() {
 	kill -KILL "$(cat "$ceph/osd.$1.pid")"
-	wait_for $PATIENCE eval "! osd_lives $1" || fail "osd.$1: expected it to be dead"
+	wait_for $CLUSTER_PATIENCE eval "! osd_lives $1" || fail "osd.$1: expected it to be dead"
 }
 start_osd() {
 	"$cluster" start-osd $ceph "$1"
-	wait_for $PATIENCE osd_is "$1" up || fail "osd.$1 does not come back: $(tail -n 5 "$ceph/osd.$1.log")"
+	wait_for $CLUSTER_PATIENCE osd_is "$1" up || fail "osd.$1 does not come back: $(tail -n 5 "$ceph/osd.$1.log")"
 }
 
-rbd() { CEPH_CONF=$ceph/ceph.conf "$cluster" run $ceph rbd "$@"; }
+rbd() { "$cluster" run $ceph rbd "$@"; }
 
 # A case before this one may have died with an OSD down, or in the start.
 cluster_up() {
@@ -69,7 +69,7 @@ load_begin() {
 goes_on() { # WHEN
 	local before
 	before=$(counter commands)
-	wait_for $PATIENCE eval "[ \$(counter commands) -gt $((before + 20)) ] || ! kill -0 $load" ||
+	wait_for $CLUSTER_PATIENCE eval "[ \$(counter commands) -gt $((before + 20)) ] || ! kill -0 $load" ||
 		fail "no I/O $1"
 	kill -0 "$load" 2> /dev/null || fail "fio has ended $1: $(cat fio.out)"
 }
