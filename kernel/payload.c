@@ -5,18 +5,34 @@
  */
 #include "zcmu_kernel.h"
 
+/* sg_next(), without the call: the next segment is nearly always beside this one. */
+static struct scatterlist *next_segment(struct scatterlist *sg)
+{
+	if (sg_is_last(sg))
+		return NULL;
+	sg++;
+	return unlikely(sg_is_chain(sg)) ? sg_chain_ptr(sg) : sg;
+}
+
+static bool is_whole_pages(u32 offset, u32 len)
+{
+	return !offset_in_page(offset | len);
+}
+
 /* data_length may be less than what the list describes. */
 static bool start_segment(struct zcmu_page_iter *iter)
 {
 	u32 len;
 
 	while (iter->sg && !iter->sg->length)
-		iter->sg = sg_next(iter->sg);
+		iter->sg = next_segment(iter->sg);
 	if (!iter->left || !iter->sg)
 		return false;
 	len = min(iter->sg->length, iter->left);
 	iter->seg_offset = offset_in_page(iter->sg->offset);
 	iter->seg_len = len;
+	iter->seg_page = nth_page(sg_page(iter->sg), iter->sg->offset >> PAGE_SHIFT);
+	iter->is_whole = is_whole_pages(iter->seg_offset, len);
 	iter->left -= len;
 	iter->index = 0;
 	iter->count = zcmu_segment_pages(iter->seg_offset, len);
@@ -46,16 +62,23 @@ bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
 	if (!iter->sg)
 		return false;
 	if (iter->index == iter->count) {
-		iter->sg = sg_next(iter->sg);
+		iter->sg = next_segment(iter->sg);
 		if (!start_segment(iter)) {
 			iter->sg = NULL;
 			return false;
 		}
 	}
+	iter->page = nth_page(iter->seg_page, iter->index);
+	/* Nearly all are: a step for each page of each payload that is touched. */
+	if (iter->is_whole) {
+		iter->offset = 0;
+		iter->len = PAGE_SIZE;
+		iter->is_edge = false;
+		iter->index++;
+		return true;
+	}
 	begin = iter->index ? iter->index * PAGE_SIZE : iter->seg_offset;
 	end = min_t(u32, iter->seg_offset + iter->seg_len, (iter->index + 1) * PAGE_SIZE);
-	iter->page = nth_page(sg_page(iter->sg),
-			      (iter->sg->offset >> PAGE_SHIFT) + iter->index);
 	iter->offset = offset_in_page(begin);
 	iter->len = end - begin;
 	iter->is_edge = zcmu_page_is_edge(iter->seg_offset, iter->seg_len,
@@ -74,9 +97,9 @@ static u32 pass_whole_pages(struct zcmu_page_iter *iter)
 	u32 left = iter->left + iter->seg_len;
 	u32 bytes = 0;
 
-	while (sg && !((sg->offset | sg->length) & ~PAGE_MASK) && sg->length <= left - bytes) {
+	while (sg && is_whole_pages(sg->offset, sg->length) && sg->length <= left - bytes) {
 		bytes += sg->length;
-		sg = sg_next(sg);
+		sg = next_segment(sg);
 	}
 	if (bytes) {
 		iter->sg = sg;
@@ -98,7 +121,7 @@ void zcmu_payload_plan(struct zcmu_plan *plan, const struct se_cmd *se_cmd)
 			zcmu_plan_add(plan, 0, bytes);
 		} else {
 			zcmu_plan_add(plan, iter.seg_offset, iter.seg_len);
-			iter.sg = sg_next(iter.sg);
+			iter.sg = next_segment(iter.sg);
 		}
 		if (!start_segment(&iter))
 			break;

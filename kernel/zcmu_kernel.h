@@ -387,6 +387,8 @@ struct zcmu_page_iter {
 	u32 left;		/* bytes of the payload behind the current segment */
 	u32 seg_offset;		/* the segment: bytes into its first page, and its bytes */
 	u32 seg_len;
+	struct page *seg_page;	/* the first */
+	bool is_whole;		/* the segment is nothing but whole pages */
 	u32 index;		/* the next page of the segment */
 	u32 count;
 	/* the current page */
