@@ -284,6 +284,24 @@ static ssize_t zcmu_scrub_reads_store(struct config_item *item, const char *page
 }
 CONFIGFS_ATTR(zcmu_, scrub_reads);
 
+static ssize_t zcmu_delay_wake_ups_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", from_attrib(item)->delay_wake_ups);
+}
+
+/* At any time: one that is owed comes as it would have. */
+static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *page, size_t count)
+{
+	bool on;
+	int ret = kstrtobool(page, &on);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(from_attrib(item)->delay_wake_ups, on);
+	return count;
+}
+CONFIGFS_ATTR(zcmu_, delay_wake_ups);
+
 static ssize_t zcmu_window_mb_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%u\n", from_attrib(item)->window_mb);
@@ -356,6 +374,7 @@ static ssize_t zcmu_counters_show(struct config_item *item, char *page)
 	}
 	len += sysfs_emit_at(page, len, "wake_ups %lld\n",
 			     (long long)atomic64_read(&device->wake_ups));
+	len += sysfs_emit_at(page, len, "wake_ups_delayed %llu\n", READ_ONCE(device->wake.delayed));
 	return len;
 }
 CONFIGFS_ATTR_RO(zcmu_, counters);
@@ -374,6 +393,7 @@ static struct configfs_attribute *own_attribs[] = {
 	&zcmu_attr_zero_copy,
 	&zcmu_attr_zero_copy_min,
 	&zcmu_attr_scrub_reads,
+	&zcmu_attr_delay_wake_ups,
 	&zcmu_attr_window_mb,
 	&zcmu_attr_recover,
 	&zcmu_attr_counters,

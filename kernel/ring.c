@@ -71,6 +71,12 @@ void zcmu_ring_reset(struct zcmu_ring *ring)
 	WRITE_ONCE(mailbox->cmd_head, 0);
 }
 
+/* Has the handler answered all there is, and were its answers taken? */
+bool zcmu_ring_is_empty(const struct zcmu_ring *ring)
+{
+	return !used_bytes(ring);
+}
+
 /* Does an entry of @len bytes fit now, with its PAD and the byte that stays free? */
 bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len)
 {

@@ -48,6 +48,7 @@ struct zcmu_answer {
 void zcmu_ring_init(struct zcmu_ring *ring, void *map, u32 size);
 void zcmu_ring_reset(struct zcmu_ring *ring);
 
+bool zcmu_ring_is_empty(const struct zcmu_ring *ring);
 bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len);
 void *zcmu_ring_begin(struct zcmu_ring *ring, struct zcmu_span *span, u32 len, u32 *offset);
 void zcmu_ring_publish(struct zcmu_ring *ring, struct zcmu_span *span);

@@ -218,7 +218,7 @@ static int may_queue(const struct zcmu_cmd *cmd)
 }
 
 /*
- * NEW -> RING, and wake the handler. device->lock is held: once it is dropped, the
+ * NEW -> RING, and have the handler woken. device->lock is held: once it is dropped, the
  * command may be answered, and with the last one the device may go.
  *
  * Return: 0; as may_queue(); -ENOSPC if the ring has no room, -EXFULL if the window
@@ -249,10 +249,12 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
 	zcmu_ring_publish(&device->ring, &cmd->span);
+	WRITE_ONCE(device->wake.commands, device->wake.commands + 1);
+	WRITE_ONCE(device->wake.bytes, device->wake.bytes + cmd->se_cmd->data_length);
 	/* The head must be visible before we rely on the wake-up of whoever unplugs. */
 	smp_mb();
 	if (!test_bit(ZCMU_DEV_PLUGGED, &device->flags))
-		zcmu_uio_wake(device);
+		zcmu_wake(device);
 	return 0;
 }
 
@@ -415,7 +417,7 @@ void zcmu_unplug(struct se_dev_plug *plug)
 	struct zcmu_device *device = zcmu_device(plug->se_dev);
 
 	clear_bit(ZCMU_DEV_PLUGGED, &device->flags);
-	zcmu_uio_wake(device);
+	zcmu_wake(device);
 }
 
 /* Take the command that has waited longest off the list, to try it. */

@@ -211,8 +211,13 @@ int zcmu_uio_register(struct zcmu_device *device)
 	info->mmap = uio_mmap;
 	info->open = uio_open;
 	info->release = uio_release;
+	ret = zcmu_wake_start(device);
+	if (ret)
+		return ret;
 	ret = uio_register_device(zcmu_root_device, info);
-	if (!ret)
+	if (ret)
+		zcmu_wake_stop(device);
+	else
 		device->minor = info->uio_dev->minor;
 	return ret;
 }
@@ -225,8 +230,9 @@ int zcmu_uio_register(struct zcmu_device *device)
 void zcmu_uio_unregister(struct zcmu_device *device)
 {
 	set_bit(ZCMU_DEV_GONE, &device->flags);
-	/* Work may wake the handler, which takes the UIO device. */
+	/* Work may wake the handler, which takes the UIO device; so may what waits in wake.c. */
 	zcmu_stop_work(device);
+	zcmu_wake_stop(device);
 	uio_unregister_device(&device->uio);
 	/* The handler's last kick may have started some more; it finds nothing to do. */
 	zcmu_stop_work(device);

@@ -20,6 +20,7 @@
  *				those take none of the above
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
+ *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
  *
  * Nothing sleeps and no page is touched under device->lock. Allocations on the
@@ -28,7 +29,9 @@
 #ifndef ZCMU_KERNEL_H
 #define ZCMU_KERNEL_H
 
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -212,6 +215,30 @@ enum zcmu_recover {
 #define ZCMU_CAPS	(ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR | ZCMU_CAP_KEEP_BUF | \
 			 ZCMU_CAP_LEND)
 
+/* Wake-ups that wait for more commands; wake.c. */
+struct zcmu_wake {
+	/* How much was ever put on the ring: written under device->lock */
+	u32 commands;
+	u32 bytes;
+
+	spinlock_t lock;		/* the rest */
+	bool is_on;			/* from zcmu_wake_start() to zcmu_wake_stop() */
+	bool is_owed;			/* a wake-up waits for an idle CPU, or the timer */
+	bool is_handler_awake;		/* it was woken, and has more to do, as far as is known */
+	int handler_cpu;		/* where it was last seen, or -1 */
+	u32 commands_told;		/* commands and bytes at the last wake-up */
+	u32 bytes_told;
+	u64 since;			/* ns: when what waits began to, and its latest command */
+	u64 latest;
+	int credit;
+	int pause;			/* so many wake-ups are not put off */
+	int next_pause;
+	u64 delayed;			/* wake-ups that were put off, for the counters */
+	struct hrtimer timer;
+	struct kthread_worker *idler;
+	struct kthread_work idle_work;
+};
+
 struct zcmu_hba {
 	u32 host_id;
 };
@@ -250,6 +277,7 @@ struct zcmu_device {
 	struct zcmu_copy_area copy;
 	struct zcmu_lend_policy lend;
 	bool scrub_reads;
+	bool delay_wake_ups;
 	atomic_t copies_due;		/* payloads to copy before lending is tried again */
 	u32 copies_step;		/* how many after the last pin; doubles */
 	struct xarray commands;		/* by id: on the ring, or expired */
@@ -270,6 +298,7 @@ struct zcmu_device {
 	struct list_head reclaim_node;
 	struct zcmu_counters counters;
 	atomic64_t wake_ups;		/* uio events: counted without the lock */
+	struct zcmu_wake wake;
 };
 
 static inline struct zcmu_device *zcmu_device(struct se_device *se_dev)
@@ -304,6 +333,12 @@ int zcmu_uio_name(struct zcmu_device *device);
 int zcmu_uio_rename(struct zcmu_device *device, const char *config);
 struct inode *zcmu_uio_inode(struct zcmu_device *device);
 void zcmu_uio_wake(struct zcmu_device *device);
+
+/* wake.c */
+int zcmu_wake_start(struct zcmu_device *device);
+void zcmu_wake_stop(struct zcmu_device *device);
+void zcmu_wake(struct zcmu_device *device);
+void zcmu_wake_note_kick(struct zcmu_device *device, bool is_empty);
 
 /* configfs.c */
 extern struct configfs_attribute *zcmu_action_attrs[];
