@@ -1,240 +1,55 @@
 // SPDX-License-Identifier: MIT
 /*
  * file: a regular file or a block device, through the page cache, by io_uring. The
- * payload goes straight between the initiator's memory and the page cache. Writes that
- * only have to be copied there are done on the spot: io_uring has a kernel thread do
- * them on most file systems, one at a time, and the ways there and back cost more than
- * the copy of some 100 KiB.
+ * payload goes straight between the initiator's memory and the page cache. What only has to
+ * be copied from or to there is done on the spot: io_uring has a kernel thread do most writes,
+ * one at a time, and on some file systems reads as well, and the ways there and back cost
+ * more than the copy of some 100 KiB.
+ *
+ * Opening it, and its size, are open.c's.
  *
  * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. A trim
  * punches a hole.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <liburing.h>
 #include <linux/falloc.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "zcmu.h"
+#include "file.h"
 
 #define QUEUE_DEPTH	256
 
 /* A write on the spot that takes longer than its copy could has waited for a disk. */
 #define SLOW_NS		4000000
 #define COPY_NS_PER_KIB	4096
-/* So many writes are io_uring's then, doubling with each slow one, before it is tried again. */
+/*
+ * So many writes are io_uring's then, or so many reads after one that wasn't cached; doubling
+ * with each of them, before it is tried again.
+ */
 #define DETOUR_MIN	16u
 #define DETOUR_MAX	4096u
 /* Pages of the page cache: whatever the CPU has is no larger. */
 #define WHOLE_PAGES	4096u
 
-struct file {
-	int fd;
-	bool is_device;
-	bool is_limited;	/* ulimit -f: a write too far would kill the thread it is done in */
+/* Requests that are left to io_uring, because one that was done on the spot had to wait. */
+struct detour {
+	unsigned int left;
+	unsigned int next;		/* how many after the next such one; 0: as few as possible */
 };
 
 /* A thread's */
 struct queue {
 	struct io_uring ring;
-	unsigned int detours;		/* writes that are still io_uring's */
-	unsigned int next_detours;	/* how many after the next slow one */
+	struct detour reads;
+	struct detour writes;
 };
-
-static struct file *file_of(const struct zcmu_store *store)
-{
-	return store->data;
-}
-
-/*
- * Opening
- */
-
-/* A block device is opened exclusively: so it isn't mounted, nor part of anything. */
-static bool is_block_device(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISBLK(st.st_mode);
-}
-
-static int open_fd(struct zcmu_store *store, const char *path)
-{
-	int flags = O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR);
-	int fd = open(path, flags | (is_block_device(path) ? O_EXCL : 0));
-	int err;
-
-	if (fd >= 0 || errno != ENOENT)
-		goto out;
-	if (!store->create_size || store->read_only) {
-		zcmu_error("file:%s: there is no such file; give --size to create it", path);
-		return -ENOENT;
-	}
-	if (store->create_size % store->block_size) {
-		zcmu_error("file:%s: --size %" PRIu64 " is not a multiple of the block size, %" PRIu32
-			   "; nothing was created", path, store->create_size, store->block_size);
-		return -EINVAL;
-	}
-	fd = open(path, flags | O_CREAT | O_EXCL, 0600);
-	if (fd >= 0 && ftruncate(fd, (off_t)store->create_size)) {
-		err = -errno;
-		zcmu_error("file:%s: can't make it %" PRIu64 " bytes long: %s", path,
-			   store->create_size, strerror(-err));
-		unlink(path);
-		close(fd);
-		return err;
-	}
-out:
-	if (fd < 0) {
-		err = -errno;
-		zcmu_error("file:%s: can't open it for %s: %s", path,
-			   store->read_only ? "reading" : "reading and writing",
-			   err == -EBUSY ? "it is in use (mounted?)" : strerror(-err));
-		return err;
-	}
-	return fd;
-}
-
-static int get_size(struct zcmu_store *store, struct file *file, const char *path)
-{
-	unsigned int physical;
-	struct stat st;
-	int block_size, err;
-
-	if (fstat(file->fd, &st))
-		goto fail;
-	if (S_ISREG(st.st_mode)) {
-		store->size = (uint64_t)st.st_size;
-		store->physical_block_size = 4096;
-		store->trim_granularity = (uint32_t)st.st_blksize;
-		return 0;
-	}
-	if (!S_ISBLK(st.st_mode)) {
-		zcmu_error("file:%s: neither a regular file nor a block device", path);
-		return -EINVAL;
-	}
-	file->is_device = true;
-	if (ioctl(file->fd, BLKGETSIZE64, &store->size) ||
-	    ioctl(file->fd, BLKSSZGET, &block_size) || ioctl(file->fd, BLKPBSZGET, &physical))
-		goto fail;
-	store->block_size = (uint32_t)block_size;
-	store->physical_block_size = physical;
-	return 0;
-fail:
-	err = -errno;
-	zcmu_error("file:%s: can't get its size: %s", path, strerror(-err));
-	return err;
-}
-
-/* Can its file system punch holes? Asked beyond the end, where there is nothing to lose. */
-static bool can_punch(const struct file *file, uint64_t size)
-{
-	return file->is_device ||
-	       !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096);
-}
-
-static int check_and_lock(struct zcmu_store *store, struct file *file, const char *path)
-{
-	int err = get_size(store, file, path);
-
-	if (err)
-		return err;
-	if (store->create_size && store->create_size != store->size) {
-		zcmu_error("file:%s: it has %" PRIu64 " bytes already, not %" PRIu64
-			   "; leave --size out to serve it as it is", path, store->size,
-			   store->create_size);
-		return -EEXIST;
-	}
-	if (flock(file->fd, (store->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
-		err = -errno;
-		zcmu_error("file:%s: another process has it in use (%s)", path, strerror(-err));
-		return -EBUSY;
-	}
-	if (!store->read_only && !can_punch(file, store->size)) {
-		store->can_trim = ZCMU_CAN_NONE;
-		store->can_zero = ZCMU_CAN_EMULATED;
-	}
-	return 0;
-}
-
-static int file_open(struct zcmu_store *store, const char *path)
-{
-	struct rlimit limit;
-	struct file *file;
-	int err;
-
-	if (!*path) {
-		zcmu_error("file: which file? Say file:disk.img, for example");
-		return -EINVAL;
-	}
-	file = calloc(1, sizeof(*file));
-	if (!file)
-		return -ENOMEM;
-	file->fd = open_fd(store, path);
-	err = file->fd < 0 ? file->fd : check_and_lock(store, file, path);
-	if (err) {
-		if (file->fd >= 0)
-			close(file->fd);
-		free(file);
-		return err;
-	}
-	file->is_limited = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur != RLIM_INFINITY;
-	store->data = file;
-	return 0;
-}
-
-static void file_close(struct zcmu_store *store)
-{
-	close(file_of(store)->fd);
-	free(file_of(store));
-}
-
-/*
- * The size. A file is cut off when it shrinks, and made longer when it grows, but not cut
- * off because it was longer than the disk already. A device has the size it has, which is
- * looked up; the disk may be smaller.
- */
-static int file_resize(struct zcmu_store *store, uint64_t size)
-{
-	const struct file *file = file_of(store);
-	bool shrinks = size == store->size;
-	uint64_t device_size;
-	struct stat st;
-	int err;
-
-	if (file->is_device) {
-		if (ioctl(file->fd, BLKGETSIZE64, &device_size))
-			goto fail;
-		if (size <= device_size)
-			return 0;
-		zcmu_error("file: the device has %" PRIu64 " bytes, not %" PRIu64 "; make it larger first",
-			   device_size, size);
-		return -ENOSPC;
-	}
-	if (fstat(file->fd, &st))
-		goto fail;
-	if (!shrinks && (uint64_t)st.st_size >= size)
-		return 0;
-	/* What the initiator was told must be so after a crash, too. */
-	if (ftruncate(file->fd, (off_t)size) || fsync(file->fd))
-		goto fail;
-	return 0;
-fail:
-	err = -errno;
-	zcmu_error("file: can't make it %" PRIu64 " bytes long: %s", size,
-		   store->read_only ? "it is served --read-only" : strerror(-err));
-	return err;
-}
 
 /*
  * Queues: an io_uring per thread
@@ -273,7 +88,6 @@ static int file_queue_open(struct zcmu_store *store, void **ret)
 	(void)store;
 	if (!queue)
 		return -ENOMEM;
-	queue->next_detours = DETOUR_MIN;
 	err = io_uring_queue_init(QUEUE_DEPTH, &queue->ring, IORING_SETUP_R_DISABLED);
 	if (!err) {
 		err = restrict_ring(&queue->ring);
@@ -443,7 +257,7 @@ static void file_queue_reap(struct zcmu_store *store, void *queue)
 }
 
 /*
- * Writes on the spot
+ * On the spot
  */
 
 /*
@@ -456,47 +270,86 @@ static bool is_only_a_copy(const struct zcmu_io *io)
 	       !(io->length % WHOLE_PAGES);
 }
 
-/* Has it gone well so far? Where too much is dirty already, writers are made to wait. */
-static bool is_quick(struct queue *queue)
+static bool has_detour(struct detour *detour)
 {
-	if (!queue->detours)
-		return true;
-	queue->detours--;
-	return false;
+	if (!detour->left)
+		return false;
+	detour->left--;
+	return true;
 }
 
-static void note_time(struct queue *queue, const struct timespec *begin, uint64_t bytes)
+static void note_quick(struct detour *detour)
+{
+	detour->next = 0;
+}
+
+static void note_slow(struct detour *detour)
+{
+	unsigned int next = detour->next ? detour->next * 2 : DETOUR_MIN;
+
+	detour->next = next < DETOUR_MAX ? next : DETOUR_MAX;
+	detour->left = detour->next;
+}
+
+/* Where too much is dirty already, writers are made to wait. */
+static bool was_slow(const struct timespec *begin, uint64_t bytes)
 {
 	struct timespec end;
 	int64_t ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	ns = (end.tv_sec - begin->tv_sec) * 1000000000ll + (end.tv_nsec - begin->tv_nsec);
-	if (ns <= (int64_t)(SLOW_NS + bytes / 1024 * COPY_NS_PER_KIB)) {
-		queue->next_detours = DETOUR_MIN;
-		return;
-	}
-	queue->detours = queue->next_detours;
-	if (queue->next_detours < DETOUR_MAX)
-		queue->next_detours *= 2;
+	return ns > (int64_t)(SLOW_NS + bytes / 1024 * COPY_NS_PER_KIB);
 }
 
 static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 {
 	const struct file *file = file_of(store);
+	struct detour *detour = &((struct queue *)io->queue)->writes;
 	struct timespec begin;
 	int error;
 	ssize_t n;
 
 	io->data = NULL;
-	if (file->is_limited || !is_only_a_copy(io) || !is_quick(io->queue)) {
+	if (file->is_limited || !is_only_a_copy(io) || has_detour(detour)) {
 		start(store, io);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	n = pwritev(file->fd, io->iov, io->iovcnt, (off_t)io->offset);
 	n = n < 0 ? -errno : n;
-	note_time(io->queue, &begin, io->length);
+	if (was_slow(&begin, io->length))
+		note_slow(detour);
+	else
+		note_quick(detour);
+	if (is_done(store, io, (int)n, &error))
+		zcmu_io_done(io, error);
+}
+
+/*
+ * Reads on the spot: as far as it is cached. Tmpfs doesn't know how to say that it isn't on
+ * later kernels, and always is.
+ */
+static void file_read(struct zcmu_store *store, struct zcmu_io *io)
+{
+	const struct file *file = file_of(store);
+	struct detour *detour = &((struct queue *)io->queue)->reads;
+	int error, flags = file->is_tmpfs ? 0 : RWF_NOWAIT;
+	ssize_t n;
+
+	io->data = NULL;
+	if (has_detour(detour)) {
+		start(store, io);
+		return;
+	}
+	n = preadv2(file->fd, io->iov, io->iovcnt, (off_t)io->offset, flags);
+	n = n < 0 ? -errno : n;
+	if (n == -EAGAIN || n == -EOPNOTSUPP) {
+		note_slow(detour);
+		start(store, io);
+		return;
+	}
+	note_quick(detour);
 	if (is_done(store, io, (int)n, &error))
 		zcmu_io_done(io, error);
 }
@@ -536,18 +389,18 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.usage = "file:PATH",
 	.summary = "a file or block device; --size creates a sparse file",
 	.flags = ZCMU_STORE_FUA | ZCMU_STORE_TRIM_ZEROES,
-	.open = file_open,
-	.close = file_close,
+	.open = zcmu_file_open,
+	.close = zcmu_file_close,
 	.queue_open = file_queue_open,
 	.queue_close = file_queue_close,
 	.queue_fd = file_queue_fd,
 	.queue_reap = file_queue_reap,
 	.queue_submit = file_queue_submit,
-	.read = file_request,
+	.read = file_read,
 	.write = file_write,
 	.flush = file_request,
 	.trim = file_request,
 	.zero = file_request,
-	.resize = file_resize,
+	.resize = zcmu_file_resize,
 	.map = file_map,
 };
