@@ -41,7 +41,7 @@
 /* Requests that are left to io_uring, because one that was done on the spot had to wait. */
 struct detour {
 	unsigned int left;
-	unsigned int next;		/* how many after the next such one; 0: as few as possible */
+	unsigned int next;	/* how many after the next such one; 0: as few as can be */
 };
 
 /* A thread's */
