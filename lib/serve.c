@@ -169,14 +169,18 @@ static void wake_helpers(struct zcmu_disk *disk, unsigned int commands)
 	}
 }
 
-/* The next command for a thread; a worker that gets none is idle from now on. */
-static struct zcmu_cmd *find_work(struct zcmu_thread *thread)
+/*
+ * The next command for a thread, and whether there are more; a worker that gets none is idle
+ * from now on.
+ */
+static struct zcmu_cmd *find_work(struct zcmu_thread *thread, bool *more)
 {
 	struct zcmu_disk *disk = thread->disk;
 	struct zcmu_cmd *cmd;
 
 	pthread_mutex_lock(&disk->work_lock);
 	cmd = pop(disk);
+	*more = disk->backlog;
 	if (!cmd && !is_leader(thread) && !thread->is_idle) {
 		thread->is_idle = true;
 		thread->next_idle = disk->idle;
@@ -283,9 +287,12 @@ static bool wait_for_events(struct zcmu_thread *thread)
 static void work(struct zcmu_thread *thread)
 {
 	struct zcmu_cmd *cmd;
+	bool more;
 
 	do {
-		while ((cmd = find_work(thread))) {
+		while ((cmd = find_work(thread, &more))) {
+			if (more && !store_blocks(thread->disk))
+				wake_helpers(thread->disk, 1);
 			run(thread, cmd);
 			/* The next callback may sleep: what is answered can't wait for it. */
 			if (store_blocks(thread->disk))
@@ -303,7 +310,7 @@ static bool lead_once(struct zcmu_thread *thread)
 	bool helps = !store_blocks(disk);
 	unsigned int shared = 0;
 	struct zcmu_cmd *cmd;
-	bool any = false;
+	bool any = false, more;
 
 	while (!atomic_load_explicit(&disk->stopping, memory_order_relaxed) &&
 	       (cmd = zcmu_cmd_take(disk, thread))) {
@@ -315,9 +322,13 @@ static bool lead_once(struct zcmu_thread *thread)
 			shared++;
 		}
 	}
+	/*
+	 * Each wakes the next: where all share few CPUs, one does it all before another gets to
+	 * run. Whoever could get stuck must not be waited for.
+	 */
 	if (shared > helps)
-		wake_helpers(disk, shared - helps);
-	if (disk->nr_threads > 1 && helps && (cmd = find_work(thread))) {
+		wake_helpers(disk, helps ? 1 : shared);
+	if (disk->nr_threads > 1 && helps && (cmd = find_work(thread, &more))) {
 		any = true;
 		run(thread, cmd);
 	}
