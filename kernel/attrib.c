@@ -231,6 +231,18 @@ static ssize_t zcmu_nl_reply_supported_store(struct config_item *item, const cha
 }
 CONFIGFS_ATTR(zcmu_, nl_reply_supported);
 
+/* A switch that may be thrown at any time, without asking anybody */
+static ssize_t store_bool(bool *where, const char *page, size_t count)
+{
+	bool on;
+	int ret = kstrtobool(page, &on);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(*where, on);
+	return count;
+}
+
 static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%d\n", from_attrib(item)->lend.enabled);
@@ -239,13 +251,7 @@ static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
 /* At any time: commands that are out stay as they are. */
 static ssize_t zcmu_zero_copy_store(struct config_item *item, const char *page, size_t count)
 {
-	bool on;
-	int ret = kstrtobool(page, &on);
-
-	if (ret)
-		return ret;
-	WRITE_ONCE(from_attrib(item)->lend.enabled, on);
-	return count;
+	return store_bool(&from_attrib(item)->lend.enabled, page, count);
 }
 CONFIGFS_ATTR(zcmu_, zero_copy);
 
@@ -274,13 +280,7 @@ static ssize_t zcmu_scrub_reads_show(struct config_item *item, char *page)
 /* At any time, as zero_copy */
 static ssize_t zcmu_scrub_reads_store(struct config_item *item, const char *page, size_t count)
 {
-	bool on;
-	int ret = kstrtobool(page, &on);
-
-	if (ret)
-		return ret;
-	WRITE_ONCE(from_attrib(item)->scrub_reads, on);
-	return count;
+	return store_bool(&from_attrib(item)->scrub_reads, page, count);
 }
 CONFIGFS_ATTR(zcmu_, scrub_reads);
 
@@ -292,13 +292,7 @@ static ssize_t zcmu_delay_wake_ups_show(struct config_item *item, char *page)
 /* At any time: one that is owed comes as it would have. */
 static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *page, size_t count)
 {
-	bool on;
-	int ret = kstrtobool(page, &on);
-
-	if (ret)
-		return ret;
-	WRITE_ONCE(from_attrib(item)->delay_wake_ups, on);
-	return count;
+	return store_bool(&from_attrib(item)->delay_wake_ups, page, count);
 }
 CONFIGFS_ATTR(zcmu_, delay_wake_ups);
 

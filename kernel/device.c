@@ -35,8 +35,8 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	device->cmd_time_out = ZCMU_TIME_OUT_MS;
 	device->qfull_time_out = -1;
 	device->lend.enabled = true;
-	device->delay_wake_ups = true;
 	device->lend.min_bytes = ZCMU_LEND_MIN_BYTES;
+	device->delay_wake_ups = true;
 	spin_lock_init(&device->lock);
 	mutex_init(&device->recover_lock);
 	mutex_init(&device->config_lock);
