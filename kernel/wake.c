@@ -95,13 +95,19 @@ static void note_loss(struct zcmu_wake *wake)
 	wake->next_pause = min(wake->next_pause * 2, PAUSE_MAX);
 }
 
-/* The handler is about to be told of all that is on the ring. wake->lock is held. */
-static void note_told(struct zcmu_wake *wake)
+/*
+ * Tell the handler of all that is on the ring. wake->lock is held: nobody must be preempted
+ * who has taken the debt over and not paid it yet, least of all the thread of idle priority.
+ */
+static void tell(struct zcmu_device *device)
 {
+	struct zcmu_wake *wake = &device->wake;
+
 	wake->is_owed = false;
 	wake->is_handler_awake = true;
 	wake->commands_told = READ_ONCE(wake->commands);
 	wake->bytes_told = READ_ONCE(wake->bytes);
+	zcmu_uio_wake(device);
 }
 
 static void begin_wait(struct zcmu_device *device)
@@ -125,11 +131,9 @@ void zcmu_wake(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 	unsigned long flags;
-	bool waits;
 
 	spin_lock_irqsave(&wake->lock, flags);
-	waits = should_wait(device);
-	if (waits) {
+	if (should_wait(device)) {
 		wake->latest = ktime_get_mono_fast_ns();
 		if (!wake->is_owed)
 			begin_wait(device);
@@ -138,11 +142,9 @@ void zcmu_wake(struct zcmu_device *device)
 			hrtimer_try_to_cancel(&wake->timer);
 			note_gain(wake);
 		}
-		note_told(wake);
+		tell(device);
 	}
 	spin_unlock_irqrestore(&wake->lock, flags);
-	if (!waits)
-		zcmu_uio_wake(device);
 }
 
 /* Has somebody else the CPU's attention, or will have it? Then so has, perhaps, a submitter. */
@@ -156,56 +158,43 @@ static void wake_when_idle(struct kthread_work *work)
 {
 	struct zcmu_device *device = container_of(work, struct zcmu_device, wake.idle_work);
 	struct zcmu_wake *wake = &device->wake;
-	bool is_owed;
 
 	/* Having slept long it may be let run in front of others: not the one it waits for. */
 	while (is_still_to_wait(wake))
 		schedule();
 
 	spin_lock_irq(&wake->lock);
-	is_owed = wake->is_owed;
-	if (is_owed) {
-		hrtimer_try_to_cancel(&wake->timer);
+	if (wake->is_owed) {
 		if (commands_untold(wake) > 1)
 			note_gain(wake);
 		else
 			note_loss(wake);
-		note_told(wake);
+		tell(device);
+		hrtimer_try_to_cancel(&wake->timer);
 	}
 	spin_unlock_irq(&wake->lock);
-	if (is_owed)
-		zcmu_uio_wake(device);
 }
 
-/* Does the submitter bring more all the time? wake->lock is held. */
-static bool is_growing(const struct zcmu_wake *wake)
-{
-	return ktime_get_mono_fast_ns() - wake->latest < RECENT_NS;
-}
-
+/* The timer: more may be coming, or the CPU is busy with somebody who has no use for us. */
 static enum hrtimer_restart wake_late(struct hrtimer *timer)
 {
 	struct zcmu_device *device = container_of(timer, struct zcmu_device, wake.timer);
 	struct zcmu_wake *wake = &device->wake;
 	unsigned long flags;
-	bool is_late = false;
+	bool is_growing;
+	u64 now;
 
 	spin_lock_irqsave(&wake->lock, flags);
-	if (!wake->is_owed)
-		goto unlock;
-	if (is_growing(wake) && wake->latest - wake->since < LONGEST_NS - LOOK_NS) {
+	now = ktime_get_mono_fast_ns();
+	is_growing = now - wake->latest < RECENT_NS;
+	if (wake->is_owed && is_growing && now - wake->since < LONGEST_NS - LOOK_NS) {
 		hrtimer_start(timer, ns_to_ktime(LOOK_NS), HRTIMER_MODE_REL);
-		goto unlock;
+	} else if (wake->is_owed) {
+		if (!is_growing)
+			note_loss(wake);
+		tell(device);
 	}
-	/* The CPU is busy with somebody who has no use for us. */
-	if (!is_growing(wake))
-		note_loss(wake);
-	note_told(wake);
-	is_late = true;
-unlock:
 	spin_unlock_irqrestore(&wake->lock, flags);
-	if (is_late)
-		zcmu_uio_wake(device);
 	return HRTIMER_NORESTART;
 }
 

@@ -20,7 +20,8 @@
  *				those take none of the above
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
- *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed
+ *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed; those of
+ *				uio's wait queue are inside
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
  *
  * Nothing sleeps and no page is touched under device->lock. Allocations on the
