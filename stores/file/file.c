@@ -327,8 +327,8 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 }
 
 /*
- * Reads on the spot: as far as it is cached. Tmpfs doesn't know how to say that it isn't on
- * later kernels, and always is.
+ * As far as it is cached. Tmpfs of later kernels doesn't know how to say that it isn't; there
+ * it is, unless it was swapped out.
  */
 static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -349,7 +349,10 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 		start(store, io);
 		return;
 	}
-	note_quick(detour);
+	if (n >= 0 && (uint64_t)n < io->length)
+		note_slow(detour);
+	else
+		note_quick(detour);
 	if (is_done(store, io, (int)n, &error))
 		zcmu_io_done(io, error);
 }

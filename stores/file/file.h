@@ -17,7 +17,7 @@ struct file {
 	int fd;
 	bool is_device;
 	bool is_limited;	/* ulimit -f: a write too far would kill the thread it is done in */
-	bool is_tmpfs;		/* there is nothing but the page cache */
+	bool is_tmpfs;		/* there is nothing but the page cache, and swap */
 };
 
 static inline struct file *file_of(const struct zcmu_store *store)
