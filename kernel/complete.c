@@ -19,9 +19,12 @@
  */
 static void mark_broken(struct zcmu_device *device, const char *why, u32 value)
 {
-	if (!test_and_set_bit(ZCMU_DEV_BROKEN, &device->flags))
-		pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
-				   device->name, why, value);
+	if (test_and_set_bit(ZCMU_DEV_BROKEN, &device->flags))
+		return;
+	pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
+			   device->name, why, value);
+	/* No room will come up for those that wait for it: they fail like new ones. */
+	queue_work(zcmu_wq, &device->waiting_work);
 }
 
 /* May the handler answer a command in this state? */

@@ -10,9 +10,12 @@
  *	raw NAME unknown	a WRITE is answered with UNKNOWN_OP
  *	raw NAME tail HEX	a WRITE of 3 blocks leads to that value in cmd_tail
  *	raw NAME id N		a WRITE of 3 blocks is answered under the id N
+ *	raw NAME hold HEX	WRITEs are not answered; SIGUSR1 leads to that value in cmd_tail
  *
  * Commands that are not meant are answered by libzcmu's SCSI layer.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,7 @@
 static const char *mode;
 static unsigned long argument;
 static struct zcmu_disk *disk;
+static volatile sig_atomic_t is_to_break;
 
 static const struct zcmu_store_ops ops = STUB_STORE("raw", stub_done);
 
@@ -36,6 +40,18 @@ static void answer(const struct zcmu_hanswer *a)
 {
 	zcmu_hring_answer(&disk->ring, a);
 	disk->kick(disk);
+}
+
+static void break_ring(void)
+{
+	__atomic_store_n(&disk->ring.mailbox->cmd_tail, (uint32_t)argument, __ATOMIC_RELEASE);
+	disk->kick(disk);
+}
+
+static void note_signal(int signal)
+{
+	(void)signal;
+	is_to_break = 1;
 }
 
 /* Return: whether the command was answered here, in the mode's way. */
@@ -60,9 +76,9 @@ static bool twist(const struct zcmu_cmd *cmd)
 	} else if (is("unknown") && is_write && three_blocks) {
 		a.uflags = ZCMU_UFLAG_UNKNOWN_OP;
 	} else if (is("tail") && three_blocks) {
-		__atomic_store_n(&disk->ring.mailbox->cmd_tail, (uint32_t)argument,
-				 __ATOMIC_RELEASE);
-		disk->kick(disk);
+		break_ring();
+		return true;
+	} else if (is("hold") && is_write) {
 		return true;
 	} else if (is("id") && three_blocks) {
 		a.id = (uint16_t)argument;
@@ -76,6 +92,7 @@ static bool twist(const struct zcmu_cmd *cmd)
 int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options;
+	struct sigaction on_signal = { .sa_handler = note_signal };
 	struct zcmu_thread thread = { .disk = NULL };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;
@@ -85,6 +102,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "raw: wrong arguments; the source's head has them\n");
 		return 2;
 	}
+	sigaction(SIGUSR1, &on_signal, NULL);
 	mode = argv[2];
 	argument = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
 	if (zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
@@ -102,7 +120,11 @@ int main(int argc, char **argv)
 			else
 				zcmu_scsi_execute(cmd);
 		}
-		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count))
+		if (is_to_break) {
+			is_to_break = 0;
+			break_ring();
+		}
+		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count) && errno != EINTR)
 			return 0;
 	}
 }
