@@ -26,7 +26,7 @@
 
 #define QUEUE_DEPTH	256
 
-/* A write on the spot that takes longer than its copy could has waited for a disk. */
+/* What takes longer on the spot than its copy could has waited for a disk. */
 #define SLOW_NS		4000000
 #define COPY_NS_PER_KIB	4096
 /*
@@ -291,7 +291,7 @@ static void note_slow(struct detour *detour)
 	detour->left = detour->next;
 }
 
-/* Where too much is dirty already, writers are made to wait. */
+/* Where too much is dirty already, writers are made to wait; what was swapped out is read. */
 static bool was_slow(const struct timespec *begin, uint64_t bytes)
 {
 	struct timespec end;
@@ -328,13 +328,14 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 
 /*
  * As far as it is cached. Tmpfs of later kernels doesn't know how to say that it isn't; there
- * it is, unless it was swapped out.
+ * it is, unless it was swapped out, which shows by the time it takes.
  */
 static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 {
 	const struct file *file = file_of(store);
 	struct detour *detour = &((struct queue *)io->queue)->reads;
 	int error, flags = file->is_tmpfs ? 0 : RWF_NOWAIT;
+	struct timespec begin = { 0 };
 	ssize_t n;
 
 	io->data = NULL;
@@ -342,6 +343,8 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 		start(store, io);
 		return;
 	}
+	if (file->is_tmpfs)
+		clock_gettime(CLOCK_MONOTONIC, &begin);
 	n = preadv2(file->fd, io->iov, io->iovcnt, (off_t)io->offset, flags);
 	n = n < 0 ? -errno : n;
 	if (n == -EAGAIN || n == -EOPNOTSUPP) {
@@ -349,7 +352,8 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 		start(store, io);
 		return;
 	}
-	if (n >= 0 && (uint64_t)n < io->length)
+	if ((n >= 0 && (uint64_t)n < io->length) ||
+	    (file->is_tmpfs && was_slow(&begin, io->length)))
 		note_slow(detour);
 	else
 		note_quick(detour);
