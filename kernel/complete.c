@@ -278,7 +278,8 @@ void zcmu_complete_answers(struct zcmu_device *device)
 		taken = take_answers(device, &batch);
 	if (taken)
 		zcmu_tmr_publish_waiting(device);
-	zcmu_wake_note_kick(device, zcmu_ring_is_empty(&device->ring));
+	if (zcmu_ring_is_empty(&device->ring))
+		zcmu_wake_note_empty(device);
 	spin_unlock(&device->lock);
 
 	finish_batch(device, &batch);

@@ -64,11 +64,15 @@ static int __init zcmu_init(void)
 	if (!zcmu_cmd_cache)
 		goto destroy_wq;
 
+	ret = zcmu_wake_init();
+	if (ret)
+		goto destroy_cache;
+
 	/* Handlers look for its name, and so does stock: only one of the two can be loaded. */
 	zcmu_root_device = root_device_register("tcm_user");
 	if (IS_ERR(zcmu_root_device)) {
 		ret = PTR_ERR(zcmu_root_device);
-		goto destroy_cache;
+		goto exit_wake;
 	}
 
 	backend.tb_dev_attrib_attrs = zcmu_attrib_attrs_create();
@@ -92,6 +96,8 @@ free_attribs:
 	kfree(backend.tb_dev_attrib_attrs);
 unregister_root:
 	root_device_unregister(zcmu_root_device);
+exit_wake:
+	zcmu_wake_exit();
 destroy_cache:
 	kmem_cache_destroy(zcmu_cmd_cache);
 destroy_wq:
@@ -108,6 +114,7 @@ static void __exit zcmu_exit(void)
 	/* Devices are freed after a grace period, by a function of ours. */
 	rcu_barrier();
 	zcmu_reclaim_stop();
+	zcmu_wake_exit();
 	kmem_cache_destroy(zcmu_cmd_cache);
 	destroy_workqueue(zcmu_wq);
 }

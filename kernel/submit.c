@@ -249,9 +249,8 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
 	zcmu_ring_publish(&device->ring, &cmd->span);
-	WRITE_ONCE(device->wake.commands, device->wake.commands + 1);
-	WRITE_ONCE(device->wake.bytes, device->wake.bytes + cmd->se_cmd->data_length);
-	/* The head must be visible before we rely on the wake-up of whoever unplugs. */
+	zcmu_wake_count(device, cmd->se_cmd->data_length);
+	/* The command must be visible before we rely on the wake-up of whoever unplugs. */
 	smp_mb();
 	if (!test_bit(ZCMU_DEV_PLUGGED, &device->flags))
 		zcmu_wake(device);
@@ -417,6 +416,8 @@ void zcmu_unplug(struct se_dev_plug *plug)
 	struct zcmu_device *device = zcmu_device(plug->se_dev);
 
 	clear_bit(ZCMU_DEV_PLUGGED, &device->flags);
+	/* Whoever still saw us plugged has put a command on the ring that we see. */
+	smp_mb__after_atomic();
 	zcmu_wake(device);
 }
 

@@ -67,7 +67,7 @@ static bool publish(struct zcmu_device *device, struct zcmu_tmr *tmr)
 	memcpy((void *)entry + offsetof(struct zcmu_tmr_entry, cmd_ids), tmr->ids,
 	       tmr->nr_ids * sizeof(u16));
 	zcmu_ring_publish(&device->ring, &tmr->span);
-	zcmu_uio_wake(device);
+	zcmu_wake_now(device);
 	return true;
 }
 

@@ -24,7 +24,10 @@ void zcmu_uio_wake(struct zcmu_device *device)
 /* The handler has written to the device: its tail has moved. The value means nothing. */
 static int uio_kick(struct uio_info *info, s32 value)
 {
-	zcmu_complete_answers(from_uio(info));
+	struct zcmu_device *device = from_uio(info);
+
+	zcmu_wake_note_kick(device);
+	zcmu_complete_answers(device);
 	return 0;
 }
 
@@ -149,6 +152,7 @@ static int uio_release(struct uio_info *info, struct inode *inode)
 
 	forget_inode(device);
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
+	zcmu_wake_note_close(device);
 	zcmu_keep_free_all(device);
 	zcmu_recover_close(device);
 	return 0;
@@ -211,9 +215,7 @@ int zcmu_uio_register(struct zcmu_device *device)
 	info->mmap = uio_mmap;
 	info->open = uio_open;
 	info->release = uio_release;
-	ret = zcmu_wake_start(device);
-	if (ret)
-		return ret;
+	zcmu_wake_start(device);
 	ret = uio_register_device(zcmu_root_device, info);
 	if (ret)
 		zcmu_wake_stop(device);

@@ -9,6 +9,8 @@
  * wake-up waits until that CPU, or any other, has nothing else to do. A thread of idle
  * priority finds that out, by getting to run. Nothing waits for long: a timer and limits
  * see to that, and what has brought no second command is not tried again for a while.
+ *
+ * One such thread is there for all devices: of two, neither would ever find itself alone.
  */
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
@@ -18,8 +20,8 @@
 #include "zcmu_kernel.h"
 
 /* The timer looks so long after the first command, and again if there was one just before. */
-#define LOOK_NS		(400 * NSEC_PER_USEC)
-#define RECENT_NS	(200 * NSEC_PER_USEC)
+#define LOOK_NS		(800 * NSEC_PER_USEC)
+#define RECENT_NS	(400 * NSEC_PER_USEC)
 #define LONGEST_NS	(2 * NSEC_PER_MSEC)
 
 /* So much is as good as any more. */
@@ -36,9 +38,26 @@
 #define PAUSE_MIN	64
 #define PAUSE_MAX	4096
 
+static void pay_when_idle(struct kthread_work *work);
+
+/* Whoever is owed a wake-up, and the thread that pays when a CPU is idle. */
+static struct {
+	spinlock_t lock;		/* owed */
+	struct list_head owed;		/* of zcmu_wake.node */
+	spinlock_t paying;		/* held while the thread has devices that are on no list */
+	struct kthread_worker *worker;
+	struct kthread_work work;
+} idler = {
+	.lock = __SPIN_LOCK_UNLOCKED(idler.lock),
+	.owed = LIST_HEAD_INIT(idler.owed),
+	.paying = __SPIN_LOCK_UNLOCKED(idler.paying),
+	.work = KTHREAD_WORK_INIT(idler.work, pay_when_idle),
+};
+
+/* Pairs with zcmu_wake_count(), as in settle(): what is counted is on the ring. */
 static u32 commands_untold(const struct zcmu_wake *wake)
 {
-	return READ_ONCE(wake->commands) - wake->commands_told;
+	return smp_load_acquire(&wake->commands) - wake->commands_told;
 }
 
 static u32 bytes_untold(const struct zcmu_wake *wake)
@@ -52,10 +71,19 @@ static bool has_enough(const struct zcmu_wake *wake)
 	return commands_untold(wake) >= ENOUGH_COMMANDS || bytes_untold(wake) >= ENOUGH_BYTES;
 }
 
+/*
+ * Can a wait be as short as it has to be? With PREEMPT_RT a thread of idle priority that pays
+ * would be preempted by whom it wakes, with all its locks.
+ */
+static bool can_be_short(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) && hrtimer_resolution < RECENT_NS;
+}
+
 /* Would the handler run here, where somebody else wants to? wake->lock is held. */
 static bool would_be_in_the_way(const struct zcmu_wake *wake)
 {
-	return wake->handler_cpu == raw_smp_processor_id() && !single_task_running();
+	return READ_ONCE(wake->handler_cpu) == raw_smp_processor_id() && !single_task_running();
 }
 
 /* Is it worth a try, from what was seen lately? wake->lock is held. */
@@ -68,16 +96,17 @@ static bool is_promising(struct zcmu_wake *wake)
 	return false;
 }
 
-/* Should this wake-up wait for more commands? wake->lock is held. */
+/* Should this wake-up wait for more commands? */
 static bool should_wait(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 
+	lockdep_assert_held(&wake->lock);
 	/* It is awake and will look at the ring again: this costs next to nothing. */
 	if (wake->is_handler_awake)
 		return false;
-	return wake->is_on && READ_ONCE(device->delay_wake_ups) && would_be_in_the_way(wake) &&
-	       !has_enough(wake) && is_promising(wake);
+	return wake->is_on && READ_ONCE(device->delay_wake_ups) && can_be_short() &&
+	       would_be_in_the_way(wake) && !has_enough(wake) && is_promising(wake);
 }
 
 static void note_gain(struct zcmu_wake *wake)
@@ -95,34 +124,75 @@ static void note_loss(struct zcmu_wake *wake)
 	wake->next_pause = min(wake->next_pause * 2, PAUSE_MAX);
 }
 
-/*
- * Tell the handler of all that is on the ring. wake->lock is held: nobody must be preempted
- * who has taken the debt over and not paid it yet, least of all the thread of idle priority.
- */
-static void tell(struct zcmu_device *device)
+/* What has waited goes on to the handler: has it got company? wake->lock is held. */
+static void note_company(struct zcmu_wake *wake)
 {
-	struct zcmu_wake *wake = &device->wake;
-
-	wake->is_owed = false;
-	wake->is_handler_awake = true;
-	wake->commands_told = READ_ONCE(wake->commands);
-	wake->bytes_told = READ_ONCE(wake->bytes);
-	zcmu_uio_wake(device);
+	if (commands_untold(wake) > 1)
+		note_gain(wake);
+	else
+		note_loss(wake);
 }
 
-static void begin_wait(struct zcmu_device *device)
+/* Begin to owe a wake-up. */
+static void owe(struct zcmu_wake *wake)
 {
-	struct zcmu_wake *wake = &device->wake;
-
+	lockdep_assert_held(&wake->lock);
 	wake->is_owed = true;
 	wake->since = wake->latest;
 	wake->delayed++;
 	hrtimer_start(&wake->timer, ns_to_ktime(LOOK_NS), HRTIMER_MODE_REL);
-	kthread_queue_work(wake->idler, &wake->idle_work);
+	spin_lock(&idler.lock);
+	list_add_tail(&wake->node, &idler.owed);
+	spin_unlock(&idler.lock);
+	kthread_queue_work(idler.worker, &idler.work);
+}
+
+/* The handler knows of all that is on the ring: nothing is owed. */
+static void settle(struct zcmu_wake *wake)
+{
+	lockdep_assert_held(&wake->lock);
+	wake->commands_told = smp_load_acquire(&wake->commands);
+	wake->bytes_told = READ_ONCE(wake->bytes);
+	if (!wake->is_owed)
+		return;
+	wake->is_owed = false;
+	spin_lock(&idler.lock);
+	list_del_init(&wake->node);
+	spin_unlock(&idler.lock);
+	/* If it is too late for that, it finds nothing to do. */
+	hrtimer_try_to_cancel(&wake->timer);
+}
+
+/*
+ * Wake the handler. All in one piece: nobody must be preempted who has settled a debt and not
+ * paid it yet, least of all the thread of idle priority.
+ */
+static void tell(struct zcmu_device *device)
+{
+	device->wake.is_handler_awake = true;
+	settle(&device->wake);
+	zcmu_uio_wake(device);
 }
 
 /**
- * zcmu_wake - there is something new on the ring
+ * zcmu_wake_count - a new command was put on the ring
+ * @device: the device, whose lock is held
+ * @bytes: of its payload
+ *
+ * One that is put there again by recover.c isn't new: whoever opens the device looks.
+ */
+void zcmu_wake_count(struct zcmu_device *device, u32 bytes)
+{
+	struct zcmu_wake *wake = &device->wake;
+
+	lockdep_assert_held(&device->lock);
+	WRITE_ONCE(wake->bytes, wake->bytes + bytes);
+	/* The head must be visible before the count is: who counts it has the handler find it. */
+	smp_store_release(&wake->commands, wake->commands + 1);
+}
+
+/**
+ * zcmu_wake - there may be something new on the ring
  * @device: the device; its lock may be held
  *
  * The head must be visible already. The handler is woken, or will be within LONGEST_NS.
@@ -133,50 +203,91 @@ void zcmu_wake(struct zcmu_device *device)
 	unsigned long flags;
 
 	spin_lock_irqsave(&wake->lock, flags);
+	/* Another may have told the handler, or it has looked by itself. */
+	if (!commands_untold(wake))
+		goto unlock;
 	if (should_wait(device)) {
-		wake->latest = ktime_get_mono_fast_ns();
+		wake->latest = ktime_get_ns();
 		if (!wake->is_owed)
-			begin_wait(device);
+			owe(wake);
 	} else {
-		if (wake->is_owed) {
-			hrtimer_try_to_cancel(&wake->timer);
-			note_gain(wake);
-		}
+		if (wake->is_owed)
+			note_company(wake);
 		tell(device);
 	}
+unlock:
 	spin_unlock_irqrestore(&wake->lock, flags);
 }
 
-/* Has somebody else the CPU's attention, or will have it? Then so has, perhaps, a submitter. */
-static bool is_still_to_wait(const struct zcmu_wake *wake)
+/**
+ * zcmu_wake_now - there is something new on the ring that isn't a command
+ * @device: the device; its lock may be held
+ *
+ * As zcmu_wake(), and at once.
+ */
+void zcmu_wake_now(struct zcmu_device *device)
 {
-	return READ_ONCE(wake->is_owed) && !single_task_running();
+	struct zcmu_wake *wake = &device->wake;
+	unsigned long flags;
+
+	spin_lock_irqsave(&wake->lock, flags);
+	tell(device);
+	spin_unlock_irqrestore(&wake->lock, flags);
 }
 
-/* Runs in the thread of idle priority: a CPU has nothing better to do, or hardly. */
-static void wake_when_idle(struct kthread_work *work)
+/* Pay what is owed, now that a CPU has nothing better to do. idler.paying is held. */
+static void pay(struct zcmu_device *device)
 {
-	struct zcmu_device *device = container_of(work, struct zcmu_device, wake.idle_work);
 	struct zcmu_wake *wake = &device->wake;
-
-	/* Having slept long it may be let run in front of others: not the one it waits for. */
-	while (is_still_to_wait(wake))
-		schedule();
 
 	spin_lock_irq(&wake->lock);
 	if (wake->is_owed) {
-		if (commands_untold(wake) > 1)
-			note_gain(wake);
-		else
-			note_loss(wake);
+		note_company(wake);
 		tell(device);
-		hrtimer_try_to_cancel(&wake->timer);
 	}
 	spin_unlock_irq(&wake->lock);
 }
 
+static struct zcmu_device *take_first(struct list_head *list)
+{
+	struct zcmu_device *device;
+
+	spin_lock_irq(&idler.lock);
+	device = list_first_entry_or_null(list, struct zcmu_device, wake.node);
+	if (device)
+		list_del_init(&device->wake.node);
+	spin_unlock_irq(&idler.lock);
+	return device;
+}
+
+/* Has somebody else the CPU's attention, or will have it? Then so has, perhaps, a submitter. */
+static bool is_still_to_wait(void)
+{
+	return !list_empty(&idler.owed) && !single_task_running();
+}
+
+/* Runs in the thread of idle priority: a CPU has nothing better to do, or hardly. */
+static void pay_when_idle(struct kthread_work *work)
+{
+	struct zcmu_device *device;
+	LIST_HEAD(due);
+
+	/* Having slept long it may be let run in front of others: not the one it waits for. */
+	while (is_still_to_wait())
+		schedule();
+
+	/* All at once, without preemption: the first of them has use for the CPU. */
+	spin_lock(&idler.paying);
+	spin_lock_irq(&idler.lock);
+	list_splice_init(&idler.owed, &due);
+	spin_unlock_irq(&idler.lock);
+	while ((device = take_first(&due)))
+		pay(device);
+	spin_unlock(&idler.paying);
+}
+
 /* The timer: more may be coming, or the CPU is busy with somebody who has no use for us. */
-static enum hrtimer_restart wake_late(struct hrtimer *timer)
+static enum hrtimer_restart look_late(struct hrtimer *timer)
 {
 	struct zcmu_device *device = container_of(timer, struct zcmu_device, wake.timer);
 	struct zcmu_wake *wake = &device->wake;
@@ -185,9 +296,10 @@ static enum hrtimer_restart wake_late(struct hrtimer *timer)
 	u64 now;
 
 	spin_lock_irqsave(&wake->lock, flags);
-	now = ktime_get_mono_fast_ns();
+	now = ktime_get_ns();
 	is_growing = now - wake->latest < RECENT_NS;
 	if (wake->is_owed && is_growing && now - wake->since < LONGEST_NS - LOOK_NS) {
+		/* Not forwarded: it may have been started for another wait meanwhile. */
 		hrtimer_start(timer, ns_to_ktime(LOOK_NS), HRTIMER_MODE_REL);
 	} else if (wake->is_owed) {
 		if (!is_growing)
@@ -198,48 +310,54 @@ static enum hrtimer_restart wake_late(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/* The handler has kicked, and so is awake, and here. A hint: without the lock. */
+void zcmu_wake_note_kick(struct zcmu_device *device)
+{
+	WRITE_ONCE(device->wake.handler_cpu, raw_smp_processor_id());
+}
+
+/* There is no handler any more; where the next one will be is not known. */
+void zcmu_wake_note_close(struct zcmu_device *device)
+{
+	WRITE_ONCE(device->wake.handler_cpu, -1);
+}
+
 /**
- * zcmu_wake_note_kick - the handler is awake, and here
- * @device: the device
- * @is_empty: it has answered all that was on the ring, and will sleep if nothing comes
+ * zcmu_wake_note_empty - the handler has answered all that was on the ring
+ * @device: the device, whose lock is held
+ *
+ * If nothing comes it will sleep. What it has answered it needn't be told of any more.
  */
-void zcmu_wake_note_kick(struct zcmu_device *device, bool is_empty)
+void zcmu_wake_note_empty(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 	unsigned long flags;
 
+	/* Nothing is put on the ring between that look at it and this. */
+	lockdep_assert_held(&device->lock);
 	spin_lock_irqsave(&wake->lock, flags);
-	wake->handler_cpu = raw_smp_processor_id();
-	if (is_empty)
-		wake->is_handler_awake = false;
+	wake->is_handler_awake = false;
+	if (wake->is_owed)
+		note_company(wake);
+	settle(wake);
 	spin_unlock_irqrestore(&wake->lock, flags);
 }
 
-/* Before the device file is there. Return: 0 or -errno. */
-int zcmu_wake_start(struct zcmu_device *device)
+/* Before the device file is there. */
+void zcmu_wake_start(struct zcmu_device *device)
 {
-	static const struct sched_attr idle = { .size = sizeof(idle), .sched_policy = SCHED_IDLE };
 	struct zcmu_wake *wake = &device->wake;
-	int ret;
 
 	spin_lock_init(&wake->lock);
+	INIT_LIST_HEAD(&wake->node);
 	wake->handler_cpu = -1;
 	wake->is_owed = false;
 	wake->is_handler_awake = false;
 	wake->credit = CREDIT_TRIAL;
 	wake->pause = 0;
 	wake->next_pause = PAUSE_MIN;
-	hrtimer_setup(&wake->timer, wake_late, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	kthread_init_work(&wake->idle_work, wake_when_idle);
-	wake->idler = kthread_create_worker(0, "zcmu/%s", device->name);
-	if (IS_ERR(wake->idler))
-		return PTR_ERR(wake->idler);
-	ret = sched_setattr_nocheck(wake->idler->task, &idle);
-	if (ret)
-		kthread_destroy_worker(wake->idler);
-	else
-		wake->is_on = true;
-	return ret;
+	hrtimer_setup(&wake->timer, look_late, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	wake->is_on = true;
 }
 
 /* No wake-up is put off from here on, and those that were don't come any more. */
@@ -249,8 +367,32 @@ void zcmu_wake_stop(struct zcmu_device *device)
 
 	spin_lock_irq(&wake->lock);
 	wake->is_on = false;
-	wake->is_owed = false;
+	settle(wake);
 	spin_unlock_irq(&wake->lock);
 	hrtimer_cancel(&wake->timer);
-	kthread_destroy_worker(wake->idler);
+	/* The idle thread may have taken it off the list before us. */
+	spin_lock(&idler.paying);
+	spin_unlock(&idler.paying);
+}
+
+/* Return: 0 or -errno. */
+int zcmu_wake_init(void)
+{
+	static const struct sched_attr idle = { .size = sizeof(idle), .sched_policy = SCHED_IDLE };
+	int ret;
+
+	idler.worker = kthread_create_worker(0, "zcmu/idle");
+	if (IS_ERR(idler.worker))
+		return PTR_ERR(idler.worker);
+	ret = sched_setattr_nocheck(idler.worker->task, &idle);
+	if (ret)
+		kthread_destroy_worker(idler.worker);
+	return ret;
+}
+
+void zcmu_wake_exit(void)
+{
+	/* It has to get to run once more, even where all CPUs are busy. */
+	sched_set_normal(idler.worker->task, 0);
+	kthread_destroy_worker(idler.worker);
 }

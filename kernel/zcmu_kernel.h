@@ -20,8 +20,9 @@
  *				those take none of the above
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
- *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed; those of
- *				uio's wait queue are inside
+ *	idler.paying		spinlock: wake.c's idle thread is paying; none of the above is held
+ *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed; idler.lock
+ *				(who is owed one) and that of uio's wait queue are inside
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
  *
  * Nothing sleeps and no page is touched under device->lock. Allocations on the
@@ -218,15 +219,16 @@ enum zcmu_recover {
 
 /* Wake-ups that wait for more commands; wake.c. */
 struct zcmu_wake {
-	/* How much was ever put on the ring: written under device->lock */
+	/* How much that is new was ever put on the ring: written under device->lock */
 	u32 commands;
 	u32 bytes;
+
+	int handler_cpu;		/* where it was last seen, or -1: a hint, without a lock */
 
 	spinlock_t lock;		/* the rest */
 	bool is_on;			/* from zcmu_wake_start() to zcmu_wake_stop() */
 	bool is_owed;			/* a wake-up waits for an idle CPU, or the timer */
 	bool is_handler_awake;		/* it was woken, and has more to do, as far as is known */
-	int handler_cpu;		/* where it was last seen, or -1 */
 	u32 commands_told;		/* commands and bytes at the last wake-up */
 	u32 bytes_told;
 	u64 since;			/* ns: when what waits began to, and its latest command */
@@ -235,9 +237,8 @@ struct zcmu_wake {
 	int pause;			/* so many wake-ups are not put off */
 	int next_pause;
 	u64 delayed;			/* wake-ups that were put off, for the counters */
+	struct list_head node;		/* idler.owed, or the list of who pays; idler.lock too */
 	struct hrtimer timer;
-	struct kthread_worker *idler;
-	struct kthread_work idle_work;
 };
 
 struct zcmu_hba {
@@ -336,10 +337,16 @@ struct inode *zcmu_uio_inode(struct zcmu_device *device);
 void zcmu_uio_wake(struct zcmu_device *device);
 
 /* wake.c */
-int zcmu_wake_start(struct zcmu_device *device);
+int zcmu_wake_init(void);
+void zcmu_wake_exit(void);
+void zcmu_wake_start(struct zcmu_device *device);
 void zcmu_wake_stop(struct zcmu_device *device);
+void zcmu_wake_count(struct zcmu_device *device, u32 bytes);
 void zcmu_wake(struct zcmu_device *device);
-void zcmu_wake_note_kick(struct zcmu_device *device, bool is_empty);
+void zcmu_wake_now(struct zcmu_device *device);
+void zcmu_wake_note_kick(struct zcmu_device *device);
+void zcmu_wake_note_empty(struct zcmu_device *device);
+void zcmu_wake_note_close(struct zcmu_device *device);
 
 /* configfs.c */
 extern struct configfs_attribute *zcmu_action_attrs[];
