@@ -24,9 +24,12 @@
 #define RECENT_NS	(400 * NSEC_PER_USEC)
 #define LONGEST_NS	(2 * NSEC_PER_MSEC)
 
-/* So much is as good as any more. */
-#define ENOUGH_COMMANDS	32
-#define ENOUGH_BYTES	(2u << 20)
+/*
+ * So much is as good as any more. Mostly it is for a CPU that is idle: all that a submitter keeps
+ * under way should be less.
+ */
+#define ENOUGH_COMMANDS	128
+#define ENOUGH_BYTES	(4u << 20)
 
 /*
  * Waits that pay earn credit, those that don't cost twice as much. Without any, so many
