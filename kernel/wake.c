@@ -12,6 +12,7 @@
  *
  * One such thread is there for all devices: of two, neither would ever find itself alone.
  */
+#include <linux/delay.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
 #include <linux/timekeeping.h>
@@ -23,6 +24,10 @@
 #define LOOK_NS		(800 * NSEC_PER_USEC)
 #define RECENT_NS	(400 * NSEC_PER_USEC)
 #define LONGEST_NS	(2 * NSEC_PER_MSEC)
+
+/* So long may the thread that looks for an idle CPU keep one from others; then it sleeps a bit. */
+#define IN_THE_WAY_NS	(20 * NSEC_PER_USEC)
+#define STEP_ASIDE_US	50
 
 /*
  * So much is as good as any more. Mostly it is for a CPU that is idle: all that a submitter keeps
@@ -269,15 +274,41 @@ static bool is_still_to_wait(void)
 	return !list_empty(&idler.owed) && !single_task_running();
 }
 
+/* Return: whether anybody else has run meanwhile. */
+static bool let_others_run(void)
+{
+	unsigned long switches = current->nvcsw + current->nivcsw;
+
+	schedule();
+	return current->nvcsw + current->nivcsw != switches;
+}
+
+/*
+ * The thread that waits for an idle CPU must not be what keeps it busy. Having slept long it may
+ * be let run in front of others, and with EEVDF (Linux 6.6) for as long as they have had more
+ * than their share lately, whatever its priority.
+ */
+static void wait_for_idle(void)
+{
+	u64 since = ktime_get_ns();
+
+	while (is_still_to_wait()) {
+		if (let_others_run()) {
+			since = ktime_get_ns();
+		} else if (ktime_get_ns() - since > IN_THE_WAY_NS) {
+			usleep_range(STEP_ASIDE_US, 2 * STEP_ASIDE_US);
+			since = ktime_get_ns();
+		}
+	}
+}
+
 /* Runs in the thread of idle priority: a CPU has nothing better to do, or hardly. */
 static void pay_when_idle(struct kthread_work *work)
 {
 	struct zcmu_device *device;
 	LIST_HEAD(due);
 
-	/* Having slept long it may be let run in front of others: not the one it waits for. */
-	while (is_still_to_wait())
-		schedule();
+	wait_for_idle();
 
 	/* All at once, without preemption: the first of them has use for the CPU. */
 	spin_lock(&idler.paying);
