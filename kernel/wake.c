@@ -38,12 +38,13 @@
 
 /*
  * Waits that pay earn credit, those that don't cost twice as much. Without any, so many
- * wake-ups are not put off, twice as many each time, and then one is, to see.
+ * wake-ups are not put off, more of them each time, and then one is, to see.
  */
 #define CREDIT_MAX	8
 #define CREDIT_TRIAL	2
 #define CREDIT_LOSS	2
 #define PAUSE_MIN	64
+#define PAUSE_GROWTH	4
 #define PAUSE_MAX	4096
 
 static void pay_when_idle(struct kthread_work *work);
@@ -129,7 +130,7 @@ static void note_loss(struct zcmu_wake *wake)
 	if (wake->credit)
 		return;
 	wake->pause = wake->next_pause;
-	wake->next_pause = min(wake->next_pause * 2, PAUSE_MAX);
+	wake->next_pause = min(wake->next_pause * PAUSE_GROWTH, PAUSE_MAX);
 }
 
 /* What has waited goes on to the handler: has it got company? wake->lock is held. */
