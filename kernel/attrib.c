@@ -292,7 +292,13 @@ static ssize_t zcmu_delay_wake_ups_show(struct config_item *item, char *page)
 /* At any time: one that is owed comes as it would have. */
 static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *page, size_t count)
 {
-	return store_bool(&from_attrib(item)->delay_wake_ups, page, count);
+	struct zcmu_device *device = from_attrib(item);
+	ssize_t ret = store_bool(&device->delay_wake_ups, page, count);
+
+	/* Who switches it wants to see what it does now. */
+	if (ret > 0)
+		zcmu_wake_start_afresh(device);
+	return ret;
 }
 CONFIGFS_ATTR(zcmu_, delay_wake_ups);
 

@@ -38,6 +38,7 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	device->lend.min_bytes = ZCMU_LEND_MIN_BYTES;
 	device->delay_wake_ups = true;
 	spin_lock_init(&device->lock);
+	spin_lock_init(&device->wake.lock);
 	mutex_init(&device->recover_lock);
 	mutex_init(&device->config_lock);
 	xa_init(&device->attended);

@@ -95,23 +95,6 @@ static bool would_be_in_the_way(const struct zcmu_wake *wake)
 	return READ_ONCE(wake->handler_cpu) == raw_smp_processor_id() && !single_task_running();
 }
 
-static void start_afresh(struct zcmu_wake *wake)
-{
-	wake->credit = CREDIT_TRIAL;
-	wake->pause = 0;
-	wake->next_pause = PAUSE_MIN;
-}
-
-/* Is it switched on? What was seen before it was off counts for nothing afterwards. */
-static bool is_wanted(struct zcmu_device *device)
-{
-	bool on = READ_ONCE(device->delay_wake_ups);
-
-	if (!on)
-		start_afresh(&device->wake);
-	return on;
-}
-
 /* Is it worth a try, from what was seen lately? wake->lock is held. */
 static bool is_promising(struct zcmu_wake *wake)
 {
@@ -131,7 +114,7 @@ static bool should_wait(struct zcmu_device *device)
 	/* It is awake and will look at the ring again: this costs next to nothing. */
 	if (wake->is_handler_awake)
 		return false;
-	return wake->is_on && is_wanted(device) && can_be_short() &&
+	return wake->is_on && READ_ONCE(device->delay_wake_ups) && can_be_short() &&
 	       would_be_in_the_way(wake) && !has_enough(wake) && is_promising(wake);
 }
 
@@ -395,17 +378,28 @@ void zcmu_wake_note_empty(struct zcmu_device *device)
 	spin_unlock_irqrestore(&wake->lock, flags);
 }
 
+/* What was seen so far counts for nothing: the next wake-up that may wait does. */
+void zcmu_wake_start_afresh(struct zcmu_device *device)
+{
+	struct zcmu_wake *wake = &device->wake;
+
+	spin_lock_irq(&wake->lock);
+	wake->credit = CREDIT_TRIAL;
+	wake->pause = 0;
+	wake->next_pause = PAUSE_MIN;
+	spin_unlock_irq(&wake->lock);
+}
+
 /* Before the device file is there. */
 void zcmu_wake_start(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 
-	spin_lock_init(&wake->lock);
 	INIT_LIST_HEAD(&wake->node);
 	wake->handler_cpu = -1;
 	wake->is_owed = false;
 	wake->is_handler_awake = false;
-	start_afresh(wake);
+	zcmu_wake_start_afresh(device);
 	hrtimer_setup(&wake->timer, look_late, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	wake->is_on = true;
 }

@@ -340,6 +340,7 @@ void zcmu_uio_wake(struct zcmu_device *device);
 int zcmu_wake_init(void);
 void zcmu_wake_exit(void);
 void zcmu_wake_start(struct zcmu_device *device);
+void zcmu_wake_start_afresh(struct zcmu_device *device);
 void zcmu_wake_stop(struct zcmu_device *device);
 void zcmu_wake_count(struct zcmu_device *device, u32 bytes);
 void zcmu_wake(struct zcmu_device *device);
