@@ -14,7 +14,6 @@
  *
  * Commands that are not meant are answered by libzcmu's SCSI layer.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,6 @@
 static const char *mode;
 static unsigned long argument;
 static struct zcmu_disk *disk;
-static volatile sig_atomic_t is_to_break;
 
 static const struct zcmu_store_ops ops = STUB_STORE("raw", stub_done);
 
@@ -48,10 +46,11 @@ static void break_ring(void)
 	disk->kick(disk);
 }
 
-static void note_signal(int signal)
+/* May be called at any time: a store, and a write(). */
+static void break_ring_on_signal(int signal)
 {
 	(void)signal;
-	is_to_break = 1;
+	break_ring();
 }
 
 /* Return: whether the command was answered here, in the mode's way. */
@@ -92,7 +91,10 @@ static bool twist(const struct zcmu_cmd *cmd)
 int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options;
-	struct sigaction on_signal = { .sa_handler = note_signal };
+	struct sigaction on_signal = {
+		.sa_handler = break_ring_on_signal,
+		.sa_flags = SA_RESTART,
+	};
 	struct zcmu_thread thread = { .disk = NULL };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;
@@ -102,7 +104,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "raw: wrong arguments; the source's head has them\n");
 		return 2;
 	}
-	sigaction(SIGUSR1, &on_signal, NULL);
 	mode = argv[2];
 	argument = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
 	if (zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
@@ -110,6 +111,7 @@ int main(int argc, char **argv)
 	disk->store = store;
 	thread.disk = disk;
 	disk->threads = &thread;
+	sigaction(SIGUSR1, &on_signal, NULL);
 	zcmu_disk_identify(disk, &options);
 	puts("ready");
 	fflush(stdout);
@@ -120,11 +122,7 @@ int main(int argc, char **argv)
 			else
 				zcmu_scsi_execute(cmd);
 		}
-		if (is_to_break) {
-			is_to_break = 0;
-			break_ring();
-		}
-		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count) && errno != EINTR)
+		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count))
 			return 0;
 	}
 }
