@@ -308,26 +308,19 @@ static bool was_slow(const struct timespec *begin, uint64_t bytes)
 	return ns > (int64_t)(SLOW_NS + bytes / 1024 * COPY_NS_PER_KIB);
 }
 
-/* Return: bytes of the rest of @io that were written, or -errno. */
-static ssize_t write_rest(const struct file *file, struct zcmu_io *io)
-{
-	ssize_t n = pwritev(file->fd, io->iov, io->iovcnt, (off_t)io->offset);
-
-	return n < 0 ? -errno : n;
-}
-
-/* The same in pieces. What was written before the last is not of the rest any more. */
-static ssize_t write_in_pieces(const struct file *file, struct zcmu_io *io)
+/* Return: what the last call has written, of what the others have left of @io; or -errno. */
+static ssize_t write_on_the_spot(const struct file *file, struct zcmu_io *io)
 {
 	ssize_t n;
 
-	while (io->iovcnt == 1 && io->length > TMPFS_PIECE) {
+	while (file->is_tmpfs && io->iovcnt == 1 && io->length > TMPFS_PIECE) {
 		n = pwrite(file->fd, io->iov->iov_base, TMPFS_PIECE, (off_t)io->offset);
 		if (n <= 0)
-			return n < 0 ? -errno : n;
+			return n < 0 ? -errno : 0;
 		advance(io, (size_t)n);
 	}
-	return write_rest(file, io);
+	n = pwritev(file->fd, io->iov, io->iovcnt, (off_t)io->offset);
+	return n < 0 ? -errno : n;
 }
 
 static void file_write(struct zcmu_store *store, struct zcmu_io *io)
@@ -345,7 +338,7 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	n = file->is_tmpfs ? write_in_pieces(file, io) : write_rest(file, io);
+	n = write_on_the_spot(file, io);
 	if (was_slow(&begin, bytes))
 		note_slow(detour);
 	else
