@@ -82,7 +82,7 @@ static void run(char **words, int listening)
 }
 
 /* Has it ended? That is told here; who waits for it goes on waiting otherwise. */
-static void expect_alive(struct nbd_server *s, const char *program)
+static void expect_alive(struct nbd_server *s, const char *what_for)
 {
 	int status;
 
@@ -90,10 +90,14 @@ static void expect_alive(struct nbd_server *s, const char *program)
 		return;
 	s->pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-		printf("skipped: %s is not installed\n", program);
+		printf("skipped: %s is not installed\n", s->program);
 		skip();
 	}
-	fail_msg("expected %s to listen, but it has ended", program);
+	if (WIFSIGNALED(status))
+		fail_msg("expected %s to %s, but signal %d has ended it", s->program, what_for,
+			 WTERMSIG(status));
+	fail_msg("expected %s to %s, but it has ended with %d", s->program, what_for,
+		 WEXITSTATUS(status));
 }
 
 static void split_and_start(struct nbd_server *s, char *command, int listening)
@@ -101,6 +105,7 @@ static void split_and_start(struct nbd_server *s, char *command, int listening)
 	char *words[MAX_WORDS + 1];
 	int n = 0;
 
+	snprintf(s->program, sizeof(s->program), "%.*s", (int)strcspn(command, " "), command);
 	while (n < MAX_WORDS && (words[n] = strsep(&command, " "))) {
 		if (!strcmp(words[n], "@"))
 			words[n] = s->socket;
@@ -113,27 +118,26 @@ static void split_and_start(struct nbd_server *s, char *command, int listening)
 		run(words, listening);
 }
 
-static void wait_for_socket(struct nbd_server *s, const char *program)
+static void wait_for_socket(struct nbd_server *s)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	unsigned int tries = FAKE_PATIENCE_SECONDS * 100;
 
 	while (!listens(s->socket)) {
-		expect_alive(s, program);
+		expect_alive(s, "listen");
 		if (!--tries)
-			fail_msg("expected %s to listen, got nothing", program);
+			fail_msg("expected %s to listen, got nothing", s->program);
 		nanosleep(&pause, NULL);
 	}
 }
 
 void nbd_server_start(struct nbd_server *s, const char *command)
 {
-	char text[2048], program[32];
+	char text[2048];
 
 	snprintf(text, sizeof(text), "%s", command);
-	snprintf(program, sizeof(program), "%.*s", (int)strcspn(text, " "), text);
 	split_and_start(s, text, -1);
-	wait_for_socket(s, program);
+	wait_for_socket(s);
 }
 
 void nbdkit_start(struct nbd_server *s, const char *arguments)
@@ -154,7 +158,7 @@ static void wait_for_greeting(struct nbd_server *s, const struct sockaddr_in *ad
 	pollfd.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(pollfd.fd, (const struct sockaddr *)address, sizeof(*address)), 0);
 	for (i = 0; i < FAKE_PATIENCE_SECONDS * 10 && poll(&pollfd, 1, 100) <= 0; i++)
-		expect_alive(s, "nbdkit");
+		expect_alive(s, "listen");
 	if (read(pollfd.fd, greeting, 8) != 8 || memcmp(greeting, "NBDMAGIC", 8))
 		fail_msg("expected a greeting of nbdkit, got none");
 	close(pollfd.fd);
@@ -185,6 +189,27 @@ void nbd_server_kill(struct nbd_server *s)
 	kill(s->pid, SIGKILL);
 	waitpid(s->pid, NULL, 0);
 	s->pid = 0;
+}
+
+void nbd_server_stop(struct nbd_server *s)
+{
+	int status;
+
+	assert_int_equal(kill(s->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(s->pid, &status, WUNTRACED), s->pid);
+	assert_true(WIFSTOPPED(status));
+}
+
+void nbd_server_wait_for_flush(struct nbd_server *s)
+{
+	time_t end = time(NULL) + FAKE_PATIENCE_SECONDS;
+
+	while (driver_flush(s->driver) != ZCMU_OK) {
+		expect_alive(s, "answer");
+		if (time(NULL) > end)
+			fail_msg("expected %s to answer, got nothing", s->program);
+		driver_idle(s->driver);
+	}
 }
 
 const char *nbd_server_path(struct nbd_server *s, const char *name)

@@ -11,6 +11,7 @@
 struct nbd_server {
 	struct driver *driver;
 	pid_t pid;		/* 0: it doesn't run */
+	char program[32];
 	char socket[108];
 	char uri[256];		/* the export "" by the socket */
 	unsigned int port;	/* of 127.0.0.1, after nbdkit_start_tcp() */
@@ -29,6 +30,11 @@ void nbdkit_start_tcp(struct nbd_server *s, const char *arguments);
 /* Start "PROGRAM ARGUMENTS", which makes the socket: @ in the arguments stands for it. */
 void nbd_server_start(struct nbd_server *s, const char *command);
 void nbd_server_kill(struct nbd_server *s);
+/* Fall silent: all its threads have stopped when this returns. */
+void nbd_server_stop(struct nbd_server *s);
+
+/* Wait until the disk's flushes succeed again, by a server that is alive. */
+void nbd_server_wait_for_flush(struct nbd_server *s);
 
 /* A path in the driver's directory; a buffer of the next call. */
 const char *nbd_server_path(struct nbd_server *s, const char *name);

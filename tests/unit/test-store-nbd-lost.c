@@ -83,29 +83,31 @@ static void without_a_server_commands_fail_after_give_up(void **state)
 	expect_logged(s->driver, s->socket, "gone");
 	assert_int_equal(driver_flush(s->driver), ZCMU_NOT_READY);
 	serve_file(s, "");
-	while (driver_flush(s->driver) != ZCMU_OK)
-		driver_idle(s->driver);
+	nbd_server_wait_for_flush(s);
 	start_writes(s, 2);
 	driver_wait(s->driver);
 	expect_writes(ZCMU_OK);
 	expect_bytes_of(s->driver, 0, BYTES, 2);
 }
 
+/*
+ * nbdkit with one thread: of several that find the connection closed when they want to
+ * answer, one closes the socket and the next fails an assertion of nbdkit's (1.32).
+ */
 static void a_server_that_falls_silent_is_given_up(void **state)
 {
 	struct nbd_server *s = *state;
 
 	driver_make_file(s->driver, BYTES, 0);
-	serve_file(s, "");
+	serve_file(s, "-t 1");
 	assert_int_equal(nbd_server_open(s, "&give-up=1"), 0);
-	kill(s->pid, SIGSTOP);
+	nbd_server_stop(s);
 	start_writes(s, 1);
 	driver_wait(s->driver);
 	expect_writes(ZCMU_NOT_READY);
 	expect_logged(s->driver, s->socket, "not answered");
 	kill(s->pid, SIGCONT);
-	while (driver_flush(s->driver) != ZCMU_OK)
-		driver_idle(s->driver);
+	nbd_server_wait_for_flush(s);
 	expect_logged(s->driver, s->socket, "back");
 }
 
@@ -123,8 +125,7 @@ static void a_server_that_has_shrunk_is_not_taken(void **state)
 	driver_wait(s->driver);
 	expect_writes(ZCMU_NOT_READY);
 	assert_int_equal(truncate(s->driver->path, BYTES), 0);
-	while (driver_flush(s->driver) != ZCMU_OK)
-		driver_idle(s->driver);
+	nbd_server_wait_for_flush(s);
 }
 
 static void a_server_that_is_not_there_is_told_of(void **state)
