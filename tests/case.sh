@@ -80,6 +80,15 @@ report_of_others() { # MARK LINE...
 
 is_gone() { ! kill -0 "$1" 2> /dev/null; } # PID
 
+# Stop a process: none of its threads does anything more when this returns.
+stop_process() { # PID
+	kill -STOP "$1"
+	wait_for 20 has_stopped "$1" || fail "expected $1 to stop, got $(threads_of "$1")"
+}
+# shellcheck disable=SC2317 # called by wait_for
+has_stopped() { ! threads_of "$1" | grep -qv stopped; }
+threads_of() { cat "/proc/$1/task/"*/status | grep ^State:; }
+
 # At the end of the case, newest first
 at_end() { case_cleanups=("$*" "${case_cleanups[@]}"); }
 
