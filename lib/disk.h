@@ -148,6 +148,7 @@ struct zcmu_disk {
 	struct zcmu_cmd **backlog_end;
 	unsigned int backlog_len;
 	struct zcmu_thread *idle;	/* threads that wait for work */
+	unsigned int nr_idle;
 
 	struct zcmu_ranges ranges;	/* that are being written to */
 
@@ -155,6 +156,7 @@ struct zcmu_disk {
 	struct zcmu_cmd *pool;		/* commands to be used again */
 
 	unsigned int nr_threads;
+	unsigned int max_busy;		/* of them, at once */
 	struct zcmu_thread *threads;
 	struct zcmu_counts counts;
 };

@@ -5,6 +5,7 @@
  * will ask the store.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -135,14 +136,16 @@ static struct zcmu_cmd *pop(struct zcmu_disk *disk)
 	return cmd;
 }
 
+/* A thread that was idle; NULL: there is none, or as many are busy as can be of use. */
 static struct zcmu_thread *pop_idle(struct zcmu_disk *disk)
 {
 	struct zcmu_thread *thread = disk->idle;
 
-	if (thread) {
-		disk->idle = thread->next_idle;
-		thread->is_idle = false;
-	}
+	if (!thread || disk->nr_threads - disk->nr_idle >= disk->max_busy)
+		return NULL;
+	disk->idle = thread->next_idle;
+	disk->nr_idle--;
+	thread->is_idle = false;
 	return thread;
 }
 
@@ -185,6 +188,7 @@ static struct zcmu_cmd *find_work(struct zcmu_thread *thread, bool *more)
 		thread->is_idle = true;
 		thread->next_idle = disk->idle;
 		disk->idle = thread;
+		disk->nr_idle++;
 	}
 	pthread_mutex_unlock(&disk->work_lock);
 	return cmd;
@@ -315,7 +319,7 @@ static bool lead_once(struct zcmu_thread *thread)
 	while (!atomic_load_explicit(&disk->stopping, memory_order_relaxed) &&
 	       (cmd = zcmu_cmd_take(disk, thread))) {
 		any = true;
-		if (disk->nr_threads == 1 || !zcmu_scsi_asks_store(cmd->req.cdb)) {
+		if (disk->max_busy == 1 || !zcmu_scsi_asks_store(cmd->req.cdb)) {
 			run(thread, cmd);
 		} else {
 			share(disk, cmd);
@@ -328,7 +332,7 @@ static bool lead_once(struct zcmu_thread *thread)
 	 */
 	if (shared > helps)
 		wake_helpers(disk, helps ? 1 : shared);
-	if (disk->nr_threads > 1 && helps && (cmd = find_work(thread, &more))) {
+	if (disk->max_busy > 1 && helps && (cmd = find_work(thread, &more))) {
 		any = true;
 		run(thread, cmd);
 	}
@@ -429,6 +433,30 @@ static unsigned int thread_count(const struct zcmu_disk *disk, unsigned int want
 	return store_blocks(disk) ? wanted + 1 : wanted;
 }
 
+static unsigned int cpus(void)
+{
+	cpu_set_t set;
+
+	if (!sched_getaffinity(0, sizeof(set), &set))
+		return (unsigned int)CPU_COUNT(&set);
+	/* More than fit into the set */
+	return (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/*
+ * How many threads can be of use at once? Callbacks that only compute don't get further than
+ * the CPUs do, and each thread more is a switch more. Those that sleep do, and those of a
+ * store with queues may: each has a connection of its own, say.
+ */
+static unsigned int max_busy(const struct zcmu_disk *disk)
+{
+	unsigned int n = cpus();
+
+	if (store_blocks(disk) || disk->store->ops->queue_open || n > disk->nr_threads)
+		return disk->nr_threads;
+	return n;
+}
+
 static int start_threads(struct zcmu_disk *disk)
 {
 	unsigned int i;
@@ -479,6 +507,7 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	pthread_mutex_unlock(&disk->resize_lock);
 	zcmu_disk_identify(disk, options);
 	disk->nr_threads = thread_count(disk, options->threads);
+	disk->max_busy = max_busy(disk);
 	disk->threads = calloc(disk->nr_threads, sizeof(*disk->threads));
 	disk->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!disk->threads)

@@ -4,6 +4,7 @@
  */
 #include "server.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -116,6 +117,21 @@ void server_start(struct server *s, unsigned int threads)
 	s->runs = true;
 	if (!wait_on(&s->ready))
 		fail_msg("expected the disk to be served, got nothing");
+}
+
+void server_start_on_one_cpu(struct server *s, unsigned int threads)
+{
+	cpu_set_t before, one;
+	int cpu = 0;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	while (!CPU_ISSET(cpu, &before))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	server_start(s, threads);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
 int server_join(struct server *s)

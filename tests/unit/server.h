@@ -46,6 +46,8 @@ int server_teardown(void **state);
 int server_open_store(struct server *s, const char *spec);
 /* Serve; it is ready when this returns. @threads: that run the store's callbacks. */
 void server_start(struct server *s, unsigned int threads);
+/* The same, on a machine that seems to have one CPU. */
+void server_start_on_one_cpu(struct server *s, unsigned int threads);
 /* Wait for the end, after zcmu_disk_stop() or whatever ends it. Return: its result. */
 int server_join(struct server *s);
 int server_stop(struct server *s);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "zcmu.h"
@@ -24,6 +25,8 @@ struct queue {
 struct queued_store {
 	struct zcmu_store store;
 	atomic_int opened, closed, submits;
+	atomic_int used;		/* queues that were */
+	int wait_for_used;		/* each request waits for so many */
 	int fail_open_at;		/* which queue_open() fails; -1: none */
 	bool mute;			/* queue_fd isn't one */
 	atomic_bool complains;		/* a queue was used by the wrong thread, or with requests */
@@ -69,17 +72,27 @@ static void check_owner(struct queue *queue)
 	if (!queue->has_owner) {
 		queue->has_owner = true;
 		queue->owner = pthread_self();
+		atomic_fetch_add(&queue->store->used, 1);
 	}
 	if (!pthread_equal(queue->owner, pthread_self()))
 		atomic_store(&queue->store->complains, true);
+}
+
+static void wait_for_used(struct queued_store *s)
+{
+	struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	int tries = FAKE_PATIENCE_SECONDS * 1000;
+
+	while (atomic_load(&s->used) < s->wait_for_used && tries--)
+		nanosleep(&pause, NULL);
 }
 
 static void request(struct zcmu_store *of, struct zcmu_io *io)
 {
 	struct queue *queue = io->queue;
 
-	(void)of;
 	check_owner(queue);
+	wait_for_used(of->data);
 	io->next = queue->asked;
 	queue->asked = io;
 }
@@ -165,6 +178,21 @@ static void every_thread_has_a_queue_of_its_own(void **state)
 	assert_int_equal(server_stop(s), 0);
 	assert_int_equal(atomic_load(&store.closed), 3);
 	assert_false(atomic_load(&store.complains));
+}
+
+/* They may be connections, which one CPU can keep busy. */
+static void on_one_cpu_all_queues_are_used(void **state)
+{
+	struct server *s = *state;
+	int i;
+
+	use_queues(s);
+	store.wait_for_used = 3;
+	for (i = 0; i < 8; i++)
+		put_read(s, 0, 1);
+	server_start_on_one_cpu(s, 3);
+	assert_true(fake_kernel_wait_for_answers(s->kernel, 8));
+	assert_int_equal(atomic_load(&store.used), 3);
 }
 
 static void requests_of_a_batch_are_submitted_together(void **state)
@@ -284,6 +312,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SERVER_TEST(every_thread_has_a_queue_of_its_own),
+		SERVER_TEST(on_one_cpu_all_queues_are_used),
 		SERVER_TEST(requests_of_a_batch_are_submitted_together),
 		SERVER_TEST(commands_that_don_t_ask_the_store_submit_nothing),
 		SERVER_TEST(the_next_step_of_a_command_is_submitted_as_well),

@@ -254,6 +254,21 @@ static void with_one_thread_callbacks_run_in_the_one_that_serves(void **state)
 		assert_true(pthread_equal(s->script.requests[i].thread, s->handle));
 }
 
+static void callbacks_that_only_compute_have_no_more_threads_than_there_are_cpus(void **state)
+{
+	struct server *s = *state;
+	unsigned int i;
+	int ids[32];
+
+	for (i = 0; i < 32; i++)
+		ids[i] = put_read(s, i, 1);
+	server_start_on_one_cpu(s, 4);
+	for (i = 0; i < 32; i++)
+		expect_answer(s, ids[i]);
+	for (i = 0; i < 32; i++)
+		assert_true(pthread_equal(s->script.requests[i].thread, s->handle));
+}
+
 /*
  * Kicks
  */
@@ -316,6 +331,7 @@ int main(void)
 		SERVER_TEST(an_answer_doesn_t_wait_for_the_same_thread_s_next_command),
 		SERVER_TEST(callbacks_that_may_block_never_run_in_the_thread_that_reads_the_ring),
 		SERVER_TEST(with_one_thread_callbacks_run_in_the_one_that_serves),
+		SERVER_TEST(callbacks_that_only_compute_have_no_more_threads_than_there_are_cpus),
 		SERVER_TEST(answers_share_a_kick),
 		SERVER_TEST(answers_of_many_bytes_are_kicked_at_once),
 		SERVER_TEST(kicks_are_counted),
