@@ -108,7 +108,8 @@ void zcmu_io_done(struct zcmu_io *io, int error);
 #define ZCMU_STORE_VOLATILE	(1u << 3)
 /*
  * It talks to other machines while it serves: where it is locked in (zcmu serve --user)
- * it keeps the network and may make threads.
+ * it keeps the network and may make threads. All its threads may be busy at once, each with a
+ * connection of its own say; without this and ZCMU_STORE_BLOCKS only as many as there are CPUs.
  */
 #define ZCMU_STORE_NETWORK	(1u << 4)
 

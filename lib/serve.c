@@ -444,15 +444,16 @@ static unsigned int cpus(void)
 }
 
 /*
- * How many threads can be of use at once? Callbacks that only compute don't get further than
- * the CPUs do, and each thread more is a switch more. Those that sleep do, and those of a
- * store with queues may: each has a connection of its own, say.
+ * How many threads can be of use at once? Callbacks that only compute and start I/O don't get
+ * further than the CPUs do, and each thread more is a switch more. Those that sleep do, and
+ * those of a store that talks to others may: each thread has a connection of its own, say.
  */
 static unsigned int max_busy(const struct zcmu_disk *disk)
 {
+	uint32_t flags = disk->store->ops->flags;
 	unsigned int n = cpus();
 
-	if (store_blocks(disk) || disk->store->ops->queue_open || n > disk->nr_threads)
+	if (flags & (ZCMU_STORE_BLOCKS | ZCMU_STORE_NETWORK) || n > disk->nr_threads)
 		return disk->nr_threads;
 	return n;
 }

@@ -180,18 +180,23 @@ static void every_thread_has_a_queue_of_its_own(void **state)
 	assert_false(atomic_load(&store.complains));
 }
 
-/* They may be connections, which one CPU can keep busy. */
-static void on_one_cpu_all_queues_are_used(void **state)
+/* They are connections, say: one CPU can keep several busy. */
+static void on_one_cpu_a_store_that_talks_to_others_uses_all_queues(void **state)
 {
+	static struct zcmu_store_ops talking;
 	struct server *s = *state;
 	int i;
 
 	use_queues(s);
+	talking = ops;
+	talking.flags |= ZCMU_STORE_NETWORK;
+	store.store.ops = &talking;
 	store.wait_for_used = 3;
 	for (i = 0; i < 8; i++)
 		put_read(s, 0, 1);
 	server_start_on_one_cpu(s, 3);
 	assert_true(fake_kernel_wait_for_answers(s->kernel, 8));
+	assert_int_equal(server_stop(s), 0);
 	assert_int_equal(atomic_load(&store.used), 3);
 }
 
@@ -312,7 +317,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SERVER_TEST(every_thread_has_a_queue_of_its_own),
-		SERVER_TEST(on_one_cpu_all_queues_are_used),
+		SERVER_TEST(on_one_cpu_a_store_that_talks_to_others_uses_all_queues),
 		SERVER_TEST(requests_of_a_batch_are_submitted_together),
 		SERVER_TEST(commands_that_don_t_ask_the_store_submit_nothing),
 		SERVER_TEST(the_next_step_of_a_command_is_submitted_as_well),
