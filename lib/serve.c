@@ -172,6 +172,29 @@ static void wake_helpers(struct zcmu_disk *disk, unsigned int commands)
 	}
 }
 
+/* work_lock is held. */
+static void become_idle(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+
+	thread->is_idle = true;
+	thread->next_idle = disk->idle;
+	disk->idle = thread;
+	disk->nr_idle++;
+}
+
+/* It has found work by itself, woken by its queue. work_lock is held. */
+static void become_busy(struct zcmu_thread *thread)
+{
+	struct zcmu_thread **link = &thread->disk->idle;
+
+	while (*link != thread)
+		link = &(*link)->next_idle;
+	*link = thread->next_idle;
+	thread->disk->nr_idle--;
+	thread->is_idle = false;
+}
+
 /*
  * The next command for a thread, and whether there are more; a worker that gets none is idle
  * from now on.
@@ -184,12 +207,10 @@ static struct zcmu_cmd *find_work(struct zcmu_thread *thread, bool *more)
 	pthread_mutex_lock(&disk->work_lock);
 	cmd = pop(disk);
 	*more = disk->backlog;
-	if (!cmd && !is_leader(thread) && !thread->is_idle) {
-		thread->is_idle = true;
-		thread->next_idle = disk->idle;
-		disk->idle = thread;
-		disk->nr_idle++;
-	}
+	if (cmd && thread->is_idle)
+		become_busy(thread);
+	else if (!cmd && !is_leader(thread) && !thread->is_idle)
+		become_idle(thread);
 	pthread_mutex_unlock(&disk->work_lock);
 	return cmd;
 }
