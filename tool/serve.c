@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,28 +21,6 @@
 /*
  * Making the disk, in steps; each is undone by tear_down()
  */
-
-/* "file:/a/disk.img" is disk.img, "ram:1G" is ram0 or the next that is free. */
-static void make_name(struct serve *serve)
-{
-	struct backstore other;
-	/* Of "nbd+unix://" it is nbd. */
-	size_t len = strcspn(serve->spec, ":+,");
-	char path[PATH_MAX];
-	unsigned int i;
-
-	if (!strncmp(serve->spec, "file:", 5) && serve->spec[5]) {
-		snprintf(path, sizeof(path), "%s", serve->spec + 5);
-		snprintf(serve->name, sizeof(serve->name), "%.*s", NAME_MAX_LEN, basename(path));
-		return;
-	}
-	for (i = 0; i < 1000; i++) {
-		snprintf(serve->name, sizeof(serve->name), "%.*s%u",
-			 len < 16 ? (int)len : 16, serve->spec, i);
-		if (!runfile_pid(serve->name) && backstore_find(serve->name, &other))
-			return;
-	}
-}
 
 static int check_name(struct serve *serve)
 {
@@ -299,15 +276,33 @@ static int take_over(struct serve *serve)
 	return err;
 }
 
+/* The bytes of a volatile store are gone with its process, and its disk is no use any more. */
+static int choose_name(struct serve *serve)
+{
+	bool is_given = serve->name[0];
+	char spec[PATH_MAX + 8];
+	uint32_t flags;
+	int err;
+
+	if (!is_given)
+		disk_name_make(serve->spec, serve->name);
+	err = ask_confined_flags(serve);
+	if (err || is_given)
+		return err;
+	err = get_flags(serve, &flags);
+	if (err || flags & ZCMU_STORE_VOLATILE)
+		return err;
+	make_absolute(serve->spec, spec, sizeof(spec));
+	disk_name_find(serve->spec, spec, serve->name);
+	return 0;
+}
+
 static int set_up(struct serve *serve)
 {
 	int err = module_prepare();
 
-	if (err)
-		return err;
-	if (!serve->name[0])
-		make_name(serve);
-	err = ask_confined_flags(serve);
+	if (!err)
+		err = choose_name(serve);
 	if (!err)
 		err = claim_name(serve);
 	if (err)

@@ -60,6 +60,15 @@ static bool is_same_store(const char *path, const char *serial)
 	       !strcmp(line + sizeof(serial_is) - 1, serial);
 }
 
+/* Is it a disk of that serial whose process has died? */
+bool takeover_is_left_of(const struct backstore *backstore, const char *serial)
+{
+	char path[PATH_MAX];
+
+	backstore_path(backstore, path, sizeof(path));
+	return takeover_is_orphan(backstore) && is_same_store(path, serial);
+}
+
 static int check_size(const struct backstore *backstore, const struct zcmu_store *store,
 		      const char *path)
 {

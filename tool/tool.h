@@ -90,6 +90,10 @@ int backstore_remove(const struct backstore *backstore);
 void backstore_serial(const char *name, const char *spec, char *serial, size_t size);
 void backstore_path(const struct backstore *backstore, char *path, size_t size);
 
+/* disk_name.c: the name of a disk that is given none. @name: NAME_MAX_LEN + 1 bytes */
+void disk_name_make(const char *spec, char *name);
+void disk_name_find(const char *spec, const char *absolute, char *name);	/* or none */
+
 /* loopback.c: the disk as a local SCSI disk */
 struct loopback {
 	char wwn[64];			/* naa.... */
@@ -208,6 +212,7 @@ int resize_serve(resize_function function, void *argument, uint64_t old_size,
 /* takeover.c: a disk that goes on with another process */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);
+bool takeover_is_left_of(const struct backstore *backstore, const char *serial);
 int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *serial);
 int takeover_check_opened(const char *name, const struct zcmu_store *store);
 int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);

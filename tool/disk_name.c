@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The name of a disk that is given none: made of its store, or that which the disk has
+ * already. What a name may be is backstore.c's; that nobody else takes it, runfile.c's.
+ */
+#include <ctype.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+#define MAX_KIND_LEN	16
+
+/* What stands in front of the number: of "nbd+unix://" it is nbd. Return: its length */
+static int kind_len(const char *spec)
+{
+	size_t len = strcspn(spec, ":+,");
+
+	return len < MAX_KIND_LEN ? (int)len : MAX_KIND_LEN;
+}
+
+static bool names_a_file(const char *spec)
+{
+	return !strncmp(spec, "file:", 5) && spec[5];
+}
+
+/* "file:/a/disk.img" is disk.img, "ram:1G" is ram0 or the next that is free. */
+void disk_name_make(const char *spec, char *name)
+{
+	struct backstore other;
+	char path[PATH_MAX];
+	unsigned int i;
+
+	if (names_a_file(spec)) {
+		snprintf(path, sizeof(path), "%s", spec + 5);
+		snprintf(name, NAME_MAX_LEN + 1, "%.*s", NAME_MAX_LEN, basename(path));
+		return;
+	}
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, NAME_MAX_LEN + 1, "%.*s%u", kind_len(spec), spec, i);
+		if (!runfile_pid(name) && backstore_find(name, &other))
+			return;
+	}
+}
+
+/* Could disk_name_make() have made it, if others had not been free? */
+static bool is_made_of(const char *name, const char *spec)
+{
+	size_t len = (size_t)kind_len(spec);
+
+	return !strncmp(name, spec, len) && isdigit((unsigned char)name[len]) &&
+	       !name[len + strspn(name + len, "0123456789")];
+}
+
+/*
+ * The same command line takes the disk of a dead process over: so if there is one of this
+ * store whose name was made up, it is the name once more. @absolute: as its serial was made of
+ */
+void disk_name_find(const char *spec, const char *absolute, char *name)
+{
+	struct backstore *all;
+	char serial[64];
+	size_t i, count;
+
+	if (names_a_file(spec) || backstore_list(&all, &count))
+		return;
+	for (i = 0; i < count; i++) {
+		if (!is_made_of(all[i].name, spec) || runfile_pid(all[i].name))
+			continue;
+		backstore_serial(all[i].name, absolute, serial, sizeof(serial));
+		if (takeover_is_left_of(&all[i], serial)) {
+			snprintf(name, NAME_MAX_LEN + 1, "%.*s", NAME_MAX_LEN, all[i].name);
+			break;
+		}
+	}
+	free(all);
+}
