@@ -20,8 +20,8 @@
  *				those take none of the above
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
- *	idler.paying		spinlock: wake.c's idle thread is paying; of the above only configfs'
- *				own may be held
+ *	idler.paying		spinlock: wake.c's idle thread is paying; of the above only
+ *				configfs' own may be held
  *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed; idler.lock
  *				(who is owed one) and that of uio's wait queue are inside
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
