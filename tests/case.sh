@@ -75,7 +75,7 @@ wait_for() {
 report_of_others() { # MARK LINE...
 	local mark=$1
 	shift
-	! dmesg | grep -q "$mark" || printf '%s\n' "$@" >> expected
+	! grep -q "$mark" <<< "$(dmesg)" || printf '%s\n' "$@" >> expected
 }
 
 is_gone() { ! kill -0 "$1" 2> /dev/null; } # PID
@@ -86,7 +86,7 @@ stop_process() { # PID
 	wait_for 20 has_stopped "$1" || fail "expected $1 to stop, got $(threads_of "$1")"
 }
 # shellcheck disable=SC2317 # called by wait_for
-has_stopped() { ! threads_of "$1" | grep -qv stopped; }
+has_stopped() { ! grep -qv stopped <<< "$(threads_of "$1")"; }
 threads_of() { cat "/proc/$1/task/"*/status | grep ^State:; }
 
 # At the end of the case, newest first
