@@ -136,6 +136,29 @@ static struct zcmu_cmd *pop(struct zcmu_disk *disk)
 	return cmd;
 }
 
+/* work_lock is held. */
+static void become_idle(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+
+	thread->is_idle = true;
+	thread->next_idle = disk->idle;
+	disk->idle = thread;
+	disk->nr_idle++;
+}
+
+/* There is work for it, or it has found some by itself, woken by its queue. work_lock is held. */
+static void become_busy(struct zcmu_thread *thread)
+{
+	struct zcmu_thread **link = &thread->disk->idle;
+
+	while (*link != thread)
+		link = &(*link)->next_idle;
+	*link = thread->next_idle;
+	thread->disk->nr_idle--;
+	thread->is_idle = false;
+}
+
 /* A thread that was idle; NULL: there is none, or as many are busy as can be of use. */
 static struct zcmu_thread *pop_idle(struct zcmu_disk *disk)
 {
@@ -143,9 +166,7 @@ static struct zcmu_thread *pop_idle(struct zcmu_disk *disk)
 
 	if (!thread || disk->nr_threads - disk->nr_idle >= disk->max_busy)
 		return NULL;
-	disk->idle = thread->next_idle;
-	disk->nr_idle--;
-	thread->is_idle = false;
+	become_busy(thread);
 	return thread;
 }
 
@@ -170,29 +191,6 @@ static void wake_helpers(struct zcmu_disk *disk, unsigned int commands)
 			return;
 		signal_fd(helper->wake_fd);
 	}
-}
-
-/* work_lock is held. */
-static void become_idle(struct zcmu_thread *thread)
-{
-	struct zcmu_disk *disk = thread->disk;
-
-	thread->is_idle = true;
-	thread->next_idle = disk->idle;
-	disk->idle = thread;
-	disk->nr_idle++;
-}
-
-/* It has found work by itself, woken by its queue. work_lock is held. */
-static void become_busy(struct zcmu_thread *thread)
-{
-	struct zcmu_thread **link = &thread->disk->idle;
-
-	while (*link != thread)
-		link = &(*link)->next_idle;
-	*link = thread->next_idle;
-	thread->disk->nr_idle--;
-	thread->is_idle = false;
 }
 
 /*

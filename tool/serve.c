@@ -146,7 +146,7 @@ static struct confined_wish make_wish(const struct serve *serve,
 	return (struct confined_wish){
 		.name = serve->name,
 		.spec = serve->spec,
-		.store_flags = serve->confined_flags,
+		.store_flags = serve->flags,
 		.store_options = options,
 		.threads = serve->options.threads,
 		.user = &serve->user,
@@ -154,18 +154,14 @@ static struct confined_wish make_wish(const struct serve *serve,
 	};
 }
 
-/* What does the store say of itself? To be known before its process is made. */
-static int ask_confined_flags(struct serve *serve)
+/* What does the store say of itself? To be known before it is opened. */
+static int ask_flags(struct serve *serve)
 {
 	const struct confined_wish wish = make_wish(serve, &serve->store_options);
 
-	return serve->user.name[0] ? keeper_ask_flags(&wish, &serve->confined_flags) : 0;
-}
-
-static int get_flags(const struct serve *serve, uint32_t *flags)
-{
-	*flags = serve->confined_flags;
-	return serve->user.name[0] ? 0 : zcmu_store_flags(serve->spec, flags);
+	if (serve->user.name[0])
+		return keeper_ask_flags(&wish, &serve->flags);
+	return zcmu_store_flags(serve->spec, &serve->flags);
 }
 
 /* Open it in a process of its own. */
@@ -250,14 +246,11 @@ static int create_disk(struct serve *serve)
 static int take_over(struct serve *serve)
 {
 	char spec[PATH_MAX + 8];
-	uint32_t flags;
 	int err = backstore_find(serve->name, &serve->backstore);
 
 	make_serial(serve, spec, sizeof(spec));
 	if (!err)
-		err = get_flags(serve, &flags);
-	if (!err)
-		err = takeover_check_store(&serve->backstore, flags, serve->serial);
+		err = takeover_check_store(&serve->backstore, serve->flags, serve->serial);
 	if (!err)
 		err = serve_open_store(serve);
 	if (!err)
@@ -281,16 +274,12 @@ static int choose_name(struct serve *serve)
 {
 	bool is_given = serve->name[0];
 	char spec[PATH_MAX + 8];
-	uint32_t flags;
 	int err;
 
 	if (!is_given)
 		disk_name_make(serve->spec, serve->name);
-	err = ask_confined_flags(serve);
-	if (err || is_given)
-		return err;
-	err = get_flags(serve, &flags);
-	if (err || flags & ZCMU_STORE_VOLATILE)
+	err = ask_flags(serve);
+	if (err || is_given || serve->flags & ZCMU_STORE_VOLATILE)
 		return err;
 	make_absolute(serve->spec, spec, sizeof(spec));
 	disk_name_find(serve->spec, spec, serve->name);

@@ -28,9 +28,9 @@ struct serve {
 	pid_t heir;			/* but this one's */
 
 	/* what was made, in this order */
+	uint32_t flags;			/* ZCMU_STORE_... of what spec names */
 	struct runfile runfile;
 	struct control control;
-	uint32_t confined_flags;	/* --user: ZCMU_STORE_... of what spec names */
 	struct zcmu_store *store;	/* NULL if the keeper's process has it */
 	struct keeper keeper;
 	struct zcmu_store shape;	/* of that process's store: sizes alone */

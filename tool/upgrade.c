@@ -77,7 +77,7 @@ int upgrade_serve(struct serve *serve, const char *program)
 	uint32_t flags;
 	int err;
 
-	flags = serve->store ? serve->store->ops->flags : serve->confined_flags;
+	flags = serve->store ? serve->store->ops->flags : serve->flags;
 	if (flags & ZCMU_STORE_VOLATILE) {
 		zcmu_error("%s: its store, %s, is its process's memory: it can't be handed over",
 			   serve->name, serve->store ? serve->store->ops->name : serve->spec);
