@@ -27,6 +27,7 @@ int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_bloc
 	area->nr_blocks = nr_pages / pages_per_block;
 	area->free = area->nr_blocks;
 	area->hint = 0;
+	area->reclaim_at = 0;
 	area->bitmap = bitmap_zalloc(area->nr_blocks, GFP_KERNEL);
 	return area->bitmap ? 0 : -ENOMEM;
 }
@@ -317,101 +318,8 @@ void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *exte
 }
 
 /*
- * Giving pages back
- */
-
-#define RECLAIM_BATCH	64
-
-/* A run of pages whose blocks are marked as taken meanwhile, so that they are ours. */
-struct reclaim_batch {
-	struct page *pages[RECLAIM_BATCH];
-	unsigned long first;	/* page of the area */
-	u32 nr;
-};
-
-static bool is_free(const struct zcmu_copy_area *area, unsigned long index)
-{
-	return !test_bit(index / area->pages_per_block, area->bitmap);
-}
-
-/* Take free blocks that have pages, as far as they are adjacent. */
-static void take_free_pages(struct zcmu_copy_area *area, struct reclaim_batch *batch)
-{
-	unsigned long index;
-	struct page *page;
-
-	batch->nr = 0;
-	spin_lock(&area->lock);
-	xa_for_each(&area->pages, index, page) {
-		if (batch->nr == RECLAIM_BATCH || (batch->nr && index != batch->first + batch->nr))
-			break;
-		/* A block that this batch has taken counts as free for its further pages. */
-		if (!is_free(area, index) &&
-		    !(batch->nr && index % area->pages_per_block))
-			continue;
-		if (is_free(area, index)) {
-			__set_bit(index / area->pages_per_block, area->bitmap);
-			area->free--;
-		}
-		if (!batch->nr)
-			batch->first = index;
-		batch->pages[batch->nr++] = page;
-	}
-	spin_unlock(&area->lock);
-}
-
-static void give_back_free_pages(struct zcmu_copy_area *area, const struct reclaim_batch *batch)
-{
-	unsigned long first = batch->first / area->pages_per_block;
-	unsigned long last = (batch->first + batch->nr - 1) / area->pages_per_block;
-
-	spin_lock(&area->lock);
-	__bitmap_clear(area->bitmap, first, last - first + 1);
-	area->free += last - first + 1;
-	area->hint = min_t(u32, area->hint, first);
-	spin_unlock(&area->lock);
-}
-
-/**
- * zcmu_copy_reclaim - give back some pages that no command uses
- * @device: whose copy area it is
- *
- * Sleeps. Return: whether there were any.
- */
-bool zcmu_copy_reclaim(struct zcmu_device *device)
-{
-	struct zcmu_copy_area *area = &device->copy;
-	struct reclaim_batch batch;
-	struct inode *inode;
-	u32 i;
-
-	take_free_pages(area, &batch);
-	if (!batch.nr)
-		return false;
-	for (i = 0; i < batch.nr; i++) {
-		xa_erase(&area->pages, batch.first + i);
-		/* A fault that has found the page before holds its lock until it is mapped. */
-		lock_page(batch.pages[i]);
-		unlock_page(batch.pages[i]);
-	}
-	spin_lock(&device->lock);
-	inode = zcmu_uio_inode(device);
-	spin_unlock(&device->lock);
-	if (inode) {
-		unmap_mapping_pages(inode->i_mapping, device->copy_pgoff + batch.first,
-				    batch.nr, false);
-		iput(inode);
-	}
-	for (i = 0; i < batch.nr; i++)
-		put_page(batch.pages[i]);
-	zcmu_reclaim_count(-(long)batch.nr);
-	give_back_free_pages(area, &batch);
-	return true;
-}
-
-/*
  * A touch of the area: its pages are ordinary ones. The page stays locked until it
- * is mapped, for zcmu_copy_reclaim() to wait for.
+ * is mapped, for reclaim.c to wait for.
  */
 vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf)
 {

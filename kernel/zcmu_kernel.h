@@ -168,6 +168,7 @@ struct zcmu_copy_area {
 	u32 hint;			/* no free block below */
 	u32 pages_per_block;
 	struct xarray pages;		/* allocated when first used; stay */
+	unsigned long reclaim_at;	/* page where reclaim.c goes on; its list's mutex */
 };
 
 /* How often what happened; attrib/counters shows them by these names. */
@@ -475,7 +476,6 @@ void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *
 void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
 		      struct scatterlist *sgl, u32 nents, u32 bytes);
 void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents);
-bool zcmu_copy_reclaim(struct zcmu_device *device);
 vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf);
 
 /* recover.c */

@@ -17,9 +17,12 @@
  *	socket		a socket: send(), recv()
  *	vmsplice	through a pipe
  *	process		the other process uses process_vm_readv() and process_vm_writev()
+ *	umem		moved by the CPU, but the memory of WRITEs to the first MiB is pinned for
+ *			good, in blocks of 64 KiB (data_pages_per_blk=16), and must not change
  *
  * Twists:
  *	mixed		every other payload is moved by the CPU
+ *	first		only WRITEs to the first MiB are not
  *	touched		a byte of each payload is looked at first
  *	into		direct: something else is read into each WRITE's payload first
  *	late		vmsplice: a WRITE is answered while its payload is still in the pipe
@@ -49,6 +52,11 @@ bool is_twist(const char *name)
 bool is_read(const struct zcmu_io *io)
 {
 	return io->op == ZCMU_IO_READ;
+}
+
+bool is_first(const struct zcmu_io *io)
+{
+	return !is_read(io) && io->offset < 1u << 20;
 }
 
 int result(const struct zcmu_io *io, ssize_t n, int error)
@@ -88,10 +96,11 @@ static const struct way {
 	{ "socket", open_socket, move_by_socket },
 	{ "vmsplice", open_vmsplice, move_by_vmsplice },
 	{ "process", NULL, move_by_process },
+	{ "umem", open_umem, move_in_umem },
 };
 static const struct way *way;
 
-static int move_by_cpu(const struct zcmu_io *io)
+int move_by_cpu(const struct zcmu_io *io)
 {
 	static uint8_t bounce[8 << 20] __attribute__((aligned(4096)));
 	struct iovec iov = { .iov_base = bounce, .iov_len = io->length };
@@ -117,7 +126,7 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 	(void)store;
 	if (is_twist("touched") && try_load(io->iov[0].iov_base) < 0)
 		say("failed: a touch is SIGBUS");
-	if (is_twist("mixed") && requests++ % 2)
+	if ((is_twist("mixed") && requests++ % 2) || (is_twist("first") && !is_first(io)))
 		ret = move_by_cpu(io);
 	else
 		ret = way->move(io);
