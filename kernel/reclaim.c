@@ -179,6 +179,8 @@ static bool reclaim_some(struct zcmu_device *device)
 		unmap(device, &batch);
 		settle(area, &batch);
 		give_back_blocks(area, &batch);
+		/* A command that came meanwhile may have found no room. */
+		zcmu_retry_waiting(device);
 	}
 	return more;
 }

@@ -31,6 +31,7 @@ struct command {
 	struct completion answered;	/* by the target; the answer is in the fields below */
 	struct completion released;	/* the target core has no reference any more */
 	bool was_submitted;
+	struct hold *hold;
 	u8 outcome;
 	u8 status;
 	u8 cdb[ZCMU_TEST_CDB_MAX];
@@ -268,6 +269,23 @@ static int wait_for_answer(struct command *command, struct zcmu_test_answer *to)
 	return 0;
 }
 
+static int hold(struct command *command, const void __user *user)
+{
+	struct zcmu_test_name name;
+	struct hold *hold;
+
+	if (copy_from_user(&name, user, sizeof(name)))
+		return -EFAULT;
+	name.name[sizeof(name.name) - 1] = '\0';
+	if (command->hold)
+		return -EBUSY;
+	hold = hold_begin(name.name);
+	if (IS_ERR(hold))
+		return PTR_ERR(hold);
+	command->hold = hold;
+	return 0;
+}
+
 static long ioctl_locked(struct command *command, unsigned int number, void __user *user)
 {
 	struct zcmu_test_answer to;
@@ -286,6 +304,10 @@ static long ioctl_locked(struct command *command, unsigned int number, void __us
 		if (!ret && copy_to_user(user, &to, sizeof(to)))
 			ret = -EFAULT;
 		return ret;
+	case ZCMU_TEST_HOLD:
+		return hold(command, user);
+	case ZCMU_TEST_IS_AWAITED:
+		return command->hold ? hold_is_awaited(command->hold) : -EINVAL;
 	default:
 		return -ENOTTY;
 	}
@@ -351,6 +373,7 @@ static int device_release(struct inode *inode, struct file *file)
 {
 	struct command *command = file->private_data;
 
+	hold_end(command->hold);
 	kref_put(&command->kref, command_free);
 	return 0;
 }

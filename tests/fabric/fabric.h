@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the module's two files share. port.c is the target port, which configfs makes and
- * removes; command.c are its commands, which come from user space.
+ * What the module's files share. port.c is the target port, which configfs makes and
+ * removes; command.c are its commands, which come from user space; hold.c stops others.
  */
 #ifndef FABRIC_H
 #define FABRIC_H
@@ -25,5 +25,11 @@ void fabric_queue_tm_rsp(struct se_cmd *se_cmd);
 void fabric_aborted_task(struct se_cmd *se_cmd);
 int fabric_check_stop_free(struct se_cmd *se_cmd);
 void fabric_release_cmd(struct se_cmd *se_cmd);
+
+/* hold.c */
+struct hold;
+struct hold *hold_begin(const char *name);
+bool hold_is_awaited(struct hold *hold);
+void hold_end(struct hold *hold);
 
 #endif /* FABRIC_H */

@@ -8,6 +8,9 @@
  * the command, WAIT when the target has answered. Closing the file waits for nothing; the
  * memory stays until the target is through with it.
  *
+ * HOLD keeps everybody from unmapping pages of a file of another name, until the file that it
+ * was asked of is closed; IS_AWAITED: is somebody waiting for that?
+ *
  * There is one target port with one LUN or more, made in configfs, and two initiators.
  */
 #ifndef ZCMU_TEST_FABRIC_H
@@ -73,5 +76,13 @@ struct zcmu_test_answer {
 
 #define ZCMU_TEST_SUBMIT	_IOW('Z', 1, struct zcmu_test_request)
 #define ZCMU_TEST_WAIT		_IOWR('Z', 2, struct zcmu_test_answer)	/* or ETIMEDOUT */
+
+
+struct zcmu_test_name {
+	char name[64];
+};
+
+#define ZCMU_TEST_HOLD		_IOW('Z', 3, struct zcmu_test_name)
+#define ZCMU_TEST_IS_AWAITED	_IO('Z', 4)	/* 0 or 1 */
 
 #endif /* ZCMU_TEST_FABRIC_H */
