@@ -11,6 +11,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/highmem.h>
+#include <linux/math64.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
@@ -52,18 +53,18 @@ u64 zcmu_copy_capacity(const struct zcmu_copy_area *area)
 	return (u64)area->nr_blocks * area->pages_per_block * PAGE_SIZE;
 }
 
-/* Can it ever hold two payloads at once? */
-bool zcmu_copy_holds(const struct zcmu_copy_area *area, u32 bytes, u32 more_bytes)
+/* How many blocks a payload takes. Its bytes may nearly fill 32 bits: rounding up must not. */
+static u64 blocks_of(const struct zcmu_copy_area *area, u64 bytes)
 {
-	u32 block = area->pages_per_block * PAGE_SIZE;
+	u64 block = (u64)area->pages_per_block * PAGE_SIZE;
 
-	return (u64)DIV_ROUND_UP(bytes, block) + DIV_ROUND_UP(more_bytes, block) <=
-	       area->nr_blocks;
+	return div64_u64(bytes + block - 1, block);
 }
 
-static u32 block_bytes(const struct zcmu_copy_area *area)
+/* Can it ever hold two payloads at once? */
+bool zcmu_copy_holds(const struct zcmu_copy_area *area, u64 bytes, u64 more_bytes)
 {
-	return area->pages_per_block * PAGE_SIZE;
+	return blocks_of(area, bytes) + blocks_of(area, more_bytes) <= area->nr_blocks;
 }
 
 /* Mark a gap's blocks as taken. area->lock is held. */
@@ -169,8 +170,8 @@ static int populate(struct zcmu_copy_area *area, const struct zcmu_extent *exten
  */
 int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes)
 {
-	u32 blocks = DIV_ROUND_UP(bytes, block_bytes(area));
-	u32 max_extents = min_t(u32, blocks, MAX_EXTENTS);
+	u64 blocks = blocks_of(area, bytes);
+	u32 max_extents = min_t(u64, blocks, MAX_EXTENTS);
 	u32 i;
 	int ret;
 
@@ -265,7 +266,7 @@ static void copy_payload(struct zcmu_copy_area *area, const struct zcmu_extents 
 		u32 done = 0;
 
 		while (done < sg->length && bytes) {
-			u32 sg_offset = sg->offset + done;
+			unsigned long sg_offset = (unsigned long)sg->offset + done;
 			struct page *sg_pg = nth_page(sg_page(sg), sg_offset >> PAGE_SHIFT);
 			struct page *page = xa_load(&area->pages, iter.index);
 			u32 chunk = min3(sg->length - done, bytes,

@@ -57,7 +57,7 @@ void zcmu_page_iter_init(struct zcmu_page_iter *iter, const struct se_cmd *se_cm
  */
 bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
 {
-	u32 begin, end;
+	u64 begin, end;
 
 	if (!iter->sg)
 		return false;
@@ -77,8 +77,8 @@ bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
 		iter->index++;
 		return true;
 	}
-	begin = iter->index ? iter->index * PAGE_SIZE : iter->seg_offset;
-	end = min_t(u32, iter->seg_offset + iter->seg_len, (iter->index + 1) * PAGE_SIZE);
+	begin = iter->index ? (u64)iter->index * PAGE_SIZE : iter->seg_offset;
+	end = min_t(u64, (u64)iter->seg_offset + iter->seg_len, ((u64)iter->index + 1) * PAGE_SIZE);
 	iter->offset = offset_in_page(begin);
 	iter->len = end - begin;
 	iter->is_edge = zcmu_page_is_edge(iter->seg_offset, iter->seg_len,

@@ -30,7 +30,7 @@ bool zcmu_walk_segment(struct zcmu_walk *walk, u32 offset, u32 len, u32 *first_p
 	if (walk->fill)
 		walk->page++;
 	*first_page = walk->page;
-	walk->page += (offset + len) / ZCMU_PLAN_PAGE;
+	walk->page += ((u64)offset + len) / ZCMU_PLAN_PAGE;
 	walk->fill = (offset + len) % ZCMU_PLAN_PAGE;
 	walk->started = true;
 	return new_run;

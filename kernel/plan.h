@@ -60,7 +60,7 @@ static inline bool zcmu_page_is_edge(u32 offset, u32 len, u32 index, u32 count)
 
 static inline u32 zcmu_segment_pages(u32 offset, u32 len)
 {
-	return (offset + len + ZCMU_PLAN_PAGE - 1) / ZCMU_PLAN_PAGE;
+	return ((u64)offset + len + ZCMU_PLAN_PAGE - 1) / ZCMU_PLAN_PAGE;
 }
 
 void zcmu_plan_init(struct zcmu_plan *plan);

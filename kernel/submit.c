@@ -69,10 +69,11 @@ static bool needs_clean_memory(const struct se_cmd *se_cmd)
 }
 
 /* Bytes of Data-In of a bidirectional command. */
-static u32 bidi_length(const struct se_cmd *se_cmd)
+static u64 bidi_length(const struct se_cmd *se_cmd)
 {
 	struct scatterlist *sg;
-	u32 i, bytes = 0;
+	u64 bytes = 0;
+	u32 i;
 
 	for_each_sg(se_cmd->t_bidi_data_sg, sg, se_cmd->t_bidi_data_nents, i)
 		bytes += sg->length;
@@ -131,10 +132,10 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
 	u32 bytes = se_cmd->t_data_nents ? se_cmd->data_length : 0;
-	u32 in_bytes = is_bidi(se_cmd) ? bidi_length(se_cmd) : 0;
+	u64 in_bytes = is_bidi(se_cmd) ? bidi_length(se_cmd) : 0;
 	int ret = 0;
 
-	if (!zcmu_copy_holds(area, bytes, in_bytes))
+	if (in_bytes > U32_MAX || !zcmu_copy_holds(area, bytes, in_bytes))
 		return -EMSGSIZE;
 	if (bytes)
 		ret = zcmu_copy_reserve(area, &cmd->out, bytes);
@@ -194,7 +195,7 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 		counters->bytes_edge += plan->edge_bytes;
 	} else if (cmd->out.nr || cmd->in.nr) {
 		counters->commands_copied++;
-		counters->bytes_copied += cmd->out.bytes + cmd->in.bytes;
+		counters->bytes_copied += (u64)cmd->out.bytes + cmd->in.bytes;
 	}
 	if (cmd->scrubbed)
 		counters->bytes_scrubbed += cmd->lent ? plan->bytes :

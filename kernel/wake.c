@@ -195,7 +195,8 @@ void zcmu_wake_count(struct zcmu_device *device, u32 bytes)
 	struct zcmu_wake *wake = &device->wake;
 
 	lockdep_assert_held(&device->lock);
-	WRITE_ONCE(wake->bytes, wake->bytes + bytes);
+	/* More would mean nothing else, and many of them together must not wrap around. */
+	WRITE_ONCE(wake->bytes, wake->bytes + min_t(u32, bytes, ENOUGH_BYTES));
 	/* The head must be visible before the count is: who counts it has the handler find it. */
 	smp_store_release(&wake->commands, wake->commands + 1);
 }

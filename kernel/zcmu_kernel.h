@@ -468,7 +468,7 @@ vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf)
 int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block);
 void zcmu_copy_destroy(struct zcmu_copy_area *area);
 u64 zcmu_copy_capacity(const struct zcmu_copy_area *area);
-bool zcmu_copy_holds(const struct zcmu_copy_area *area, u32 bytes, u32 more_bytes);
+bool zcmu_copy_holds(const struct zcmu_copy_area *area, u64 bytes, u64 more_bytes);
 int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes);
 void zcmu_copy_release(struct zcmu_copy_area *area, struct zcmu_extents *extents);
 void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
