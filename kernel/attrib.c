@@ -343,6 +343,8 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 	}
 	WRITE_ONCE(device->recover, mode);
 	zcmu_recover_tell(device);
+	/* If the ring is broken, what waits for its mending may have to fail now. */
+	zcmu_retry_waiting(device);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, recover);

@@ -21,14 +21,14 @@ static void mark_broken(struct zcmu_device *device, const char *why, u32 value)
 {
 	if (test_and_set_bit(ZCMU_DEV_BROKEN, &device->flags))
 		return;
-	pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
-			   device->name, why, value);
-	/*
-	 * No room will come up for those that wait for it: they fail like new ones. With
-	 * attrib/recover it does, when this handler has gone.
-	 */
 	if (READ_ONCE(device->recover) == ZCMU_RECOVER_OFF)
-		queue_work(zcmu_wq, &device->waiting_work);
+		pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands fail until action/reset_ring is written\n",
+				   device->name, why, value);
+	else
+		pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands wait until it is replaced\n",
+				   device->name, why, value);
+	/* What waits for room fails like new ones, unless attrib/recover will mend the ring. */
+	queue_work(zcmu_wq, &device->waiting_work);
 }
 
 /* May the handler answer a command in this state? */

@@ -12,14 +12,9 @@
 
 #include "zcmu_kernel.h"
 
-/* The handler has closed the device. uio's info_lock is held, as in the next. */
-void zcmu_recover_close(struct zcmu_device *device)
+/* Take everything off the ring, if commands are to fail or to be retried. */
+static void end_commands(struct zcmu_device *device, u8 mode)
 {
-	u8 mode = READ_ONCE(device->recover);
-
-	/* What it has answered is done, even if it died before it could say so. */
-	if (mode != ZCMU_RECOVER_OFF)
-		zcmu_complete_answers(device);
 	switch (mode) {
 	case ZCMU_RECOVER_FAIL:
 		zcmu_reset_ring(device, SAM_STAT_CHECK_CONDITION);
@@ -31,6 +26,17 @@ void zcmu_recover_close(struct zcmu_device *device)
 	case ZCMU_RECOVER_REISSUE:
 		break;
 	}
+}
+
+/* The handler has closed the device. uio's info_lock is held, as in zcmu_recover_open(). */
+void zcmu_recover_close(struct zcmu_device *device)
+{
+	u8 mode = READ_ONCE(device->recover);
+
+	/* What it has answered is done, even if it died before it could say so. */
+	if (mode != ZCMU_RECOVER_OFF)
+		zcmu_complete_answers(device);
+	end_commands(device, mode);
 }
 
 /*
@@ -103,18 +109,13 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 	}
 }
 
-/*
- * A handler opens the device: it finds every command that is out and wanted, and nothing
- * else.
- */
-void zcmu_recover_open(struct zcmu_device *device)
+/* Make the ring anew: it has every command that is out and wanted, and nothing else. */
+static void reissue(struct zcmu_device *device)
 {
 	struct zcmu_cmd *cmd;
 	LIST_HEAD(again);
 	LIST_HEAD(gone);
 
-	if (READ_ONCE(device->recover) != ZCMU_RECOVER_REISSUE)
-		return;
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
 	/* From here on new commands wait: their place on the ring is behind these. */
@@ -135,6 +136,20 @@ void zcmu_recover_open(struct zcmu_device *device)
 	zcmu_answer_all(device, &gone, SAM_STAT_TASK_ABORTED);
 	mutex_unlock(&device->recover_lock);
 	zcmu_retry_waiting(device);
+}
+
+/*
+ * A handler opens the device. A ring that is still broken was so before attrib/recover was
+ * set to what it is, and commands wait for its mending.
+ */
+void zcmu_recover_open(struct zcmu_device *device)
+{
+	u8 mode = READ_ONCE(device->recover);
+
+	if (mode == ZCMU_RECOVER_REISSUE)
+		reissue(device);
+	else if (test_bit(ZCMU_DEV_BROKEN, &device->flags))
+		end_commands(device, mode);
 }
 
 /* The handler is told by a flag that the ring is as zcmu_recover_open() left it. */

@@ -203,6 +203,17 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 }
 
 /*
+ * Is there no ring now, but will there be one again? One that recover.c makes anew is
+ * nearly there; one that the handler broke is mended when that has gone, if attrib/recover
+ * says so. Until then there is no room. device->lock is held.
+ */
+static bool is_to_be_mended(const struct zcmu_device *device)
+{
+	return device->reissuing || (test_bit(ZCMU_DEV_BROKEN, &device->flags) &&
+				     READ_ONCE(device->recover) != ZCMU_RECOVER_OFF);
+}
+
+/*
  * May commands be queued at all, and this one? device->lock is held, so an abort
  * that comes later finds the command where the caller puts it.
  * Return: 0, -EBUSY, -EIO, or -ECANCELED.
@@ -211,7 +222,7 @@ static int may_queue(const struct zcmu_cmd *cmd)
 {
 	if (test_bit(ZCMU_DEV_BLOCKED, &cmd->device->flags))
 		return -EBUSY;
-	if (test_bit(ZCMU_DEV_BROKEN, &cmd->device->flags))
+	if (test_bit(ZCMU_DEV_BROKEN, &cmd->device->flags) && !is_to_be_mended(cmd->device))
 		return -EIO;
 	if (cmd->se_cmd->transport_state & CMD_T_ABORTED)
 		return -ECANCELED;
@@ -235,7 +246,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 
 	if (ret)
 		return ret;
-	if (device->reissuing || !zcmu_ring_has_room(&device->ring, len))
+	if (is_to_be_mended(device) || !zcmu_ring_has_room(&device->ring, len))
 		return -ENOSPC;
 	if (cmd->lent && !zcmu_lend_begin(cmd))
 		return -EXFULL;
@@ -343,10 +354,10 @@ static sense_reason_t sense_of(int err)
 	}
 }
 
-/* Must a new command queue up behind others that wait for room? device->lock is held. */
+/* Must a new command queue up, behind others that wait for room or alone? device->lock is held. */
 static bool must_queue_up(const struct zcmu_device *device)
 {
-	return device->retrying || device->reissuing || !list_empty(&device->waiting);
+	return device->retrying || is_to_be_mended(device) || !list_empty(&device->waiting);
 }
 
 /* Room was freed: see whether somebody waits for it. */
