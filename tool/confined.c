@@ -75,9 +75,9 @@ static bool needs_network(const struct confined_wish *wish)
  */
 
 /* The keeper's descriptors are the keeper's: a lock on its runfile, its control socket. */
-static void let_go(int fd)
+static int let_go(int fd)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR), err = null < 0 ? -errno : 0;
 
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
@@ -86,6 +86,7 @@ static void let_go(int fd)
 	fcntl(KEEPER_FD, F_SETFD, FD_CLOEXEC);
 	close_range(KEEPER_FD + 1, ~0U, 0);
 	setsid();
+	return err;
 }
 
 static int become_user(const struct confined_wish *wish)
@@ -290,9 +291,10 @@ static void begin(int fd, const struct confined_wish *wish)
 {
 	int err;
 
-	let_go(fd);
+	err = let_go(fd);
 	zcmu_set_log(log_to_keeper);
-	err = become_user(wish);
+	if (!err)
+		err = become_user(wish);
 	if (err) {
 		say_done(err);
 		_exit(EXIT_FAILED);

@@ -27,6 +27,5 @@ void print_json(struct json_object *object)
 {
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
 					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	fflush(stdout);
 	json_object_put(object);
 }

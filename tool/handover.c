@@ -316,7 +316,10 @@ int handover_parse(const char *text, struct handover *ret)
 	if (sscanf(text, "%d,%d,%d,%d%c", &fds[0], &fds[1], &fds[2], &fds[3], &rest) != 4)
 		return -EINVAL;
 	for (i = 0; i < 4; i++) {
-		if ((i < 3 || fds[i] >= 0) && fcntl(fds[i], F_SETFD, FD_CLOEXEC))
+		if (i == 3 && fds[i] < 0)
+			continue;
+		/* What is printed must not go there. */
+		if (fds[i] <= STDERR_FILENO || fcntl(fds[i], F_SETFD, FD_CLOEXEC))
 			return -EBADF;
 	}
 	*ret = (struct handover){ .socket = fds[0], .runfile_fd = fds[1], .control_fd = fds[2],

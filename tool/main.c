@@ -46,7 +46,7 @@ void usage_error(const char *subcommand, const char *format, ...)
 	fprintf(stderr, "zcmu %s: %s; zcmu %s --help shows how\n", subcommand, message, subcommand);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const struct subcommand *sub;
 
@@ -68,4 +68,12 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr, "zcmu: there is no command \"%s\"; zcmu --help lists them\n", argv[1]);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	/* Before anything else is opened, by a plug-in's loader as well. */
+	if (standard_open())
+		return EXIT_FAILED;
+	return standard_end(run(argc, argv));
 }

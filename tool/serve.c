@@ -242,6 +242,13 @@ static int create_disk(struct serve *serve)
 	return err;
 }
 
+/* Nothing of it is undone: it waits for the next process. */
+static void leave_disk(struct serve *serve)
+{
+	serve->loopback.wwn[0] = '\0';
+	serve->backstore.name[0] = '\0';
+}
+
 /* Go on with a disk that is there. If that fails, it is left as it was. */
 static int take_over(struct serve *serve)
 {
@@ -361,17 +368,33 @@ static void announce_succession(struct serve *serve)
 	handover_end(&serve->handover);
 }
 
-static void announce(struct serve *serve, int report_fd)
+/* If nobody can be told of it, it is no use; what was taken over is left as it was. */
+static int print_device(struct serve *serve)
+{
+	int err;
+
+	if (printf("%s\n", serve->loopback.device) >= 0 && !fflush(stdout))
+		return 0;
+	err = -errno;
+	zcmu_error("%s: can't print its device, %s: %s", serve->name, serve->loopback.device,
+		   strerror(-err));
+	if (serve->takes_over)
+		leave_disk(serve);
+	return err;
+}
+
+static int announce(struct serve *serve, int report_fd)
 {
 	char line[64], size[32];
 	int n;
 
 	if (serve_is_successor(serve)) {
 		announce_succession(serve);
-		return;
+		return 0;
 	}
-	printf("%s\n", serve->loopback.device);
-	fflush(stdout);
+	n = print_device(serve);
+	if (n)
+		return n;
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
 			serve->name, serve->spec,
@@ -381,7 +404,7 @@ static void announce(struct serve *serve, int report_fd)
 		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
 		if (write(serve->ready_fd, line, (size_t)n) != n)
 			zcmu_warning("nobody reads the --ready-fd");
-		close(serve->ready_fd);
+		standard_give_up(serve->ready_fd);
 	}
 	if (report_fd >= 0) {
 		daemon_let_go();
@@ -389,6 +412,7 @@ static void announce(struct serve *serve, int report_fd)
 			zcmu_warning("nobody waits for the daemon");
 		close(report_fd);
 	}
+	return 0;
 }
 
 static int resize_here(void *argument, uint64_t size)
@@ -491,6 +515,10 @@ int serve_main(int argc, char **argv)
 	status = serve_parse(&serve, argc, argv);
 	if (status >= 0)
 		return status;
+	if (!serve_is_successor(&serve) && standard_was_closed(STDOUT_FILENO)) {
+		zcmu_error("the standard output is closed, where the disk's device is printed; let it be /dev/null if nobody wants to know");
+		return EXIT_FAILED;
+	}
 	if (serve.daemon && !serve_is_successor(&serve)) {
 		status = daemon_fork(&report_fd);
 		if (status >= 0)
@@ -501,8 +529,9 @@ int serve_main(int argc, char **argv)
 	signal_fd = daemon_block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);
 	if (!err) {
-		announce(&serve, report_fd);
-		err = wait_for_end(&serve, signal_fd);
+		err = announce(&serve, report_fd);
+		if (!err)
+			err = wait_for_end(&serve, signal_fd);
 	}
 	if (serve.is_over)
 		return leave(&serve);

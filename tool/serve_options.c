@@ -101,7 +101,8 @@ static int take_option(struct serve *serve, int option)
 		/* Somebody was told already. */
 		if (serve_is_successor(serve))
 			return -1;
-		if (!option_parse(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0) {
+		if (!option_parse(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0 ||
+		    standard_was_closed((int)fd)) {
 			usage_error("serve", "--ready-fd: \"%s\" is no open file descriptor", optarg);
 			return EXIT_USAGE;
 		}

@@ -176,6 +176,9 @@ static int watch(const struct backstore *backstore, bool json)
 			print_line_as_json(backstore->name, &delta);
 		else
 			print_line(&delta, line++ % 20 == 0);
+		/* Nobody can read it: main() says so. */
+		if (ferror(stdout))
+			return EXIT_OK;
 	}
 }
 

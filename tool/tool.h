@@ -40,6 +40,12 @@ extern const struct subcommand subcommands[];
 void usage_error(const char *subcommand, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* standard.c: descriptors 0, 1 and 2 */
+int standard_open(void);
+bool standard_was_closed(int fd);	/* when the program was started */
+void standard_give_up(int fd);
+int standard_end(int status);		/* an exit status, for one */
+
 /* the subcommands, one file each */
 int serve_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
