@@ -37,6 +37,25 @@ static int read_line(const char *path, char *line, size_t size)
 	return err;
 }
 
+/* A backstore as its name is given: "NAME", or "user_HBA/NAME" */
+struct wanted {
+	const char *name;
+	bool has_hba;
+	unsigned int hba;
+};
+
+static struct wanted parse_name(const char *text)
+{
+	struct wanted wanted = { .name = text };
+	int len = 0;
+
+	if (sscanf(text, "user_%u/%n", &wanted.hba, &len) == 1 && len) {
+		wanted.has_hba = true;
+		wanted.name = text + len;
+	}
+	return wanted;
+}
+
 /* Does a UIO device's name, "tcm-user/<hba>/<name>[/<config>]", mean the backstore? */
 static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
 {
@@ -53,28 +72,40 @@ static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
 	return !strncmp(rest, name, len) && (!rest[len] || rest[len] == '/');
 }
 
-/* Find /dev/uioN of the backstore. -ENOENT: there is none. */
-static int find_uio(const char *name, char *uio, size_t size, unsigned int *hba)
+/* The same of the wanted one, if only its name is known. */
+static bool is_wanted(const char *uio_name, const struct wanted *wanted, unsigned int *hba)
+{
+	return is_named(uio_name, wanted->name, hba) &&
+	       (!wanted->has_hba || *hba == wanted->hba);
+}
+
+/*
+ * Find /dev/uioN of the backstore, whose HBA is known then. -ENOENT: there is none;
+ * -ENOTUNIQ: there are several.
+ */
+static int find_uio(struct wanted *wanted, char *uio, size_t size)
 {
 	DIR *dir = opendir(SYS_UIO);
 	struct dirent *entry;
-	int err = -ENOENT;
+	unsigned int hba, found = 0;
 
 	if (!dir)
 		return -ENOENT;
-	while (err && (entry = readdir(dir))) {
+	while ((entry = readdir(dir))) {
 		char path[320], uio_name[512];
 
 		snprintf(path, sizeof(path), SYS_UIO "/%s/name", entry->d_name);
-		if (strncmp(entry->d_name, "uio", 3) || read_line(path, uio_name, sizeof(uio_name)))
+		if (strncmp(entry->d_name, "uio", 3) ||
+		    read_line(path, uio_name, sizeof(uio_name)) ||
+		    !is_wanted(uio_name, wanted, &hba))
 			continue;
-		if (is_named(uio_name, name, hba)) {
-			snprintf(uio, size, "%s", entry->d_name);
-			err = 0;
-		}
+		snprintf(uio, size, "%s", entry->d_name);
+		wanted->hba = hba;
+		found++;
 	}
 	closedir(dir);
-	return err;
+	wanted->has_hba = found == 1;
+	return found > 1 ? -ENOTUNIQ : found ? 0 : -ENOENT;
 }
 
 /* What sysfs says of an open UIO device. */
@@ -237,7 +268,20 @@ static void unmap_uio(struct zcmu_disk *disk)
 	munmap(map, size);
 }
 
-static int open_uio(struct zcmu_disk *disk, const char *uio, unsigned int hba)
+/* The number may have become that of another disk since it was looked up. */
+static int check_uio(const struct zcmu_disk *disk, const struct wanted *wanted, const char *path)
+{
+	char uio_name[512];
+	unsigned int hba;
+
+	if (!read_uio(disk->uio_fd, "name", uio_name, sizeof(uio_name)) &&
+	    is_wanted(uio_name, wanted, &hba))
+		return 0;
+	zcmu_error("%s: %s is another disk's now", disk->name, path);
+	return -ENODEV;
+}
+
+static int open_uio(struct zcmu_disk *disk, const char *uio, const struct wanted *wanted)
 {
 	char path[320];
 	int err;
@@ -250,9 +294,11 @@ static int open_uio(struct zcmu_disk *disk, const char *uio, unsigned int hba)
 			   err == -EBUSY ? "another process serves this disk" : strerror(-err));
 		return err;
 	}
-	err = map_uio(disk);
+	err = check_uio(disk, wanted, path);
+	if (!err)
+		err = map_uio(disk);
 	if (!err) {
-		err = reset_leftovers(disk, hba);
+		err = reset_leftovers(disk, wanted->hba);
 		if (err)
 			unmap_uio(disk);
 	}
@@ -283,25 +329,27 @@ static void disk_free(struct zcmu_disk *disk)
 
 int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
 {
+	struct wanted wanted = parse_name(name);
 	struct zcmu_disk *disk;
-	unsigned int hba;
 	char uio[256];
 	int err;
 
-	err = find_uio(name, uio, sizeof(uio), &hba);
-	if (err) {
+	err = find_uio(&wanted, uio, sizeof(uio));
+	if (err == -ENOTUNIQ)
+		zcmu_error("%s: several backstores have that name: say which, user_N/%s", name, name);
+	else if (err)
 		zcmu_error("%s: no UIO device has that name; is the backstore enabled?", name);
+	if (err)
 		return err;
-	}
-	disk = disk_alloc(name);
+	disk = disk_alloc(wanted.name);
 	if (!disk)
 		return -ENOMEM;
-	err = open_uio(disk, uio, hba);
+	err = open_uio(disk, uio, &wanted);
 	if (err) {
 		disk_free(disk);
 		return err;
 	}
-	read_configuration(disk, hba);
+	read_configuration(disk, wanted.hba);
 	*ret = disk;
 	return 0;
 }

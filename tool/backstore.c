@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -148,20 +149,33 @@ static int visit_all(visit_function visit, void *argument)
 	return ret;
 }
 
+struct search {
+	const char *name;
+	struct backstore *found;
+	bool is_found;
+};
+
+/* Other HBAs may have one of that name as well: ours is the one that is meant. */
 static int visit_find(unsigned int hba, const char *name, void *argument)
 {
-	struct backstore *backstore = argument;
+	struct search *search = argument;
+	struct backstore backstore;
 
-	if (strcmp(name, backstore->name))
+	if (strcmp(name, search->name))
 		return 0;
-	inspect(backstore, hba, name);
-	return 1;
+	inspect(&backstore, hba, name);
+	if (!search->is_found || backstore_is_ours(&backstore))
+		*search->found = backstore;
+	search->is_found = true;
+	return backstore_is_ours(&backstore);
 }
 
 int backstore_find(const char *name, struct backstore *ret)
 {
-	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	return visit_all(visit_find, ret) ? 0 : -ENOENT;
+	struct search search = { .name = name, .found = ret };
+
+	visit_all(visit_find, &search);
+	return search.is_found ? 0 : -ENOENT;
 }
 
 struct listing {
@@ -202,6 +216,46 @@ int backstore_list(struct backstore **ret, size_t *count)
 	*ret = listing.entries;
 	*count = listing.count;
 	return 0;
+}
+
+/*
+ * Its UIO device, and no other's: the number may have become that of another disk since it was
+ * looked up.
+ */
+int backstore_open_uio(const struct backstore *backstore)
+{
+	char path[32], name[512], wanted[NAME_MAX + 32];
+	struct stat st;
+	size_t len;
+	int fd, err;
+
+	snprintf(path, sizeof(path), "/dev/uio%d", backstore->uio);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		err = -errno;
+		zcmu_error("%s: can't open %s: %s", backstore->name, path,
+			   err == -EBUSY ? "another process serves this disk" : strerror(-err));
+		return err;
+	}
+	len = (size_t)snprintf(wanted, sizeof(wanted), "tcm-user/%u/%s", backstore->hba,
+			       backstore->name);
+	if (!fstat(fd, &st) && S_ISCHR(st.st_mode) &&
+	    !attribute_read(name, sizeof(name), "/sys/dev/char/%u:%u/name", major(st.st_rdev),
+			    minor(st.st_rdev)) &&
+	    !strncmp(name, wanted, len) && (!name[len] || name[len] == '/'))
+		return fd;
+	zcmu_error("%s: %s is another disk's now", backstore->name, path);
+	close(fd);
+	return -ENODEV;
+}
+
+/* Of all that may have its name, it is this one's ring. */
+int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **ret)
+{
+	char name[NAME_MAX + 32];
+
+	snprintf(name, sizeof(name), "user_%u/%s", backstore->hba, backstore->name);
+	return zcmu_disk_open(name, ret);
 }
 
 /* Does this process have the device open? Seen from outside, so that nobody is disturbed. */
@@ -251,7 +305,7 @@ const char *backstore_state(const struct backstore *backstore)
 
 	if (backstore->uio < 0)
 		return "disabled";
-	if ((is_ours && runfile_pid(backstore->name)) || backstore_is_served(backstore))
+	if ((is_ours && runfile_is_held(backstore->name)) || backstore_is_served(backstore))
 		return "served";
 	return is_ours || !geteuid() ? "not served" : "unknown";
 }

@@ -6,9 +6,11 @@
  * has one request. Only root gets as far as asking.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -19,6 +21,7 @@
 
 #define REQUEST_SECONDS	5	/* for a client to say what it wants */
 #define ANSWER_SECONDS	150
+#define BACKLOG		128	/* all of them wait while a request is carried out */
 
 /* What is said while a request is carried out is for who has asked. */
 static __thread char *answer;
@@ -46,12 +49,22 @@ int control_open(const char *name, struct control *ret)
 	unlink(address.sun_path);
 	if (ret->fd >= 0 && !bind(ret->fd, (const struct sockaddr *)&address, sizeof(address))) {
 		snprintf(ret->path, sizeof(ret->path), "%s", address.sun_path);
-		if (!chmod(ret->path, 0600) && !listen(ret->fd, 8))
+		if (!chmod(ret->path, 0600) && !listen(ret->fd, BACKLOG))
 			return 0;
 	}
 	err = -errno;
 	zcmu_error("%s: can't make %s: %s", name, address.sun_path, strerror(-err));
-	control_close(ret);
+	control_close(ret, true);
+	return err;
+}
+
+/* Who connects is told that it is this process that listens, not the one that did. */
+int control_own(const struct control *control)
+{
+	int err = listen(control->fd, BACKLOG) ? -errno : 0;
+
+	if (err)
+		zcmu_error("can't listen at %s: %s", control->path, strerror(-err));
 	return err;
 }
 
@@ -65,9 +78,10 @@ void control_inherit(const char *name, int fd, struct control *ret)
 	snprintf(ret->path, sizeof(ret->path), "%s", address.sun_path);
 }
 
-void control_close(struct control *control)
+/* @is_ours: the name is, so that the file is no other process's by now. */
+void control_close(struct control *control, bool is_ours)
 {
-	if (control->path[0])
+	if (control->path[0] && is_ours)
 		unlink(control->path);
 	if (control->fd >= 0)
 		close(control->fd);
@@ -176,6 +190,74 @@ static int exchange(int fd, const char *name, const char *request, char *said, s
 	return ok ? 0 : -EIO;
 }
 
+/*
+ * Who listens there? Return: a descriptor that is connected; -ESRCH: nobody; -EACCES: it isn't
+ * for us to ask. Quiet. @pid: of who listens; 0: not known, or not to be seen from here, a PID
+ * namespace where it has no number
+ */
+static int connect_to_server(const char *name, pid_t *pid)
+{
+	struct sockaddr_un address;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int fd, err;
+
+	*pid = 0;
+	make_path(name, &address);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address))) {
+		err = errno == ENOENT || errno == ECONNREFUSED ? -ESRCH : -errno;
+		close(fd);
+		return err;
+	}
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		*pid = peer.pid;
+	return fd;
+}
+
+int control_find_server(const char *name, pid_t *pid)
+{
+	int fd = connect_to_server(name, pid);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+bool control_is_served(const char *name)
+{
+	pid_t pid;
+	int err = control_find_server(name, &pid);
+
+	/* It is there, and has no time. */
+	return !err || err == -EAGAIN;
+}
+
+/*
+ * A pid is another process's as soon as its own has ended: so who was connected to must live
+ * when the pidfd is made, and that is so if the connection hasn't ended then.
+ */
+int control_server_pidfd(const char *name, pid_t *pid)
+{
+	struct pollfd end = { .fd = connect_to_server(name, pid) };
+	int fd;
+
+	if (end.fd < 0)
+		return end.fd;
+	fd = *pid ? pidfd_open(*pid, 0) : -EXDEV;
+	if (*pid && fd < 0)
+		fd = -errno;
+	if (fd >= 0 && poll(&end, 1, 0)) {
+		close(fd);
+		fd = -ESRCH;
+	}
+	close(end.fd);
+	return fd;
+}
+
 int control_ask_for(const char *name, const char *request, char *said, size_t size)
 {
 	struct sockaddr_un address;
@@ -198,13 +280,4 @@ int control_ask_for(const char *name, const char *request, char *said, size_t si
 int control_ask(const char *name, const char *request)
 {
 	return control_ask_for(name, request, NULL, 0);
-}
-
-/* Of a process that died */
-void control_clean_up(const char *name)
-{
-	struct sockaddr_un address;
-
-	make_path(name, &address);
-	unlink(address.sun_path);
 }

@@ -40,7 +40,7 @@ void disk_name_make(const char *spec, char *name)
 	}
 	for (i = 0; i < 1000; i++) {
 		snprintf(name, NAME_MAX_LEN + 1, "%.*s%u", kind_len(spec), spec, i);
-		if (!runfile_pid(name) && backstore_find(name, &other))
+		if (!runfile_is_held(name) && backstore_find(name, &other))
 			return;
 	}
 }
@@ -67,7 +67,7 @@ void disk_name_find(const char *spec, const char *absolute, char *name)
 	if (names_a_file(spec) || backstore_list(&all, &count))
 		return;
 	for (i = 0; i < count; i++) {
-		if (!is_made_of(all[i].name, spec) || runfile_pid(all[i].name))
+		if (!is_made_of(all[i].name, spec) || runfile_is_held(all[i].name))
 			continue;
 		backstore_serial(all[i].name, absolute, serial, sizeof(serial));
 		if (takeover_is_left_of(&all[i], serial)) {

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -275,6 +276,18 @@ void heir_pass_signals(pid_t pid)
 		kill(pid, SIGTERM);
 }
 
+static void pass_on(const char *name, int number)
+{
+	pid_t pid;
+	int fd = control_server_pidfd(name, &pid);
+
+	if (fd < 0)
+		return;
+	if (pid != getpid())
+		pidfd_send_signal(fd, number, NULL, 0);
+	close(fd);
+}
+
 int heir_wait(const char *name)
 {
 	int number, status, last = 0;
@@ -292,11 +305,8 @@ int heir_wait(const char *name)
 			last = status;
 		if (pid < 0)
 			return WIFEXITED(last) ? WEXITSTATUS(last) : EXIT_FAILED;
-		if (!sigwait(&set, &number) && number != SIGCHLD) {
-			pid = runfile_pid(name);
-			if (pid && pid != getpid())
-				kill(pid, number);
-		}
+		if (!sigwait(&set, &number) && number != SIGCHLD)
+			pass_on(name, number);
 	}
 }
 

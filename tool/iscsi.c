@@ -195,8 +195,14 @@ int iscsi_lock(void)
 		zcmu_error("can't open " LOCK ": %s", strerror(-err));
 		return err;
 	}
-	while (flock(fd, LOCK_EX) && errno == EINTR)
-		;
+	while (flock(fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		err = -errno;
+		zcmu_error("can't lock " LOCK ": %s", strerror(-err));
+		close(fd);
+		return err;
+	}
 	return fd;
 }
 

@@ -209,20 +209,15 @@ int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint6
 		 const char *serial)
 {
 	struct message message = { .type = MESSAGE_SERVE, .size = size };
-	char path[32];
 	int fd, err;
 
 	err = scrub_reads(backstore);
 	if (err)
 		return err;
 	snprintf(message.text, sizeof(message.text), "%s", serial);
-	snprintf(path, sizeof(path), "/dev/uio%d", backstore->uio);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		err = -errno;
-		zcmu_error("%s: can't open %s: %s", backstore->name, path, strerror(-err));
-		return err;
-	}
+	fd = backstore_open_uio(backstore);
+	if (fd < 0)
+		return fd;
 	err = ask(keeper, &message, fd);
 	/* The ring is the other's alone: when it dies, nobody has the device open. */
 	close(fd);

@@ -69,7 +69,7 @@ static int resize(const char *name, uint64_t size, bool may_shrink)
 		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
 		return EXIT_FAILED;
 	}
-	if (!runfile_pid(name)) {
+	if (!runfile_is_held(name)) {
 		zcmu_error("%s: no zcmu serve serves it: change its size with what does, or by serving it", name);
 		return EXIT_FAILED;
 	}

@@ -1,116 +1,228 @@
 // SPDX-License-Identifier: MIT
 /*
- * /run/zcmu/NAME: holds the pid of the process that serves the disk, which keeps it
- * locked. A file that isn't locked is a crashed run's.
+ * Who has the name of a disk. /run/zcmu/.NAME.lock is locked by the process that serves the
+ * disk, and root alone can open it, so that nobody else can lock it. /run/zcmu/NAME tells
+ * people the pid. Nothing is done to a process because of that number: which process it is
+ * says the control socket. Files without a lock are a crashed run's.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
 
-/* Did its owner remove the file between our open() and our lock? Once more, then. */
-static bool was_removed(int fd)
+static void make_path(const char *name, char *path, size_t size)
 {
-	struct stat st;
+	snprintf(path, size, RUN_DIR "/%s", name);
+}
 
-	if (fstat(fd, &st) || st.st_nlink)
-		return false;
-	close(fd);
-	return true;
+/* Not the name of a disk: those begin with a letter or a digit. */
+static void make_lock_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, RUN_DIR "/.%s.lock", name);
+}
+
+/* Is the open file still the one of that path? It may have been removed, and made anew. */
+static bool is_at(int fd, const char *path)
+{
+	struct stat open_file, there;
+
+	return !fstat(fd, &open_file) && !lstat(path, &there) &&
+	       open_file.st_dev == there.st_dev && open_file.st_ino == there.st_ino;
+}
+
+/* Of the open file, not of a process: who inherits the descriptor inherits the lock. */
+static int lock(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (!fcntl(fd, F_OFD_SETLK, &whole))
+		return 0;
+	return errno == EACCES || errno == EAGAIN ? -EEXIST : -errno;
+}
+
+/* Return: a descriptor of the locked file; -EEXIST: somebody else has it locked. Quiet */
+static int open_and_lock(const char *path)
+{
+	int fd, err;
+
+	for (;;) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return -errno;
+		err = lock(fd);
+		/* Did its owner remove the file between our open() and our lock? Once more, then. */
+		if (!err && is_at(fd, path))
+			return fd;
+		close(fd);
+		if (err)
+			return err;
+	}
 }
 
 int runfile_create(const char *name, struct runfile *ret)
 {
-	int err;
+	char path[PATH_MAX];
+	int err = 0;
 
+	*ret = (struct runfile){ .fd = -1 };
 	if (mkdir(RUN_DIR, 0755) && errno != EEXIST) {
 		err = -errno;
 		zcmu_error("can't make " RUN_DIR ": %s", strerror(-err));
 		return err;
 	}
-	snprintf(ret->path, sizeof(ret->path), RUN_DIR "/%s", name);
-	do {
-		ret->fd = open(ret->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-		if (ret->fd < 0) {
-			err = -errno;
-			zcmu_error("can't make %s: %s", ret->path, strerror(-err));
-			return err;
-		}
-		if (flock(ret->fd, LOCK_EX | LOCK_NB)) {
-			zcmu_error("%s: this name is in use; choose another with --name, or end that disk with \"zcmu stop %s\"",
-				   name, name);
+	make_lock_path(name, path, sizeof(path));
+	ret->fd = open_and_lock(path);
+	if (ret->fd < 0)
+		err = ret->fd;
+	/* A process of an older zcmu has another lock. */
+	else if (control_is_served(name))
+		err = -EEXIST;
+	if (err == -EEXIST)
+		zcmu_error("%s: this name is in use; choose another with --name, or end that disk with \"zcmu stop %s\"",
+			   name, name);
+	else if (err)
+		zcmu_error("can't lock %s: %s", path, strerror(-err));
+	if (err) {
+		if (ret->fd >= 0)
 			close(ret->fd);
-			return -EEXIST;
-		}
-	} while (was_removed(ret->fd));
-	err = runfile_renew(ret);
-	if (err)
-		runfile_remove(ret);
-	return err;
+		ret->fd = -1;
+		return err;
+	}
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	return 0;
 }
 
-/* Write our pid to it. */
-int runfile_renew(const struct runfile *runfile)
+/* Write our pid for people: whose disk it is, by this lock, since now. */
+int runfile_write_pid(const struct runfile *runfile)
 {
-	char pid[32];
+	char path[PATH_MAX], pid[32];
 	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	int fd;
 
-	if (!ftruncate(runfile->fd, 0) && pwrite(runfile->fd, pid, (size_t)n, 0) == n)
+	make_path(runfile->name, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* Whoever reads it meanwhile finds a whole first line. */
+	if (fd >= 0 && pwrite(fd, pid, (size_t)n, 0) == n && !ftruncate(fd, n)) {
+		close(fd);
 		return 0;
-	zcmu_error("can't write %s", runfile->path);
+	}
+	zcmu_error("can't write %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 	return -EIO;
 }
 
 /* From the process that has served the disk so far; with its lock. */
-void runfile_inherit(const char *name, int fd, struct runfile *ret)
+int runfile_inherit(const char *name, int fd, struct runfile *ret)
 {
-	ret->fd = fd;
-	snprintf(ret->path, sizeof(ret->path), RUN_DIR "/%s", name);
+	char path[PATH_MAX];
+
+	*ret = (struct runfile){ .fd = fd };
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	make_lock_path(name, path, sizeof(path));
+	if (is_at(fd, path))
+		return 0;
+	/* An older zcmu's, which stays locked as well: the process before may go on. */
+	ret->fd = open_and_lock(path);
+	if (ret->fd >= 0)
+		return 0;
+	zcmu_error("%s: can't lock %s: %s", name, path, strerror(-ret->fd));
+	return ret->fd;
 }
 
-/* The name is given free by the unlock: so the file goes first. */
+/* Are the files of the name still ours, or has somebody removed them, and another the name? */
+bool runfile_is_ours(const struct runfile *runfile)
+{
+	char path[PATH_MAX];
+
+	make_lock_path(runfile->name, path, sizeof(path));
+	return runfile->fd >= 0 && is_at(runfile->fd, path);
+}
+
+/* The name is given free by the unlock: so the files go first. */
 void runfile_remove(struct runfile *runfile)
 {
-	unlink(runfile->path);
+	char path[PATH_MAX];
+
+	if (runfile->fd < 0)
+		return;
+	if (runfile_is_ours(runfile)) {
+		make_path(runfile->name, path, sizeof(path));
+		unlink(path);
+		make_lock_path(runfile->name, path, sizeof(path));
+		unlink(path);
+	}
 	close(runfile->fd);
 	runfile->fd = -1;
 }
 
-/* Return: an open descriptor if somebody has the file locked, or -1. */
-static int open_locked(const char *name)
+/*
+ * Seen from outside, where nothing is locked, so that nobody is disturbed
+ */
+
+/* Who may not open the file can still read of its lock. */
+static bool is_in_list_of_locks(const char *path)
 {
+	FILE *file = fopen("/proc/locks", "re");
+	unsigned int major_number, minor_number;
+	uint64_t inode;
+	bool found = false;
+	char line[256];
+	struct stat st;
+
+	if (file && !stat(path, &st)) {
+		while (!found && fgets(line, sizeof(line), file))
+			found = sscanf(line, "%*d: OFDLCK %*s %*s %*d %x:%x:%" SCNu64,
+				       &major_number, &minor_number, &inode) == 3 &&
+				makedev(major_number, minor_number) == st.st_dev &&
+				inode == st.st_ino;
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static bool is_locked(const char *name)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX];
+	bool locked;
 	int fd;
 
-	snprintf(path, sizeof(path), RUN_DIR "/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	make_lock_path(name, path, sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return -1;
-	if (flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK)
-		return fd;
+		return errno == EACCES && is_in_list_of_locks(path);
+	locked = fcntl(fd, F_OFD_GETLK, &whole) || whole.l_type != F_UNLCK;
 	close(fd);
-	return -1;
+	return locked;
+}
+
+bool runfile_is_held(const char *name)
+{
+	return is_locked(name) || control_is_served(name);
 }
 
 pid_t runfile_pid(const char *name)
 {
-	char text[32] = "";
-	int fd = open_locked(name);
-	pid_t pid = 0;
+	char path[PATH_MAX], text[32];
+	pid_t pid;
 
-	if (fd < 0)
+	if (control_find_server(name, &pid) != -EACCES)
+		return pid;
+	/* Not for us to ask: what the file says, then. */
+	make_path(name, path, sizeof(path));
+	if (!is_locked(name) || attribute_read(text, sizeof(text), "%s", path))
 		return 0;
-	if (read(fd, text, sizeof(text) - 1) > 0)
-		pid = (pid_t)strtol(text, NULL, 10);
-	close(fd);
-	return pid;
+	return (pid_t)strtol(text, NULL, 10);
 }
 
 int runfile_wait_until_gone(const char *name, int seconds)
@@ -120,27 +232,11 @@ int runfile_wait_until_gone(const char *name, int seconds)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	deadline = now.tv_sec + seconds;
-	while (runfile_pid(name)) {
+	while (runfile_is_held(name)) {
 		nanosleep(&pause, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec > deadline)
 			return -ETIMEDOUT;
 	}
 	return 0;
-}
-
-void runfile_clean_up(const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), RUN_DIR "/%s", name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		control_clean_up(name);
-		unlink(path);
-	}
-	close(fd);
 }

@@ -45,10 +45,10 @@ static int claim_name(struct serve *serve)
 	int err;
 
 	if (serve_is_successor(serve)) {
-		runfile_inherit(serve->name, serve->handover.runfile_fd, &serve->runfile);
 		control_inherit(serve->name, serve->handover.control_fd, &serve->control);
 		serve->takes_over = true;
-		return handover_wait(&serve->handover);
+		err = runfile_inherit(serve->name, serve->handover.runfile_fd, &serve->runfile);
+		return err ? err : handover_wait(&serve->handover);
 	}
 	err = check_name(serve);
 	if (!err)
@@ -56,7 +56,17 @@ static int claim_name(struct serve *serve)
 	if (!err)
 		err = control_open(serve->name, &serve->control);
 	/* Once more: whoever had it until now may have left a disk, or removed it. */
-	return err ? err : check_name(serve);
+	if (!err)
+		err = check_name(serve);
+	return err ? err : runfile_write_pid(&serve->runfile);
+}
+
+/* It was another process's: show that it is ours now. */
+int serve_own_name(struct serve *serve)
+{
+	int err = control_own(&serve->control);
+
+	return err ? err : runfile_write_pid(&serve->runfile);
 }
 
 static void is_ready(void *argument)
@@ -204,7 +214,7 @@ static int open_ring(struct serve *serve)
 	if (serve->user.name[0])
 		return keeper_serve(&serve->keeper, &serve->backstore, serve->shape.size,
 				    serve->serial);
-	err = zcmu_disk_open(serve->name, &serve->disk);
+	err = backstore_open_disk(&serve->backstore, &serve->disk);
 	return err ? err : start_serving(serve);
 }
 
@@ -268,11 +278,9 @@ static int take_over(struct serve *serve)
 	if (!err && loopback_find(&serve->backstore, &serve->loopback))
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (!err && serve_is_successor(serve))
-		err = runfile_renew(&serve->runfile);
-	if (err) {
-		serve->loopback.wwn[0] = '\0';
-		serve->backstore.name[0] = '\0';
-	}
+		err = serve_own_name(serve);
+	if (err)
+		leave_disk(serve);
 	return err;
 }
 
@@ -348,9 +356,8 @@ static int tear_down(struct serve *serve)
 	zcmu_store_close(serve->store);
 	if (serve_is_successor(serve))
 		return err;
-	control_close(&serve->control);
-	if (serve->runfile.fd >= 0)
-		runfile_remove(&serve->runfile);
+	control_close(&serve->control, runfile_is_ours(&serve->runfile));
+	runfile_remove(&serve->runfile);
 	return err;
 }
 

@@ -55,6 +55,7 @@ int serve_parse(struct serve *serve, int argc, char **argv);
 /* serve.c */
 int serve_open_store(struct serve *serve);
 int serve_take_disk(struct serve *serve);
+int serve_own_name(struct serve *serve);
 void serve_stop(struct serve *serve);
 
 /* upgrade.c */

@@ -9,11 +9,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
 
 #define STOP_SECONDS	120
+#define FIND_TRIES	250	/* 5 s */
 
 /*
  * Clearing away a dead disk takes somebody who answers the commands of its removal (a
@@ -77,7 +80,7 @@ static int detach_served(const struct backstore *backstore)
 	backstore_path(backstore, path, sizeof(path));
 	err = attribute_write("2", "%s/action/reset_ring", path);
 	if (!err)
-		err = zcmu_disk_open(backstore->name, &wake.disk);
+		err = backstore_open_disk(backstore, &wake.disk);
 	if (!err)
 		err = zcmu_store_open_ops(&gone_store, "", &options, &wake.store);
 	if (!err)
@@ -98,14 +101,30 @@ int stop_detach(const struct backstore *backstore)
 	return backstore->uio < 0 ? detach(backstore) : detach_served(backstore);
 }
 
-static int clean_up(const struct backstore *backstore)
+/* The name is ours meanwhile: nobody takes the disk over, or cleans up as well. */
+static int clean_up(const char *name)
 {
-	int err = stop_detach(backstore);
+	struct backstore backstore;
+	struct runfile runfile;
+	struct control control;
+	int err = runfile_create(name, &runfile);
 
+	if (err)
+		return err;
+	/* Who had the name until now may have done something with the disk. */
+	err = backstore_find(name, &backstore);
+	if (!err && !takeover_is_orphan(&backstore))
+		err = -EBUSY;
+	if (err)
+		zcmu_error("%s: another process has served or removed it meanwhile", name);
 	if (!err)
-		err = backstore_remove(backstore);
+		err = stop_detach(&backstore);
 	if (!err)
-		runfile_clean_up(backstore->name);	/* and with it the control socket */
+		err = backstore_remove(&backstore);
+	/* With it goes the dead one's socket. */
+	control_inherit(name, -1, &control);
+	control_close(&control, !err && runfile_is_ours(&runfile));
+	runfile_remove(&runfile);
 	return err;
 }
 
@@ -126,7 +145,7 @@ static int stop_dead(const char *name)
 		zcmu_error("%s: another program than zcmu serves it (uio%d)", name, backstore.uio);
 		return EXIT_FAILED;
 	}
-	if (clean_up(&backstore))
+	if (clean_up(name))
 		return EXIT_FAILED;
 	fprintf(stderr, "zcmu: %s: its process was dead; what it had left is removed\n", name);
 	return EXIT_OK;
@@ -187,12 +206,39 @@ static bool is_in_use(const char *name)
 	return true;
 }
 
-static int stop_process(const char *name, pid_t pid)
+/* Who has just taken the name listens in a moment; who has ended lets go of it in one. */
+static int find_process(const char *name, pid_t *pid)
 {
-	if (kill(pid, SIGTERM)) {
-		zcmu_error("%s: can't signal its process, %d: %s", name, (int)pid, strerror(errno));
-		return EXIT_FAILED;
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	int fd, tries = 0;
+
+	for (;;) {
+		fd = control_server_pidfd(name, pid);
+		if (fd != -ESRCH || !runfile_is_held(name) || ++tries == FIND_TRIES)
+			return fd;
+		nanosleep(&pause, NULL);
 	}
+}
+
+static int stop_process(const char *name)
+{
+	pid_t pid;
+	int fd = find_process(name, &pid), err = fd < 0 ? fd : 0;
+
+	if (!err && pidfd_send_signal(fd, SIGTERM, NULL, 0))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err == -EXDEV)
+		zcmu_error("%s: its process has no pid here (it is in another PID namespace, a container's perhaps): stop the disk there",
+			   name);
+	/* It has ended by itself meanwhile. */
+	else if (err == -ESRCH && !runfile_is_held(name))
+		err = 0;
+	else if (err)
+		zcmu_error("%s: can't signal its process, %d: %s", name, (int)pid, strerror(-err));
+	if (err)
+		return EXIT_FAILED;
 	if (runfile_wait_until_gone(name, STOP_SECONDS)) {
 		zcmu_error("%s: its process, %d, has not ended after %d s: is its store stuck?", name,
 			   (int)pid, STOP_SECONDS);
@@ -220,7 +266,6 @@ int stop_main(int argc, char **argv)
 	bool force = false;
 	const char *name;
 	int option;
-	pid_t pid;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
@@ -246,6 +291,5 @@ int stop_main(int argc, char **argv)
 	}
 	if (!force && is_in_use(name))
 		return EXIT_FAILED;
-	pid = runfile_pid(name);
-	return pid ? stop_process(name, pid) : stop_dead(name);
+	return runfile_is_held(name) ? stop_process(name) : stop_dead(name);
 }

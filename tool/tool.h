@@ -93,6 +93,8 @@ bool backstore_is_ours(const struct backstore *backstore);
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret);
 int backstore_remove(const struct backstore *backstore);
+int backstore_open_uio(const struct backstore *backstore);	/* a descriptor */
+int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **ret);
 void backstore_serial(const char *name, const char *spec, char *serial, size_t size);
 void backstore_path(const struct backstore *backstore, char *path, size_t size);
 
@@ -174,19 +176,20 @@ int iscsi_attach(const struct backstore *backstore, const struct iscsi_wish *wis
 bool iscsi_is_leftover(const char *target);
 int iscsi_detach(const struct backstore *backstore, const char *target);
 
-/* runfile.c: which process serves a disk */
+/* runfile.c: who has a disk's name */
 struct runfile {
-	int fd;
-	char path[PATH_MAX];
+	int fd;				/* locked */
+	char name[NAME_MAX_LEN + 1];
 };
 
 int runfile_create(const char *name, struct runfile *ret);
+int runfile_write_pid(const struct runfile *runfile);
+int runfile_inherit(const char *name, int fd, struct runfile *ret);
+bool runfile_is_ours(const struct runfile *runfile);
 void runfile_remove(struct runfile *runfile);
-int runfile_renew(const struct runfile *runfile);	/* it was another process's */
-void runfile_inherit(const char *name, int fd, struct runfile *ret);
-pid_t runfile_pid(const char *name);	/* quiet; 0: nobody */
+bool runfile_is_held(const char *name);	/* by any process */
+pid_t runfile_pid(const char *name);	/* for people: see control_server_pidfd(); 0: none */
 int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */
-void runfile_clean_up(const char *name);	/* quiet; of a process that died */
 
 /* control.c: asking the process that serves a disk */
 #define CONTROL_MAX	4096		/* bytes of a request, and of an answer */
@@ -202,12 +205,15 @@ typedef int (*control_function)(char **words, size_t count, void *argument);
 
 int control_open(const char *name, struct control *ret);
 void control_inherit(const char *name, int fd, struct control *ret);
-void control_close(struct control *control);
+int control_own(const struct control *control);
+void control_close(struct control *control, bool is_ours);
 void control_handle(struct control *control, control_function function, void *argument);
 bool control_takes(const char *message);	/* is it for who has asked? */
 int control_ask(const char *name, const char *request);
 int control_ask_for(const char *name, const char *request, char *said, size_t size);
-void control_clean_up(const char *name);	/* quiet */
+bool control_is_served(const char *name);
+int control_find_server(const char *name, pid_t *pid);	/* quiet; -ESRCH, -EACCES */
+int control_server_pidfd(const char *name, pid_t *pid);	/* quiet; -ESRCH; -EXDEV: no pid here */
 
 /* resize.c */
 typedef int (*resize_function)(void *argument, uint64_t size);

@@ -57,7 +57,7 @@ static void go_on(struct serve *serve)
 	if (!err)
 		err = serve_take_disk(serve);
 	if (!err)
-		err = runfile_renew(&serve->runfile);
+		err = serve_own_name(serve);
 	serve->is_over = err;
 	if (err)
 		zcmu_error("%s: it can't be served any more; its commands wait for a \"zcmu serve\" like the one before",
@@ -142,7 +142,7 @@ static int upgrade(const char *name, const char *program)
 		zcmu_error("upgrading a disk takes root");
 		return EXIT_FAILED;
 	}
-	if (!runfile_pid(name)) {
+	if (!runfile_is_held(name)) {
 		zcmu_error("%s: no zcmu serve serves it; \"zcmu serve\" takes over the disk of one that has died",
 			   name);
 		return EXIT_FAILED;
