@@ -195,7 +195,19 @@ struct zcmu_store_ops {
 	 */
 	int (*resize)(struct zcmu_store *store, uint64_t size);
 	void (*map)(struct zcmu_store *store, struct zcmu_io *io);
+
+	/*
+	 * Optional: which bytes are these, told from all others that may have the same name
+	 * one day: a file's device, inode and time of birth, say. @text gets printable
+	 * characters without blanks, the same whoever asks, for as long as it is the same.
+	 * @store: right after open(). @store NULL: what @argument names now, which somebody may
+	 * have in use, and is not disturbed; -EOPNOTSUPP if that can't be told.
+	 */
+	int (*identity)(struct zcmu_store *store, const char *argument, char *text, size_t size);
 };
+
+/* Bytes for an identity, with its end */
+#define ZCMU_STORE_IDENTITY_MAX	256
 
 /*
  * A plug-in has this, and is found by it. What .name says is the file's name as well.

@@ -52,6 +52,14 @@ void zcmu_store_close(struct zcmu_store *store);
 int zcmu_store_flags(const char *spec, uint32_t *ret);
 
 /*
+ * Which bytes an open store has, and which those are that a spec names now, without opening it:
+ * two texts that differ are two stores, whatever their names. Quiet. ZCMU_STORE_IDENTITY_MAX bytes are
+ * room enough. -EOPNOTSUPP: this store can't tell.
+ */
+int zcmu_store_identity(const struct zcmu_store *store, char *text, size_t size);
+int zcmu_store_identify(const char *spec, char *text, size_t size);
+
+/*
  * A store without a disk: may it be asked for something, and ask. The caller has filled in
  * all of the request, with a done, and queue if the store has queues: it opens, submits,
  * polls and reaps them as zcmu_disk_serve() would.

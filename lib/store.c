@@ -41,6 +41,8 @@ const struct zcmu_store_ops *const *zcmu_layer_list(void)
 struct opened {
 	struct zcmu_store store;
 	struct zcmu_store_ops ops;
+	char identity[ZCMU_STORE_IDENTITY_MAX];
+	int identity_error;
 };
 
 /*
@@ -266,6 +268,24 @@ int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, 
 	return 0;
 }
 
+/* @store NULL: of what @argument names. It is kept in places where a blank would end it. */
+static int identify(const struct zcmu_store_ops *ops, struct zcmu_store *store,
+		    const char *argument, char *text, size_t size)
+{
+	const char *c;
+	int err;
+
+	if (!ops->identity)
+		return -EOPNOTSUPP;
+	text[0] = '\0';
+	err = ops->identity(store, argument, text, size);
+	for (c = text; !err && *c; c++) {
+		if (*c <= ' ' || *c > '~')
+			err = -EPROTO;
+	}
+	return err || text[0] ? err : -EOPNOTSUPP;
+}
+
 int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 			const struct zcmu_store_options *options, struct zcmu_store **ret)
 {
@@ -301,8 +321,20 @@ int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
 		zcmu_store_close(store);
 		return err;
 	}
+	opened->identity_error = identify(&opened->ops, store, argument, opened->identity,
+					  sizeof(opened->identity));
 	*ret = store;
 	return 0;
+}
+
+int zcmu_store_identity(const struct zcmu_store *store, char *text, size_t size)
+{
+	const struct opened *opened =
+		(const void *)((const char *)store - offsetof(struct opened, store));
+
+	if (opened->identity_error)
+		return opened->identity_error;
+	return (size_t)snprintf(text, size, "%s", opened->identity) < size ? 0 : -ERANGE;
 }
 
 /* Names of all stores, for somebody who has none of them. */
@@ -388,6 +420,23 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
 	err = find_by_spec(spec, &ops, &argument);
 	return err ? err : zcmu_store_open_ops(ops, argument, options, ret);
+}
+
+int zcmu_store_identify(const char *spec, char *text, size_t size)
+{
+	const struct zcmu_store_ops *ops = find_layer(spec);
+	struct zcmu_store_ops copy;
+	const char *argument;
+	int err = 0;
+
+	if (ops)
+		argument = spec + strlen(ops->name);
+	else
+		err = find_by_spec(spec, &ops, &argument);
+	/* A plug-in's may be shorter than ours. */
+	if (!err)
+		err = zcmu_ops_copy(&copy, ops, spec);
+	return err ? err : identify(&copy, NULL, argument, text, size);
 }
 
 /* Layers keep nothing from the store: they have no flags of their own. */

@@ -431,4 +431,5 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.zero = file_request,
 	.resize = zcmu_file_resize,
 	.map = file_map,
+	.identity = zcmu_file_identity,
 };

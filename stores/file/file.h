@@ -4,6 +4,7 @@
  *
  *	open.c		opening, creating, the size
  *	file.c		the store: queues and requests
+ *	identity.c	which file it is
  */
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
@@ -29,5 +30,9 @@ static inline struct file *file_of(const struct zcmu_store *store)
 int zcmu_file_open(struct zcmu_store *store, const char *path);
 void zcmu_file_close(struct zcmu_store *store);
 int zcmu_file_resize(struct zcmu_store *store, uint64_t size);
+
+/* identity.c; layers that have a file ask there as well */
+int zcmu_file_tell(int fd, const char *path, char *text, size_t size);
+int zcmu_file_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
 
 #endif /* STORE_FILE_H */

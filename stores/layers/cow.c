@@ -8,6 +8,7 @@
  * blocks they speak of: a crash loses what was not flushed, and nothing else.
  */
 #include "layer.h"
+#include "../file/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -397,8 +398,28 @@ static int cow_open(struct zcmu_store *store, const char *argument)
 	return layer_open(store, argument, &kind);
 }
 
+/* Its disk is made of both, so both must be the same ones. */
+static int cow_identity(struct zcmu_store *store, const char *argument, char *text, size_t size)
+{
+	char overlay[ZCMU_STORE_IDENTITY_MAX], below[ZCMU_STORE_IDENTITY_MAX] = "";
+	struct cow named = { .layer.kind = &kind };
+	int err;
+
+	if (!store && !layer_parse(&named.layer, argument))
+		return -EINVAL;
+	err = zcmu_file_tell(store ? cow_of(store->data)->fd : -1, named.path, overlay,
+			     sizeof(overlay));
+	if (!err)
+		err = layer_identity(store, argument, below, sizeof(below));
+	/* Of what is below the name has to do. */
+	if (err && err != -EOPNOTSUPP)
+		return err;
+	return (size_t)snprintf(text, size, "%s,%s", overlay, below) < size ? 0 : -ERANGE;
+}
+
 const struct zcmu_store_ops zcmu_cow_layer = {
 	LAYER_OPS,
+	.identity = cow_identity,
 	.name = "cow",
 	.usage = "cow,overlay=PATH:STORE",
 	.summary = "writes go to a file, STORE stays as it is",

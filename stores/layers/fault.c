@@ -140,6 +140,7 @@ static int fault_open(struct zcmu_store *store, const char *argument)
 
 const struct zcmu_store_ops zcmu_fault_layer = {
 	LAYER_OPS,
+	.identity = layer_identity,
 	.name = "fault",
 	.usage = "fault,OPTION...:STORE",
 	.summary = "errors, delays, hangs and death, for tests",

@@ -278,7 +278,7 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 }
 
 /* Take the options of ",a=b,c=d:STORE". Return: where STORE begins, or NULL, and it is told. */
-static const char *take_options(struct layer *layer, const char *argument)
+const char *layer_parse(struct layer *layer, const char *argument)
 {
 	const char *name = layer->kind->name, *p = argument, *equals;
 	char option[64], value[512];
@@ -329,7 +329,7 @@ int layer_open(struct zcmu_store *store, const char *argument, const struct laye
 	layer->store = store;
 	layer->read_only = store->read_only;
 	store->data = layer;
-	spec = take_options(layer, argument);
+	spec = layer_parse(layer, argument);
 	err = spec ? zcmu_store_open(spec, &options, &layer->below) : -EINVAL;
 	if (!err) {
 		resemble(store, layer->below);
@@ -366,4 +366,15 @@ int layer_resize(struct zcmu_store *store, uint64_t size)
 	err = below->ops->resize(below, size);
 	__atomic_store_n(&below->size, err ? old : size, __ATOMIC_SEQ_CST);
 	return err;
+}
+
+/* What is below has the bytes, and the layer none. */
+int layer_identity(struct zcmu_store *store, const char *argument, char *text, size_t size)
+{
+	const char *spec;
+
+	if (store)
+		return zcmu_store_identity(layer_of(store)->below, text, size);
+	spec = strchr(argument, ':');
+	return spec ? zcmu_store_identify(spec + 1, text, size) : -EINVAL;
 }

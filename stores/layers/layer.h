@@ -49,6 +49,7 @@ struct layer {
 	bool read_only;			/* asked for; what is below may be so anyway */
 };
 
+const char *layer_parse(struct layer *layer, const char *argument);
 int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind);
 void layer_close(struct zcmu_store *store);
 int layer_queue_open(struct zcmu_store *store, void **queue);
@@ -58,6 +59,7 @@ void layer_queue_reap(struct zcmu_store *store, void *queue);
 void layer_queue_submit(struct zcmu_store *store, void *queue);
 void layer_request(struct zcmu_store *store, struct zcmu_io *io);
 int layer_resize(struct zcmu_store *store, uint64_t size);
+int layer_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
 
 void layer_done(struct zcmu_io *io, int error);
 uint64_t layer_now(void);		/* microseconds */

@@ -80,6 +80,7 @@ static int limit_open(struct zcmu_store *store, const char *argument)
 
 const struct zcmu_store_ops zcmu_limit_layer = {
 	LAYER_OPS,
+	.identity = layer_identity,
 	.name = "limit",
 	.usage = "limit[,rate=BYTES][,iops=N]:STORE",
 	.summary = "so many bytes or requests in a second",

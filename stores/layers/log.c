@@ -84,6 +84,7 @@ static int log_open(struct zcmu_store *store, const char *argument)
 
 const struct zcmu_store_ops zcmu_log_layer = {
 	LAYER_OPS,
+	.identity = layer_identity,
 	.name = "log",
 	.usage = "log,file=PATH:STORE",
 	.summary = "a line in a file for each request",

@@ -18,6 +18,7 @@ static int readonly_open(struct zcmu_store *store, const char *argument)
 
 const struct zcmu_store_ops zcmu_readonly_layer = {
 	LAYER_OPS,
+	.identity = layer_identity,
 	.name = "readonly",
 	.usage = "readonly:STORE",
 	.summary = "nobody can write to it",

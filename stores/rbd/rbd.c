@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -157,6 +158,48 @@ static int image_resize(struct zcmu_store *store, uint64_t size)
 	return err;
 }
 
+/* Names can be another image's later; numbers of a cluster can't. */
+static int tell_identity(const struct image *image, char *text, size_t size)
+{
+	char cluster[40] = "", id[128] = "";
+	uint64_t snapshot = 0;
+	int err = rados_cluster_fsid(image->cluster, cluster, sizeof(cluster));
+
+	if (err >= 0)
+		err = rbd_get_id(image->handle, id, sizeof(id));
+	if (err >= 0 && image->snapshot)
+		err = rbd_snap_get_id(image->handle, image->snapshot, &snapshot);
+	if (err < 0)
+		return err;
+	snprintf(text, size, "rbd:%s/%" PRId64 "/%s@%" PRIu64, cluster,
+		 rados_ioctx_get_id(image->ioctx), id, snapshot);
+	return 0;
+}
+
+/* To be looked at takes no lock; so who writes it isn't disturbed. */
+static int look_up_identity(const char *argument, char *text, size_t size)
+{
+	struct zcmu_store nobody = { .read_only = true };
+	struct image image = { .store = &nobody, .give_up = DEFAULT_GIVE_UP, .sign_of_life = -1 };
+	int err = image_spec_parse(&image, argument);
+
+	if (!err)
+		err = image_connect(&image);
+	if (!err)
+		err = image_open(&image);
+	if (!err)
+		err = tell_identity(&image, text, size);
+	image_disconnect(&image);
+	image_spec_free(&image);
+	return err;
+}
+
+static int image_identity(struct zcmu_store *store, const char *argument, char *text, size_t size)
+{
+	return store ? tell_identity(image_of(store), text, size) :
+		       look_up_identity(argument, text, size);
+}
+
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
@@ -176,4 +219,5 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.trim = image_request,
 	.zero = image_request,
 	.resize = image_resize,
+	.identity = image_identity,
 };

@@ -286,6 +286,37 @@ static void cow_refuses_an_overlay_of_something_else(void **state)
 	assert_int_equal(driver_open(d, spec, 0, false), -EINVAL);
 }
 
+static void layers_have_the_identity_of_what_is_below(void **state)
+{
+	struct driver *d = *state;
+	char below[ZCMU_STORE_IDENTITY_MAX], named[ZCMU_STORE_IDENTITY_MAX], text[ZCMU_STORE_IDENTITY_MAX];
+
+	make_disk(d, 1);
+	assert_int_equal(zcmu_store_identify(d->spec, below, sizeof(below)), 0);
+	make_spec(d, "log,file=@/log:limit,rate=1G:file:@/disk.img");
+	assert_int_equal(zcmu_store_open(spec, NULL, &d->store), 0);
+	assert_int_equal(zcmu_store_identity(d->store, text, sizeof(text)), 0);
+	assert_string_equal(text, below);
+	zcmu_store_close(d->store);
+	d->store = NULL;
+
+	/* Of a disk that is made of two files, both count. */
+	make_spec(d, "cow,overlay=@/over:file:@/disk.img");
+	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), -ENOENT);
+	assert_int_equal(zcmu_store_open(spec, NULL, &d->store), 0);
+	assert_int_equal(zcmu_store_identity(d->store, text, sizeof(text)), 0);
+	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), 0);
+	assert_string_equal(text, named);
+	assert_non_null(strstr(text, below));
+	assert_string_not_equal(text, below);
+	assert_int_equal(rename(path_of(d, "over"), d->path), 0);
+	touch(d, "over");
+	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), 0);
+	assert_string_not_equal(text, named);
+	make_spec(d, "cow,overlay=@/over:ram:1M");
+	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -300,6 +331,7 @@ int main(void)
 		STORE_TEST(limit_lets_through_so_much_in_a_second),
 		STORE_TEST(cow_leaves_what_is_below_as_it_is),
 		STORE_TEST(cow_refuses_an_overlay_of_something_else),
+		STORE_TEST(layers_have_the_identity_of_what_is_below),
 	};
 
 	return cmocka_run_group_tests_name("layers", tests, NULL, NULL);

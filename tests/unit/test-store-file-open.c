@@ -6,8 +6,10 @@
 #include "store-driver.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB	(1u << 20)
@@ -278,6 +280,98 @@ static void a_refused_file_is_not_kept_open(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* What is there now by name, and what is open, are they the same? */
+static void expect_identity(struct driver *d, bool same)
+{
+	char open_one[ZCMU_STORE_IDENTITY_MAX] = "", named[ZCMU_STORE_IDENTITY_MAX] = "";
+
+	assert_int_equal(zcmu_store_identity(d->store, open_one, sizeof(open_one)), 0);
+	assert_int_equal(zcmu_store_identify(d->spec, named, sizeof(named)), 0);
+	if (same)
+		assert_string_equal(open_one, named);
+	else
+		assert_string_not_equal(open_one, named);
+}
+
+static void a_file_keeps_its_identity_whatever_is_done_to_it(void **state)
+{
+	struct driver *d = *state;
+	char before[ZCMU_STORE_IDENTITY_MAX], after[ZCMU_STORE_IDENTITY_MAX], link[300];
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, MIB, 1);
+	assert_int_equal(open_file(d, 0, false), 0);
+	expect_identity(d, true);
+	assert_int_equal(zcmu_store_identity(d->store, before, sizeof(before)), 0);
+	zcmu_store_close(d->store);
+	d->store = NULL;
+	assert_int_equal(truncate(d->path, 2 * MIB), 0);
+	assert_int_equal(chmod(d->path, 0640), 0);
+	/* By another way, and open for reading alone, it is the same. */
+	snprintf(link, sizeof(link), "%s-link", d->path);
+	assert_int_equal(symlink(d->path, link), 0);
+	snprintf(link, sizeof(link), "%s-link", d->spec);
+	assert_int_equal(zcmu_store_open(link, &(struct zcmu_store_options){ .read_only = true },
+					 &d->store), 0);
+	assert_int_equal(zcmu_store_identity(d->store, after, sizeof(after)), 0);
+	assert_string_equal(before, after);
+}
+
+static void a_file_in_place_of_another_has_another_identity(void **state)
+{
+	struct driver *d = *state;
+	char was[300];
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, MIB, 1);
+	assert_int_equal(open_file(d, 0, false), 0);
+	/* The same bytes, but not the same file. */
+	snprintf(was, sizeof(was), "%s-was", d->path);
+	assert_int_equal(rename(d->path, was), 0);
+	driver_make_file(d, MIB, 1);
+	expect_identity(d, false);
+	assert_int_equal(rename(was, d->path), 0);
+	expect_identity(d, true);
+}
+
+/* Files have the time of the last tick. */
+static void wait_for_a_tick(void)
+{
+	struct timespec begin, now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &begin);
+	do {
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	} while (now.tv_sec == begin.tv_sec && now.tv_nsec == begin.tv_nsec);
+}
+
+/* Its number is used again at once by many file systems. */
+static void a_file_that_was_made_anew_has_another_identity(void **state)
+{
+	struct driver *d = *state;
+	char before[ZCMU_STORE_IDENTITY_MAX], after[ZCMU_STORE_IDENTITY_MAX];
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, MIB, 1);
+	assert_int_equal(zcmu_store_identify(d->spec, before, sizeof(before)), 0);
+	assert_int_equal(unlink(d->path), 0);
+	assert_int_equal(zcmu_store_identify(d->spec, after, sizeof(after)), -ENOENT);
+	wait_for_a_tick();
+	driver_make_file(d, MIB, 1);
+	assert_int_equal(zcmu_store_identify(d->spec, after, sizeof(after)), 0);
+	assert_string_not_equal(before, after);
+}
+
+static void what_is_in_memory_has_no_identity(void **state)
+{
+	struct driver *d = *state;
+	char text[ZCMU_STORE_IDENTITY_MAX];
+
+	assert_int_equal(zcmu_store_open("log,file=/dev/null:ram:1M", NULL, &d->store), 0);
+	assert_int_equal(zcmu_store_identity(d->store, text, sizeof(text)), -EOPNOTSUPP);
+	assert_int_equal(zcmu_store_identify("ram:1M", text, sizeof(text)), -EOPNOTSUPP);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -301,6 +395,10 @@ int main(void)
 		STORE_TEST(a_file_may_be_served_for_reading_often),
 		STORE_TEST(a_closed_file_is_free_again),
 		STORE_TEST(a_refused_file_is_not_kept_open),
+		STORE_TEST(a_file_keeps_its_identity_whatever_is_done_to_it),
+		STORE_TEST(a_file_in_place_of_another_has_another_identity),
+		STORE_TEST(a_file_that_was_made_anew_has_another_identity),
+		STORE_TEST(what_is_in_memory_has_no_identity),
 	};
 
 	return cmocka_run_group_tests_name("store-file-open", tests, NULL, NULL);
