@@ -74,7 +74,7 @@ struct zcmu_io {
 	bool fua;		/* stable before it is answered; see enum zcmu_can */
 	bool may_trim;		/* ZERO: may give the space back */
 	uint64_t offset;	/* bytes from the start of the disk */
-	uint64_t length;	/* bytes; MAP's answer: so many are like the first one */
+	uint64_t length;	/* bytes; MAP's answer: so many are like the first one, at least a block */
 	bool mapped;		/* MAP's answer: they take space; true when it is asked */
 	struct iovec *iov;	/* READ, WRITE: length bytes; the store may change the array */
 	int iovcnt;
@@ -83,6 +83,9 @@ struct zcmu_io {
 	struct zcmu_io *next;	/* the store's own as well: a list link */
 	/* Whoever has made the request is told here; stores call zcmu_io_done(). */
 	void (*done)(struct zcmu_io *io, int error);
+	/* The library's: who was asked, and for how much; zcmu_store_ask() has set them. */
+	struct zcmu_store *store;
+	uint64_t asked;
 };
 
 /*
@@ -143,6 +146,7 @@ struct zcmu_store {
 	uint64_t create_size;	/* bytes to create the disk with, or 0 */
 
 	void *data;		/* the store's own */
+	bool misbehaves;	/* the library's: it was told of */
 	uint64_t size;		/* bytes, a multiple of block_size; the library changes it */
 	uint32_t block_size;	/* bytes: 512 (the default) .. 4096, a power of two */
 	uint32_t physical_block_size;	/* bytes; 0: as block_size */

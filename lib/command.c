@@ -4,6 +4,7 @@
  * the end. What a CDB means is scsi*.c's.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,8 @@ void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 {
 	const struct zcmu_store_ops *ops = store->ops;
 
+	io->store = store;
+	io->asked = io->length;
 	switch (io->op) {
 	case ZCMU_IO_READ:
 		ops->read(store, io);
@@ -331,7 +334,31 @@ static void io_done(struct zcmu_io *io, int error)
 		go_on(cmd);
 }
 
+/*
+ * Does the answer to a MAP speak of blocks that were asked about? Whoever has asked goes on
+ * behind them: with none he would never end, with more he would miss some.
+ */
+static bool is_map_answer(const struct zcmu_io *io)
+{
+	return io->length && io->length <= io->asked && io->length % io->store->block_size == 0;
+}
+
+static int refuse_map_answer(const struct zcmu_io *io)
+{
+	struct zcmu_store *store = io->store;
+
+	if (!__atomic_exchange_n(&store->misbehaves, true, __ATOMIC_RELAXED))
+		zcmu_error("%s: the store was asked which of %" PRIu64 " bytes at %" PRIu64
+			   " take space, and answered for %" PRIu64
+			   ": that is an error of the store, and such requests fail; report it to who has made it",
+			   store->ops->name, io->asked, io->offset, io->length);
+	return -EPROTO;
+}
+
+/* All answers of all stores, whoever has asked, come by here. */
 void zcmu_io_done(struct zcmu_io *io, int error)
 {
+	if (io->op == ZCMU_IO_MAP && !error && !is_map_answer(io))
+		error = refuse_map_answer(io);
 	io->done(io, error);
 }

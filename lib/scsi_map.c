@@ -29,9 +29,6 @@ static void add_run(struct zcmu_cmd *cmd)
 	uint8_t status = cmd->io.mapped ? MAPPED : DEALLOCATED;
 	uint8_t *p = cmd->buffer;
 
-	/* Stores are asked for the whole rest: an answer that is none, or more, is wrong. */
-	if (!blocks || cmd->io.length > cmd->left)
-		blocks = cmd->left / block;
 	if (blocks > UINT32_MAX)
 		blocks = UINT32_MAX;
 	if (cmd->phase) {

@@ -6,6 +6,7 @@
  */
 #include "copy.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -102,6 +103,24 @@ static void take_chunk(struct slot *slot)
 	next_part(slot);
 }
 
+/*
+ * What the source says of a hole counts in its own blocks. The target may have larger ones:
+ * one that is data in part is data.
+ */
+static void fit_to_target(struct slot *slot)
+{
+	uint64_t block = slot->worker->copy->target->block_size;
+	uint64_t length = slot->io.length / block * block;
+
+	if (slot->io.mapped || !length) {
+		slot->io.mapped = true;
+		length = (slot->io.length + block - 1) / block * block;
+	}
+	/* The source ends with a block of the target's. */
+	assert(slot->offset % block == 0 && length <= slot->end - slot->offset);
+	slot->length = length;
+}
+
 static void fail(struct slot *slot)
 {
 	struct copy *copy = slot->worker->copy;
@@ -120,7 +139,7 @@ static void advance(struct slot *slot)
 	if (slot->error) {
 		fail(slot);
 	} else if (slot->step == STEP_MAP) {
-		slot->length = slot->io.length;
+		fit_to_target(slot);
 		if (!slot->io.mapped) {
 			write_zeroes(slot);
 			return;

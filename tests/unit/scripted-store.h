@@ -59,6 +59,8 @@ uint8_t scripted_pattern(uint64_t at);
 void scripted_answer(struct scripted_store *store, unsigned int index, int error);
 /* The same for any that is held. Return: false if there is none. */
 bool scripted_answer_any(struct scripted_store *store, uint32_t random);
+/* Answer one that was held, and don't do it: a MAP's answer is what the test has put there. */
+void scripted_answer_as_it_is(struct scripted_store *store, unsigned int index);
 
 /* Wait until so many requests came, or callbacks are stuck. Return: false if they don't. */
 bool scripted_wait(struct scripted_store *store, unsigned int requests);

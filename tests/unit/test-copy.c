@@ -43,6 +43,27 @@ static void expect_said(struct nbd_server *s, const char *text)
 		fail_msg("expected \"%s\", got \"%s\"", text, said);
 }
 
+static void print_said(struct nbd_server *s)
+{
+	char line[512];
+	FILE *file = fopen(nbd_server_path(s, "said"), "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		print_error("zcmu copy: %s", line);
+	if (file)
+		fclose(file);
+}
+
+static void expect_copy(struct nbd_server *s, const char *arguments)
+{
+	int status = copy(s, arguments);
+
+	if (status) {
+		print_said(s);
+		fail_msg("expected \"zcmu copy %s\" to succeed, got status %d", arguments, status);
+	}
+}
+
 /* Data in MiB 1 and 5, and at the end; holes elsewhere. Not a whole number of chunks */
 static void make_source(struct nbd_server *s)
 {
@@ -128,6 +149,45 @@ static void old_contents_are_overwritten_by_holes_too(void **state)
 	expect_same(s, "to");
 }
 
+/* A hole of 512-byte blocks, from within the first block of 4096 to within the second */
+static void a_target_with_larger_blocks_gets_whole_ones(void **state)
+{
+	static const char script[] =
+		"class Store:\n"
+		"    size = 1 << 20\n"
+		"    def __init__(self, argument, size, read_only): pass\n"
+		"    def read(self, offset, buffer):\n"
+		"        for i in range(0, len(buffer), 512):\n"
+		"            hole = 3 <= (offset + i) // 512 < 10\n"
+		"            buffer[i:i + 512] = (b'\\0' if hole else b'\\x11') * 512\n"
+		"    def map(self, offset, length):\n"
+		"        b = offset // 512\n"
+		"        if b < 3: return True, min(length, (3 - b) * 512)\n"
+		"        if b < 10: return False, min(length, (10 - b) * 512)\n"
+		"        return True, length\n";
+	struct nbd_server *s = *state;
+	FILE *file = fopen(nbd_server_path(s, "from.py"), "we");
+	uint32_t i;
+
+	fputs(script, file);
+	fclose(file);
+	nbdkit_start(s, "--filter=blocksize-policy memory 1M blocksize-minimum=4096"
+		     " blocksize-preferred=4096 blocksize-maximum=64K blocksize-error-policy=error");
+	/* What Python allocates and keeps for good is no leak of ours. */
+	setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
+	expect_copy(s, "python:@/from.py 'nbd+unix:///?socket=@/socket'");
+	unsetenv("LSAN_OPTIONS");
+	expect_copy(s, "--create 'nbd+unix:///?socket=@/socket' file:@/to");
+	file = fopen(nbd_server_path(s, "to"), "re");
+	for (i = 0; i < 1 << 20; i++) {
+		int byte = i / 512 >= 3 && i / 512 < 10 ? 0 : 0x11, got = fgetc(file);
+
+		if (got != byte)
+			fail_msg("expected %02x at %u, got %02x", byte, i, got);
+	}
+	fclose(file);
+}
+
 static void a_copy_that_failed_goes_on_where_it_was(void **state)
 {
 	struct nbd_server *s = *state;
@@ -168,6 +228,7 @@ int main(void)
 		NBD_TEST(to_a_server_and_back_by_several_threads),
 		NBD_TEST(what_does_not_fit_is_not_begun),
 		NBD_TEST(old_contents_are_overwritten_by_holes_too),
+		NBD_TEST(a_target_with_larger_blocks_gets_whole_ones),
 		NBD_TEST(a_copy_that_failed_goes_on_where_it_was),
 	};
 

@@ -91,6 +91,24 @@ static void the_store_s_errors_are_not_those_of_a_write(void **state)
 	expect_sense(get_status(t, 0, 24), SENSE_READ_ERROR, NO_FIELD);
 }
 
+/* Nothing, more than was asked for, and what ends within a block. */
+static void a_wrong_answer_of_the_store_is_an_error(void **state)
+{
+	static const uint64_t lengths[] = { 0, SCRIPTED_BYTES, UINT64_MAX / 512 * 512, 700, 511 };
+	struct initiator *t = *state;
+	const struct fake_answer *a;
+	unsigned int i;
+
+	t->script.hold = true;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		a = get_status(t, 1, 8192);
+		t->script.requests[i].io->length = lengths[i];
+		scripted_answer_as_it_is(&t->script, i);
+		expect_sense(a, SENSE_HARDWARE_ERROR, NO_FIELD);
+	}
+	assert_int_equal(t->script.nr, i);
+}
+
 static void a_block_that_isn_t_there_has_no_status(void **state)
 {
 	struct initiator *t = *state;
@@ -109,6 +127,7 @@ int main(void)
 		SCSI_TEST(a_store_that_can_t_tell_has_all_of_it_mapped),
 		SCSI_TEST(a_run_of_more_blocks_than_the_field_holds_is_cut_off),
 		SCSI_TEST(the_store_s_errors_are_not_those_of_a_write),
+		SCSI_TEST(a_wrong_answer_of_the_store_is_an_error),
 		SCSI_TEST(a_block_that_isn_t_there_has_no_status),
 	};
 
