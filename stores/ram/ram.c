@@ -98,6 +98,44 @@ static void ram_write(struct zcmu_store *store, struct zcmu_io *io)
 	zcmu_io_done(io, 0);
 }
 
+/* Does a page take memory, here or in swap? As Documentation/admin-guide/mm/pagemap has it. */
+static bool is_allocated(uint64_t entry)
+{
+	return entry >> 62;
+}
+
+/* What the kernel says of @n pages, from that of @memory on. Return: of how many it does. */
+static size_t ask_pagemap(const char *memory, uint64_t *entries, size_t n)
+{
+	uint64_t place = (uintptr_t)memory / (uint64_t)sysconf(_SC_PAGESIZE);
+	/* Opened each time, because it is of the process that opens it: that may fork. */
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t got = pread(fd, entries, n * sizeof(*entries), (off_t)(place * sizeof(*entries)));
+
+	if (fd >= 0)
+		close(fd);
+	return got < 0 ? 0 : (size_t)got / sizeof(*entries);
+}
+
+/*
+ * A page, or a part of one. One that takes no memory reads as zeroes, and to write them, or even
+ * to look, could give it some.
+ */
+static void clear(char *memory, uint64_t length)
+{
+	uint64_t entry;
+
+	if (length && (!ask_pagemap(memory, &entry, 1) || is_allocated(entry)))
+		memset(memory, 0, length);
+}
+
+/* Whole pages that can't be given back (somebody has locked them) */
+static void clear_pages(char *memory, uint64_t length, uint64_t page)
+{
+	for (; length; length -= page, memory += page)
+		clear(memory, page);
+}
+
 /* Whole pages go back to the kernel and read as zeroes then; the rest is cleared. */
 static void zero(char *memory, uint64_t offset, uint64_t end)
 {
@@ -105,14 +143,14 @@ static void zero(char *memory, uint64_t offset, uint64_t end)
 	uint64_t first = (offset + page - 1) / page * page;
 	uint64_t last = end / page * page;
 
-	if (first >= last) {
-		memset(memory + offset, 0, end - offset);
-	} else {
-		memset(memory + offset, 0, first - offset);
-		if (madvise(memory + first, last - first, MADV_DONTNEED))
-			memset(memory + first, 0, last - first);
-		memset(memory + last, 0, end - last);
+	if (first > last) {
+		clear(memory + offset, end - offset);
+		return;
 	}
+	clear(memory + offset, first - offset);
+	if (first < last && madvise(memory + first, last - first, MADV_DONTNEED))
+		clear_pages(memory + first, last - first, page);
+	clear(memory + last, end - last);
 }
 
 static void ram_zero(struct zcmu_store *store, struct zcmu_io *io)
@@ -143,12 +181,6 @@ static int ram_resize(struct zcmu_store *store, uint64_t size)
 	return 0;
 }
 
-/* Does a page take memory, here or in swap? As Documentation/admin-guide/mm/pagemap has it. */
-static bool is_allocated(uint64_t entry)
-{
-	return entry >> 62;
-}
-
 /*
  * Pages that nobody has written to since they were trimmed take no memory. One that
  * was only read may count as well: the kernel maps its page of zeroes there.
@@ -157,18 +189,11 @@ static void ram_map(struct zcmu_store *store, struct zcmu_io *io)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t first = io->offset / page, last = (io->offset + io->length - 1) / page;
-	uint64_t place = (uintptr_t)ram_of(store)->memory / page + first, end;
-	/* Opened each time, because it is of the process that opens it: that may fork. */
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entries[1024];
-	ssize_t got;
+	uint64_t entries[1024], end;
 	size_t n, i;
 
-	n = last - first < 1024 ? last - first + 1 : 1024;
-	got = pread(fd, entries, n * sizeof(entries[0]), (off_t)(place * sizeof(entries[0])));
-	if (fd >= 0)
-		close(fd);
-	n = got < 0 ? 0 : (size_t)got / sizeof(entries[0]);
+	n = ask_pagemap(ram_of(store)->memory + first * page, entries,
+			last - first < 1024 ? last - first + 1 : 1024);
 	if (n) {		/* otherwise nobody knows, and all of it is mapped */
 		io->mapped = is_allocated(entries[0]);
 		for (i = 1; i < n && is_allocated(entries[i]) == io->mapped; i++)

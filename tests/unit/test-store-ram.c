@@ -221,6 +221,35 @@ static void memory_is_not_needed_before_it_is_written(void **state)
 	expect_bytes_of(d, (1ull << 40) - 4096, 4096, 0x88);
 }
 
+static long resident_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	long pages = -1;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%*d %ld", &pages), 1);
+	fclose(file);
+	return pages;
+}
+
+/* A trim is never a write: it would take what it is to give back. */
+static void a_trim_of_parts_of_pages_takes_no_memory(void **state)
+{
+	enum { PAGES = 16384 };
+	struct driver *d = *state;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), i;
+	long before, after;
+
+	assert_int_equal(driver_open(d, "ram:1G", 0, false), 0);
+	before = resident_pages();
+	for (i = 0; i < PAGES; i++)
+		assert_int_equal(driver_trim(d, i * page + 512, 512), ZCMU_OK);
+	after = resident_pages();
+	if (after - before >= PAGES / 2)
+		fail_msg("expected at most %d pages of memory more, got %ld", PAGES / 2,
+			 after - before);
+}
+
 static void the_size_may_be_given_as_an_option(void **state)
 {
 	struct driver *d = *state;
@@ -274,6 +303,7 @@ int main(void)
 		STORE_TEST(holes_and_data_are_told_apart),
 		STORE_TEST(it_says_what_it_can),
 		STORE_TEST(memory_is_not_needed_before_it_is_written),
+		STORE_TEST(a_trim_of_parts_of_pages_takes_no_memory),
 		STORE_TEST(the_size_may_be_given_as_an_option),
 		STORE_TEST(without_a_size_it_is_refused),
 		STORE_TEST(a_size_that_is_no_multiple_of_a_block_is_refused),
