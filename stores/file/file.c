@@ -17,6 +17,7 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -383,13 +384,32 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 }
 
 /*
+ * Where does the range begin to be none of the file's? It was cut off since, and what is missing
+ * is no hole, which reads as zeroes: a read of it is an error. Asked last, so that no hole was
+ * seen that isn't inside of it.
+ */
+static int find_end(struct zcmu_store *store, off_t at, off_t *end)
+{
+	off_t block = store->block_size;
+	struct stat st;
+
+	if (file_of(store)->is_device)
+		return 0;
+	if (fstat(file_of(store)->fd, &st))
+		return -errno;
+	if (st.st_size < *end)
+		*end = st.st_size / block * block;
+	return *end > at ? 0 : -EIO;
+}
+
+/*
  * Is it data or a hole, and how far? io_uring has no lseek(), but this looks at
  * memory and at most at the file's extents. What can't tell (a block device) has no
  * holes. Half a block of data is a block that is mapped.
  */
 static void file_map(struct zcmu_store *store, struct zcmu_io *io)
 {
-	int fd = file_of(store)->fd;
+	int fd = file_of(store)->fd, err;
 	off_t at = (off_t)io->offset, end = at + (off_t)io->length, next;
 	off_t block = store->block_size;
 
@@ -406,8 +426,10 @@ static void file_map(struct zcmu_store *store, struct zcmu_io *io)
 		if (next <= at)
 			next = at + block;
 	}
-	io->length = (uint64_t)(next - at);
-	zcmu_io_done(io, 0);
+	err = find_end(store, at, &end);
+	if (!err)
+		io->length = (uint64_t)((next < end ? next : end) - at);
+	zcmu_io_done(io, err);
 }
 
 const struct zcmu_store_ops zcmu_file_store = {

@@ -200,6 +200,31 @@ static void a_read_across_the_end_of_a_file_cut_off_is_a_read_error(void **state
 	expect_bytes_of(d, 65536 - 4096, 4096, 0x11);
 }
 
+/* What is missing is no hole, which would read as zeroes; holes in front of it are. */
+static void what_a_file_cut_off_has_lost_is_no_hole(void **state)
+{
+	struct driver *d = *state;
+	struct driven r = { 0 };
+
+	create(d);
+	memset(data, 0x11, 65536);
+	assert_int_equal(driver_write(d, 0, data, 65536, false), ZCMU_OK);
+	assert_int_equal(truncate(d->path, 131072 + 100), 0);
+	assert_int_equal(driver_map(d, 65536, MIB - 65536, false), 65536);
+	driver_start(d, &r, ZCMU_IO_MAP, 131072, MIB - 131072);
+	driver_wait(d);
+	assert_int_equal(r.status, ZCMU_READ_ERROR);
+	driver_start(d, &r, ZCMU_IO_MAP, MIB - 512, 512);
+	driver_wait(d);
+	assert_int_equal(r.status, ZCMU_READ_ERROR);
+	/* Nor is it data of the file's, where that ends with some. */
+	assert_int_equal(truncate(d->path, 32768), 0);
+	assert_int_equal(driver_map(d, 0, MIB, true), 32768);
+	driver_start(d, &r, ZCMU_IO_MAP, 32768, 512);
+	driver_wait(d);
+	assert_int_equal(r.status, ZCMU_READ_ERROR);
+}
+
 /*
  * Space
  */
@@ -370,6 +395,7 @@ int main(void)
 		STORE_TEST(thousands_of_requests_may_be_out_at_a_time),
 		STORE_TEST(a_read_behind_the_end_of_a_file_cut_off_is_a_read_error),
 		STORE_TEST(a_read_across_the_end_of_a_file_cut_off_is_a_read_error),
+		STORE_TEST(what_a_file_cut_off_has_lost_is_no_hole),
 		STORE_TEST(its_ring_does_nothing_but_serve),
 		STORE_TEST(a_trim_gives_space_back_and_reads_as_zeroes),
 		STORE_TEST(a_trim_of_parts_of_blocks_reads_as_zeroes),
