@@ -78,6 +78,8 @@ static void nbd_store_close(struct zcmu_store *store)
 
 	if (nbd->spare)
 		nbd_close(nbd->spare);
+	nbd_stable_close(nbd);
+	pthread_mutex_destroy(&nbd->lock);
 	free(nbd->uri);
 	free(nbd);
 }
@@ -90,6 +92,8 @@ static int nbd_store_open(struct zcmu_store *store, const char *argument)
 	if (!nbd)
 		return -ENOMEM;
 	nbd->store = store;
+	nbd->gone.first = 1;
+	pthread_mutex_init(&nbd->lock, NULL);
 	nbd->give_up = DEFAULT_GIVE_UP;
 	store->data = nbd;
 	err = nbd_uri_parse(nbd, argument);

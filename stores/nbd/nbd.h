@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The nbd store's insides. A queue is a thread's connection to the server; nothing of
- * it is touched by any other thread, so there is no lock.
+ * it is touched by any other thread, but for what stable.c has its lock for.
  *
  *	nbd.c		the store: opening, what it can do, its size
  *	uri.c		options of ours that stand in the URI
  *	server.c	one connection: making it, and whether the server is still the same
  *	queue.c		a queue's life: connected, lost, tried again, given up
  *	request.c	requests: cut in parts, sent, sent again, answered
+ *	stable.c	what was answered and not flushed, and so may be lost with a connection
  */
 #ifndef STORE_NBD_H
 #define STORE_NBD_H
 
 #include <libnbd.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +27,19 @@ struct server {
 	bool read_only, flush, fua, trim, zero, multi_conn, extents;
 };
 
+/*
+ * Changes (writes, trims, zeroes) that were answered and not flushed, of those that were
+ * answered on a connection. They are numbered in the order of their answers, over all
+ * connections; none if first > last.
+ */
+struct unstable {
+	uint64_t first, last;
+	/* A request that was sent when so many connections had been made was answered. */
+	uint64_t alive;
+};
+
+struct queue;
+
 struct nbd {
 	struct zcmu_store *store;
 	char *uri;			/* libnbd's, without our options */
@@ -32,6 +47,12 @@ struct nbd {
 	struct server server;		/* as the disk was told it is */
 	struct nbd_handle *spare;	/* what open() has connected; the first queue takes it */
 	uint32_t max_part;		/* bytes of a READ or WRITE */
+	pthread_mutex_t lock;		/* stable.c: all below */
+	struct queue *queues;
+	uint64_t connections;		/* made so far */
+	uint64_t changes;		/* answered so far, as far as they are not stable at once */
+	struct unstable gone;		/* on connections that are no more */
+	bool is_lost;			/* something may be: every flush fails */
 };
 
 struct request;
@@ -44,6 +65,20 @@ struct part {
 	uint64_t offset, length;
 	uint64_t seen;			/* READ: bytes that came */
 	int error;			/* an errno, 0 or positive; when it has ended */
+	bool answered;			/* by the server */
+	/* stable.c: as it was when the part was sent */
+	uint64_t connections, changes;	/* struct nbd's */
+	uint64_t made;			/* struct queue's */
+};
+
+/* One of the library's, or the store's own. */
+struct request {
+	struct zcmu_io *io;
+	struct queue *queue;
+	unsigned int left;	/* parts that have not ended */
+	int error;		/* of the first that failed; negative */
+	char *bounce;		/* in place of a payload whose pieces are no blocks */
+	struct part parts[];
 };
 
 /* A list of parts, in order. */
@@ -63,18 +98,30 @@ struct queue {
 	struct nbd_handle *handle;
 	int epoll_fd;			/* of the socket and the timer: what the library polls */
 	int timer_fd;
+	int wake_fd;			/* eventfd: another thread has something for this one */
 	int socket;			/* that epoll_fd has, and for what */
 	uint32_t events;
 	uint64_t size;			/* bytes, as this connection knows them */
 	struct parts waiting;		/* for a connection */
 	struct parts sent;
 	struct parts ended;		/* by libnbd's callback, under its lock: to be looked at */
+	struct parts doubtful;		/* flushes that wait for other connections' */
+	struct zcmu_io own;		/* a flush of the store's own */
+	bool own_is_out, own_failed;
+	bool woken;			/* by wake_fd */
+	bool renews;			/* nothing is sent: a connection that knows the new size follows */
 	/* milliseconds of the monotonic clock; 0: none */
 	uint64_t silent_since;		/* when it was last heard, if something is expected */
 	uint64_t retry_at, deadline, armed_for;
 	unsigned int back_off;		/* milliseconds */
 	bool given_up;			/* everything fails until there is a connection */
 	bool told;			/* of this outage */
+	/* stable.c, under nbd->lock */
+	struct queue *next;
+	uint64_t made;			/* nbd->connections, this one counted */
+	struct unstable unstable;
+	bool is_asked;			/* to flush its connection */
+	bool is_in_doubt;		/* it wants to be woken when others were flushed or lost */
 };
 
 /* uri.c */
@@ -95,7 +142,6 @@ void nbd_queue_close(struct zcmu_store *store, void *queue);
 int nbd_queue_fd(struct zcmu_store *store, void *queue);
 void nbd_queue_reap(struct zcmu_store *store, void *queue);
 void nbd_queue_submit(struct zcmu_store *store, void *queue);
-void nbd_queue_too_small(struct queue *queue);
 void nbd_queue_expect(struct queue *queue);
 
 /* request.c */
@@ -104,5 +150,19 @@ void nbd_parts_send(struct queue *queue);
 void nbd_parts_take_back(struct queue *queue);
 bool nbd_parts_settle(struct queue *queue);
 void nbd_parts_fail(struct queue *queue, int error);
+void nbd_parts_look_again(struct queue *queue);
+void nbd_flush_own(struct queue *queue);
+
+/* stable.c */
+void nbd_stable_add(struct queue *queue);
+void nbd_stable_remove(struct queue *queue);
+void nbd_stable_connected(struct queue *queue);
+void nbd_stable_disconnected(struct queue *queue);
+void nbd_stable_sent(struct queue *queue, struct part *part);
+bool nbd_stable_answered(struct queue *queue, struct part *part);
+bool nbd_stable_is_decided(struct queue *queue, struct part *part);
+bool nbd_stable_is_unstable(struct queue *queue);
+bool nbd_stable_is_asked(struct queue *queue);
+void nbd_stable_close(struct nbd *nbd);
 
 #endif /* STORE_NBD_H */

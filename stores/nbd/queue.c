@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #define MIN_BACK_OFF	50u
 #define MAX_BACK_OFF	2000u
 
-enum { EVENT_SOCKET, EVENT_TIMER };
+enum { EVENT_SOCKET, EVENT_TIMER, EVENT_WAKE };
 
 static uint64_t now(void)
 {
@@ -124,7 +125,9 @@ static void drop_handle(struct queue *queue)
 	queue->handle = NULL;
 	queue->socket = -1;
 	queue->link = LINK_DOWN;
+	queue->renews = false;
 	nbd_parts_take_back(queue);
+	nbd_stable_disconnected(queue);
 }
 
 static void start_connecting(struct queue *queue)
@@ -171,9 +174,18 @@ static void connection_failed(struct queue *queue, const char *reason)
 		queue->back_off = MAX_BACK_OFF;
 }
 
-/* The disk has grown, and this connection is from before. */
-void nbd_queue_too_small(struct queue *queue)
+/*
+ * The disk has grown, and this connection is from before. It goes when nothing is under way
+ * any more, and what was answered is stable: a flush on the next one may not be for that.
+ */
+static void renew(struct queue *queue)
 {
+	if (queue->sent.first || queue->ended.first || queue->own_is_out)
+		return;
+	if (nbd_stable_is_unstable(queue) && !queue->own_failed) {
+		nbd_flush_own(queue);
+		return;
+	}
 	drop_handle(queue);
 	queue->retry_at = now();
 }
@@ -192,9 +204,11 @@ static void connected(struct queue *queue)
 		connection_failed(queue, why_not);
 		return;
 	}
+	nbd_stable_connected(queue);
 	queue->link = LINK_UP;
 	queue->size = server.size;
 	queue->given_up = false;
+	queue->own_failed = false;
 	if (queue->told)
 		zcmu_warning("%s: the connection is back", queue->nbd->uri);
 	queue->told = false;
@@ -222,6 +236,15 @@ static void give_up(struct queue *queue)
 	nbd_parts_fail(queue, ENOTCONN);
 }
 
+/* By another thread, whose flush waits for ours, or for whose flush ours waits. */
+static void woken(struct queue *queue)
+{
+	queue->woken = false;
+	if (nbd_stable_is_asked(queue) && queue->link == LINK_UP && !queue->own_is_out)
+		nbd_flush_own(queue);
+	nbd_parts_look_again(queue);
+}
+
 static void step(struct queue *queue)
 {
 	uint64_t t;
@@ -231,6 +254,12 @@ static void step(struct queue *queue)
 	if (!nbd_parts_settle(queue) && queue->link == LINK_UP)
 		connection_failed(queue, nbd_aio_is_dead(queue->handle) ? nbd_server_reason() :
 				  "the server is shutting down");
+	if (queue->woken)
+		woken(queue);
+	if (queue->link == LINK_UP && queue->renews)
+		renew(queue);
+	else if (queue->link == LINK_UP && queue->own_failed)
+		connection_failed(queue, "it can't be flushed");
 	t = now();
 	if (queue->handle && (nbd_aio_is_dead(queue->handle) || nbd_aio_is_closed(queue->handle)))
 		connection_failed(queue, nbd_server_reason());
@@ -247,7 +276,8 @@ static void step(struct queue *queue)
 /* Is there more to do before anything else happens? An answer may have led to a request. */
 static bool has_more(const struct queue *queue)
 {
-	return queue->ended.first || (queue->link == LINK_UP && queue->waiting.first);
+	return queue->ended.first || 
+	       (queue->link == LINK_UP && queue->waiting.first && !queue->renews);
 }
 
 /* Whatever has happened: bring the queue to where it waits for the next event. */
@@ -267,17 +297,20 @@ static void go_on(struct queue *queue)
 void nbd_queue_reap(struct zcmu_store *store, void *data)
 {
 	struct queue *queue = data;
-	struct epoll_event events[2];
+	struct epoll_event events[3];
 	uint64_t count;
 	int i, n;
 
 	(void)store;
-	n = epoll_wait(queue->epoll_fd, events, 2, 0);
+	n = epoll_wait(queue->epoll_fd, events, 3, 0);
 	for (i = 0; i < n; i++) {
 		if (events[i].data.u32 == EVENT_TIMER) {
 			queue->armed_for = 0;
 			if (read(queue->timer_fd, &count, sizeof(count)) < 0)
 				continue;
+		} else if (events[i].data.u32 == EVENT_WAKE) {
+			eventfd_read(queue->wake_fd, &count);
+			queue->woken = true;
 		} else if (queue->handle) {
 			socket_event(queue, events[i].events);
 		}
@@ -297,18 +330,43 @@ int nbd_queue_fd(struct zcmu_store *store, void *data)
 	return ((struct queue *)data)->epoll_fd;
 }
 
+/*
+ * No flush on another connection may be for what was answered on this one, once it is gone.
+ * It isn't waited for longer than a server is when it is connected to.
+ */
+static void flush_at_the_end(struct queue *queue)
+{
+	uint64_t end = now() + nbd_server_patience(queue->nbd) * 1000, t;
+
+	if (!nbd_stable_is_unstable(queue))
+		return;
+	if (!queue->own_is_out)
+		nbd_flush_own(queue);
+	while (nbd_parts_settle(queue) && queue->own_is_out) {
+		t = now();
+		if (t >= end || nbd_poll(queue->handle, (int)(end - t)) < 0)
+			break;
+	}
+}
+
 void nbd_queue_close(struct zcmu_store *store, void *data)
 {
 	struct queue *queue = data;
 
 	(void)store;
-	/* Polite, but no reason to wait. */
-	if (queue->link == LINK_UP)
+	if (queue->link == LINK_UP) {
+		flush_at_the_end(queue);
+		/* Polite, but no reason to wait. */
 		nbd_aio_disconnect(queue->handle, 0);
-	if (queue->handle)
-		nbd_close(queue->handle);
+	}
+	drop_handle(queue);
+	/* At most a flush of our own. */
+	nbd_parts_fail(queue, ENOTCONN);
+	nbd_stable_remove(queue);
 	if (queue->timer_fd >= 0)
 		close(queue->timer_fd);
+	if (queue->wake_fd >= 0)
+		close(queue->wake_fd);
 	if (queue->epoll_fd >= 0)
 		close(queue->epoll_fd);
 	free(queue);
@@ -342,6 +400,7 @@ static int get_connection(struct queue *queue)
 int nbd_queue_open(struct zcmu_store *store, void **ret)
 {
 	struct epoll_event timer = { .events = EPOLLIN, .data.u32 = EVENT_TIMER };
+	struct epoll_event wake = { .events = EPOLLIN, .data.u32 = EVENT_WAKE };
 	struct queue *queue = calloc(1, sizeof(*queue));
 	int err;
 
@@ -351,7 +410,10 @@ int nbd_queue_open(struct zcmu_store *store, void **ret)
 	queue->socket = -1;
 	queue->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	queue->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (queue->epoll_fd < 0 || queue->timer_fd < 0 ||
+	queue->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	nbd_stable_add(queue);
+	if (queue->epoll_fd < 0 || queue->timer_fd < 0 || queue->wake_fd < 0 ||
+	    epoll_ctl(queue->epoll_fd, EPOLL_CTL_ADD, queue->wake_fd, &wake) ||
 	    epoll_ctl(queue->epoll_fd, EPOLL_CTL_ADD, queue->timer_fd, &timer))
 		err = -errno;
 	else
@@ -360,6 +422,7 @@ int nbd_queue_open(struct zcmu_store *store, void **ret)
 		nbd_queue_close(store, queue);
 		return err;
 	}
+	nbd_stable_connected(queue);
 	queue->link = LINK_UP;
 	watch_socket(queue);
 	*ret = queue;

@@ -13,15 +13,6 @@
 /* TRIM and ZERO have 32 bits for their length. */
 #define MAX_RANGE	(1u << 30)
 
-struct request {
-	struct zcmu_io *io;
-	struct queue *queue;
-	unsigned int left;	/* parts that have not ended */
-	int error;		/* of the first that failed; negative */
-	char *bounce;		/* in place of a payload whose pieces are no blocks */
-	struct part parts[];
-};
-
 /*
  * Lists
  */
@@ -219,6 +210,7 @@ static int part_ended(void *data, int *error)
 	struct queue *queue = part->request->queue;
 
 	part->error = *error;
+	part->answered = true;
 	take_out(&queue->sent, part);
 	append(&queue->ended, part);
 	return 1;	/* libnbd may forget it */
@@ -240,6 +232,7 @@ static int64_t send_part(struct queue *queue, struct part *part)
 
 	part->seen = 0;
 	part->error = 0;
+	part->answered = false;
 	switch (io->op) {
 	case ZCMU_IO_READ:
 		return nbd_aio_pread_structured(h, part->buffer, part->length, part->offset, chunk,
@@ -267,32 +260,56 @@ static int why_not_sent(const struct queue *queue)
 	return nbd_get_errno() ? nbd_get_errno() : EIO;
 }
 
+static void send_now(struct queue *queue, struct part *part)
+{
+	nbd_stable_sent(queue, part);
+	append(&queue->sent, part);
+	if (send_part(queue, part) >= 0)
+		return;
+	/* Its callback was not called, and will not be. */
+	part->error = why_not_sent(queue);
+	take_out(&queue->sent, part);
+	append(&queue->ended, part);
+}
+
 /* Send what waits. What can't be sent because the connection has just died waits on. */
 void nbd_parts_send(struct queue *queue)
 {
 	struct part *part;
 
-	while (queue->link == LINK_UP && (part = take_first(&queue->waiting))) {
+	while (queue->link == LINK_UP && !queue->renews && (part = queue->waiting.first)) {
 		/* It has grown since this connection was made, and the server doesn't know. */
 		if (part->offset + part->length > queue->size) {
-			part->next = queue->waiting.first;
-			part->previous = NULL;
-			if (part->next)
-				part->next->previous = part;
-			else
-				queue->waiting.last = part;
-			queue->waiting.first = part;
-			nbd_queue_too_small(queue);
+			queue->renews = true;
 			return;
 		}
-		append(&queue->sent, part);
-		if (send_part(queue, part) >= 0)
-			continue;
-		/* Its callback was not called, and will not be. */
-		part->error = why_not_sent(queue);
-		take_out(&queue->sent, part);
-		append(&queue->ended, part);
+		send_now(queue, take_first(&queue->waiting));
 	}
+}
+
+static void own_done(struct zcmu_io *io, int error)
+{
+	struct queue *queue = io->queue;
+
+	queue->own_is_out = false;
+	queue->own_failed = error;
+}
+
+/* Flush this connection, ahead of what waits for it. */
+void nbd_flush_own(struct queue *queue)
+{
+	struct request *request;
+
+	queue->own = (struct zcmu_io){ .op = ZCMU_IO_FLUSH, .queue = queue, .done = own_done };
+	request = make_request(queue, &queue->own);
+	if (!request) {
+		queue->own_failed = true;
+		return;
+	}
+	queue->own_is_out = true;
+	if (!queue->sent.first && !queue->waiting.first)
+		nbd_queue_expect(queue);
+	send_now(queue, &request->parts[0]);
 }
 
 /*
@@ -349,6 +366,10 @@ bool nbd_parts_settle(struct queue *queue)
 		nbd_queue_expect(queue);
 		queue->back_off = 0;
 		check_read(part);
+		if (part->answered && !nbd_stable_answered(queue, part)) {
+			append(&queue->doubtful, part);
+			continue;
+		}
 		end_part(part);
 	}
 	/* What was sent first is sent first again. */
@@ -361,6 +382,21 @@ bool nbd_parts_settle(struct queue *queue)
 		queue->waiting.first = again.first;
 	}
 	return usable;
+}
+
+/* Other connections were flushed, or are no more: what of the flushes that wait for that? */
+void nbd_parts_look_again(struct queue *queue)
+{
+	struct parts all = queue->doubtful;
+	struct part *part;
+
+	queue->doubtful = (struct parts){ 0 };
+	while ((part = take_first(&all))) {
+		if (nbd_stable_is_decided(queue, part))
+			end_part(part);
+		else
+			append(&queue->doubtful, part);
+	}
 }
 
 /* The handle is gone, and with it what libnbd knew: everything waits again. */
