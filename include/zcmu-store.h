@@ -28,8 +28,8 @@
  * the library has checked them.
  *
  * Capabilities follow from presence: no .flush means that every write is as safe as
- * it will ever be when it is answered (no write cache is reported); no .trim and no
- * .zero means that the disk is not thin; no .map that all blocks take space; no .write
+ * it will ever be when it is answered (no write cache is reported); no .trim means that
+ * the disk is not thin; no .map that all blocks take space; no .write
  * means a read-only disk. Only .open and .read are required. A store that knows more when
  * it is open says so with can_flush and its like in struct zcmu_store.
  *
@@ -63,8 +63,12 @@ struct zcmu_store;
 enum zcmu_io_op {
 	ZCMU_IO_READ,
 	ZCMU_IO_WRITE,
-	ZCMU_IO_FLUSH,	/* everything answered before must be stable; no range */
-	ZCMU_IO_TRIM,	/* the range's contents are not needed any more */
+	/*
+	 * Everything answered before must be stable; no range. Once a part of it is known to be
+	 * gone, every further one fails as well.
+	 */
+	ZCMU_IO_FLUSH,
+	ZCMU_IO_TRIM,	/* the range's contents are not needed; never a write of zeroes */
 	ZCMU_IO_ZERO,	/* the range must read as zeroes */
 	ZCMU_IO_MAP,	/* does the range take space? */
 };
@@ -158,6 +162,14 @@ struct zcmu_store {
 	enum zcmu_can can_trim;
 	enum zcmu_can can_zero;
 	uint32_t max_threads;	/* that run it, or queues: so many at most; 0: any number */
+	/*
+	 * Bytes of a request, a multiple of block_size; 0: any number. The initiator is told;
+	 * what is longer all the same comes in parts, one after the other.
+	 */
+	uint64_t max_io;	/* READ, WRITE */
+	uint64_t max_trim;	/* TRIM */
+	uint64_t max_zero;	/* ZERO */
+	uint32_t trim_alignment;	/* bytes: where the first trim_granularity begins */
 };
 
 struct zcmu_store_ops {

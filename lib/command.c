@@ -185,35 +185,6 @@ void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32
 
 static void io_done(struct zcmu_io *io, int error);
 
-/* Have a request done by a store that can (zcmu_store_can()). */
-void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
-{
-	const struct zcmu_store_ops *ops = store->ops;
-
-	io->store = store;
-	io->asked = io->length;
-	switch (io->op) {
-	case ZCMU_IO_READ:
-		ops->read(store, io);
-		break;
-	case ZCMU_IO_WRITE:
-		ops->write(store, io);
-		break;
-	case ZCMU_IO_FLUSH:
-		ops->flush(store, io);
-		break;
-	case ZCMU_IO_TRIM:
-		ops->trim(store, io);
-		break;
-	case ZCMU_IO_ZERO:
-		ops->zero(store, io);
-		break;
-	case ZCMU_IO_MAP:
-		ops->map(store, io);
-		break;
-	}
-}
-
 static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length)
 {
 	cmd->io.op = op;

@@ -202,6 +202,9 @@ enum zcmu_can zcmu_store_zero(const struct zcmu_store *store);
 bool zcmu_store_unmaps(const struct zcmu_store *store);
 bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 
+/* store_ask.c */
+uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
+
 /* range_lock.c */
 void zcmu_range_lock(struct zcmu_cmd *cmd, bool atomic, uint64_t offset, uint64_t length,
 		     void (*go_on)(struct zcmu_cmd *cmd));

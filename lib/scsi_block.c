@@ -147,7 +147,7 @@ void zcmu_scsi_read_capacity16(struct zcmu_cmd *cmd)
 	zcmu_put64(data, cmd->capacity / store->block_size - 1);
 	zcmu_put32(data + 8, store->block_size);
 	data[13] = physical_exponent(store);
-	if (zcmu_store_unmaps(store) || zcmu_store_can(store, ZCMU_IO_ZERO)) {
+	if (zcmu_store_unmaps(store)) {
 		data[14] |= 0x80;		/* LBPME: thin */
 		if (zcmu_store_trims_to_zeroes(store))
 			data[14] |= 0x40;	/* LBPRZ */

@@ -55,7 +55,7 @@ static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 
 static bool is_thin(const struct zcmu_disk *disk)
 {
-	return zcmu_store_unmaps(disk->store) || zcmu_store_can(disk->store, ZCMU_IO_ZERO);
+	return zcmu_store_unmaps(disk->store);
 }
 
 static uint32_t page_serial(const struct zcmu_disk *disk, uint8_t *p)
@@ -93,24 +93,53 @@ uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p)
 	return (uint32_t)(p + 12 - start);
 }
 
+/* A limit of the store's, in blocks, as a field of four bytes has it; 0: none. */
+static uint32_t limit(const struct zcmu_store *store, enum zcmu_io_op op)
+{
+	uint64_t blocks = zcmu_store_max(store, op) / store->block_size;
+
+	return blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX;
+}
+
+/* What a READ or WRITE may move: as the kernel says, unless the store takes less. */
+static uint32_t max_transfer(const struct zcmu_disk *disk)
+{
+	uint32_t blocks = limit(disk->store, ZCMU_IO_WRITE);
+
+	return blocks && (!disk->max_blocks || blocks < disk->max_blocks) ? blocks :
+	       disk->max_blocks;
+}
+
+/* UNMAP's limits: of what it becomes, see zcmu_scsi_unmap(). */
+static void put_unmap_limits(const struct zcmu_store *store, uint8_t *p)
+{
+	bool native = zcmu_store_can(store, ZCMU_IO_TRIM);
+	uint32_t blocks = limit(store, native ? ZCMU_IO_TRIM : ZCMU_IO_ZERO);
+	uint32_t granularity = store->trim_granularity / store->block_size;
+
+	zcmu_put32(p + 16, blocks ? blocks : UINT32_MAX);	/* of a command: no limit */
+	zcmu_put32(p + 20, ZCMU_MAX_UNMAP_DESCRIPTORS);
+	zcmu_put32(p + 24, granularity ? granularity : 1);
+	if (store->trim_alignment)			/* UGAVALID */
+		zcmu_put32(p + 28, 1u << 31 | store->trim_alignment / store->block_size);
+}
+
 /* Block limits, SBC-3 6.6.4 */
 static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 {
 	const struct zcmu_store *store = disk->store;
-	uint32_t granularity = store->trim_granularity / store->block_size;
 
 	/* p[0] is byte 4 of the page. WSNZ is 0: a WRITE SAME of 0 blocks goes to the end. */
 	if (zcmu_store_can(store, ZCMU_IO_WRITE))
 		p[1] = ZCMU_MAX_COMPARE_BLOCKS;
 	zcmu_put16(p + 2, (uint16_t)(store->physical_block_size / store->block_size));
-	zcmu_put32(p + 4, disk->max_blocks);
+	zcmu_put32(p + 4, max_transfer(disk));
 	zcmu_put32(p + 8, store->optimal_io_size / store->block_size);
-	if (zcmu_store_unmaps(store)) {
-		zcmu_put32(p + 16, UINT32_MAX);	/* blocks per UNMAP: no limit */
-		zcmu_put32(p + 20, ZCMU_MAX_UNMAP_DESCRIPTORS);
-		zcmu_put32(p + 24, granularity ? granularity : 1);
-	}
+	if (zcmu_store_unmaps(store))
+		put_unmap_limits(store, p);
 	/* Maximum WRITE SAME length: 0 is no limit. Atomic writes: 0 is none. */
+	if (zcmu_store_can(store, ZCMU_IO_ZERO))
+		zcmu_put64(p + 32, limit(store, ZCMU_IO_ZERO));
 	return 0x3c;
 }
 
@@ -127,12 +156,11 @@ static uint32_t page_provisioning(const struct zcmu_disk *disk, uint8_t *p)
 {
 	const struct zcmu_store *store = disk->store;
 
-	if (zcmu_store_unmaps(store))
-		p[1] |= 0x80;		/* LBPU: UNMAP */
-	if (zcmu_store_unmaps(store) || zcmu_store_can(store, ZCMU_IO_ZERO))
-		p[1] |= 0x60;		/* LBPWS, LBPWS10: WRITE SAME with UNMAP */
+	/* The page is there: LBPU, UNMAP. */
+	p[1] |= 0x80;
+	/* LBPWS, LBPWS10: WRITE SAME with UNMAP gives back. It would write, else. LBPRZ */
 	if (zcmu_store_trims_to_zeroes(store))
-		p[1] |= 0x04;		/* LBPRZ */
+		p[1] |= 0x64;
 	p[2] = 0x02;			/* thin */
 	return 4;
 }

@@ -295,6 +295,8 @@ static bool wait_for_events(struct zcmu_thread *thread)
 			break;
 		case EVENT_QUEUE:
 			disk->store->ops->queue_reap(disk->store, thread->queue);
+			/* An answer may have led to the next part of a request (store_ask.c). */
+			thread->unsubmitted = true;
 			break;
 		case EVENT_STOP:
 			stop_taking(thread);

@@ -145,17 +145,22 @@ bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op)
 	return false;
 }
 
-/* Can the initiator give blocks back? */
+/*
+ * Can the initiator give blocks back, and is the disk thin so? A store that can zero and no more
+ * might write what an initiator means to give back.
+ */
 bool zcmu_store_unmaps(const struct zcmu_store *store)
 {
 	return zcmu_store_trim(store) != ZCMU_CAN_NONE;
 }
 
-/* Does what was trimmed read as zeroes? */
+/* Can it trim, and does what was trimmed read as zeroes? */
 bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store)
 {
-	return store->ops->flags & ZCMU_STORE_TRIM_ZEROES ||
-	       zcmu_store_trim(store) == ZCMU_CAN_EMULATED;
+	enum zcmu_can trim = zcmu_store_trim(store);
+
+	return (trim == ZCMU_CAN_NATIVE && store->ops->flags & ZCMU_STORE_TRIM_ZEROES) ||
+	       trim == ZCMU_CAN_EMULATED;
 }
 
 int zcmu_parse_size(const char *text, uint64_t *ret)
@@ -211,6 +216,12 @@ static const char *contradiction(const struct zcmu_store *store)
 	if (zcmu_store_trim(store) == ZCMU_CAN_EMULATED &&
 	    zcmu_store_zero(store) != ZCMU_CAN_NATIVE)
 		return "trim is emulated by zero, and zero is not native";
+	if (store->max_io % store->block_size)
+		return "max_io is not a number of blocks";
+	if (store->max_trim % store->block_size)
+		return "max_trim is not a number of blocks";
+	if (store->max_zero % store->block_size)
+		return "max_zero is not a number of blocks";
 	return NULL;
 }
 

@@ -261,6 +261,10 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 	store->physical_block_size = below->physical_block_size;
 	store->optimal_io_size = below->optimal_io_size;
 	store->trim_granularity = below->trim_granularity;
+	store->trim_alignment = below->trim_alignment;
+	store->max_io = below->max_io;
+	store->max_trim = below->max_trim;
+	store->max_zero = below->max_zero;
 	store->rotational = below->rotational;
 	store->max_threads = below->ops->queue_open ? below->max_threads : 0;
 	store->read_only |= below->read_only;

@@ -90,6 +90,10 @@ static int describe(struct zcmu_store *store, PyObject *self)
 	    take_u32(self, "physical_block_size", &store->physical_block_size) ||
 	    take_u32(self, "optimal_io_size", &store->optimal_io_size) ||
 	    take_u32(self, "trim_granularity", &store->trim_granularity) ||
+	    take_u32(self, "trim_alignment", &store->trim_alignment) ||
+	    take_number(self, "max_io", INT64_MAX, &store->max_io) ||
+	    take_number(self, "max_trim", INT64_MAX, &store->max_trim) ||
+	    take_number(self, "max_zero", INT64_MAX, &store->max_zero) ||
 	    take_bool(self, "rotational", &store->rotational) ||
 	    take_bool(self, "read_only", &store->read_only) ||
 	    take_bool(self, "persistent", &persistent) ||

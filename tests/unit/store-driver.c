@@ -172,6 +172,8 @@ static void wait_for(struct driver *d, const struct driven *r)
 		if (poll(&pollfd, 1, (int)d->patience * 1000) != 1)
 			fail_msg("expected %u answers, got none", d->out);
 		ops->queue_reap(d->store, d->thread.queue);
+		if (ops->queue_submit)
+			ops->queue_submit(d->store, d->thread.queue);
 	}
 }
 

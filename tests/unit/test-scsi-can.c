@@ -32,13 +32,20 @@ static void expect_mode(struct initiator *t, bool dpofua, bool wce)
 	assert_int_equal(!!(p[4 + 2] & 0x04), wce);
 }
 
-/* LBPU and LBPRZ of page B2, LBPRZ of READ CAPACITY (16), and whether page B0 limits UNMAP */
+/*
+ * LBPU and LBPRZ of page B2, which only thin disks have; LBPRZ of READ CAPACITY (16), and whether
+ * page B0 limits UNMAP
+ */
 static void expect_thin(struct initiator *t, bool unmaps, bool zeroes)
 {
-	const uint8_t *p = send_in(t, CDB(0x12, 1, 0xb2, BE16(255)), 255)->payload;
+	const struct fake_answer *a = send_in(t, CDB(0x12, 1, 0xb2, BE16(255)), 255);
+	const uint8_t *p;
 
-	assert_int_equal(!!(p[5] & 0x80), unmaps);
-	assert_int_equal(!!(p[5] & 0x04), zeroes);
+	if (unmaps) {
+		assert_int_equal(a->payload[5] & 0x84, 0x80 | zeroes << 2);
+	} else {
+		expect_sense(a, SENSE_INVALID_FIELD_IN_CDB, 2);
+	}
 	p = send_in(t, CDB(0x12, 1, 0xb0, BE16(255)), 255)->payload;
 	assert_int_equal(zcmu_get32(p + 20) != 0, unmaps);
 	p = send_in(t, CDB(0x9e, 0x10, BE64(0), BE32(32)), 32)->payload;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Asks a store: the callback of a request. One that is longer than the store takes at a time
+ * (max_io and its like in struct zcmu_store) is asked for in parts, one after the other until
+ * one fails; for whoever has made it, it is one request.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "disk.h"
+
+struct split {
+	struct zcmu_io part;		/* first: its answer leads back here */
+	struct zcmu_io *whole;
+	struct zcmu_store *store;
+	uint64_t asked;			/* bytes of the whole, from its start on */
+	int error;			/* of the last part */
+	atomic_int refs;		/* who asks for a part, and its answer */
+	struct iovec iov[];		/* the part's: the store may change it */
+};
+
+static void call(struct zcmu_store *store, struct zcmu_io *io)
+{
+	const struct zcmu_store_ops *ops = store->ops;
+
+	switch (io->op) {
+	case ZCMU_IO_READ:
+		ops->read(store, io);
+		break;
+	case ZCMU_IO_WRITE:
+		ops->write(store, io);
+		break;
+	case ZCMU_IO_FLUSH:
+		ops->flush(store, io);
+		break;
+	case ZCMU_IO_TRIM:
+		ops->trim(store, io);
+		break;
+	case ZCMU_IO_ZERO:
+		ops->zero(store, io);
+		break;
+	case ZCMU_IO_MAP:
+		ops->map(store, io);
+		break;
+	}
+}
+
+/* The most bytes that a store takes at a time; 0: any number. */
+uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op)
+{
+	switch (op) {
+	case ZCMU_IO_READ:
+	case ZCMU_IO_WRITE:
+		return store->max_io;
+	case ZCMU_IO_TRIM:
+		return store->max_trim;
+	case ZCMU_IO_ZERO:
+		return store->max_zero;
+	case ZCMU_IO_FLUSH:
+	case ZCMU_IO_MAP:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * Where does a part end that may be no longer than @max? Of a trim, where what the store can give
+ * back ends, so that nothing stays because half of it is in the next part.
+ */
+static uint64_t end_of_part(const struct zcmu_store *store, const struct zcmu_io *part,
+			    uint64_t end, uint64_t max)
+{
+	uint64_t granularity = store->trim_granularity, alignment = store->trim_alignment, aligned;
+
+	if (end - part->offset <= max)
+		return end;
+	end = part->offset + max;
+	if (part->op != ZCMU_IO_TRIM || !granularity || granularity % store->block_size ||
+	    alignment % store->block_size || end < alignment)
+		return end;
+	aligned = (end - alignment) / granularity * granularity + alignment;
+	return aligned > part->offset ? aligned : end;
+}
+
+static void part_done(struct zcmu_io *io, int error);
+
+/* Return: false if there is no other part, and the whole was answered. */
+static bool ask_next(struct split *split)
+{
+	struct zcmu_store *store = split->store;
+	struct zcmu_io *whole = split->whole, *part = &split->part;
+	uint64_t max = zcmu_store_max(store, whole->op);
+	int error = split->error;
+
+	if (error || split->asked == whole->length) {
+		free(split);
+		zcmu_io_done(whole, error);
+		return false;
+	}
+	*part = *whole;
+	part->offset += split->asked;
+	part->length = end_of_part(store, part, whole->offset + whole->length, max) - part->offset;
+	part->iov = split->iov;
+	part->iovcnt = zcmu_iov_cut(whole->iov, whole->iovcnt, split->asked, part->length,
+				    split->iov);
+	part->data = NULL;
+	part->next = NULL;
+	part->done = part_done;
+	split->asked += part->length;
+	call(store, part);
+	return true;
+}
+
+/* Whoever comes second, who has asked or the answer, goes on; so parts never nest. */
+static void go_on(struct split *split)
+{
+	do {
+		atomic_store(&split->refs, 2);
+		if (!ask_next(split))
+			return;
+	} while (atomic_fetch_sub(&split->refs, 1) == 1);
+}
+
+static void part_done(struct zcmu_io *io, int error)
+{
+	struct split *split = (struct split *)io;
+
+	split->error = error;
+	if (atomic_fetch_sub(&split->refs, 1) == 1)
+		go_on(split);
+}
+
+/* Have a request done by a store that can (zcmu_store_can()). */
+void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
+{
+	uint64_t max = zcmu_store_max(store, io->op);
+	struct split *split;
+
+	io->store = store;
+	io->asked = io->length;
+	if (!max || io->length <= max) {
+		call(store, io);
+		return;
+	}
+	split = malloc(sizeof(*split) + (size_t)io->iovcnt * sizeof(split->iov[0]));
+	if (!split) {
+		zcmu_io_done(io, -ENOMEM);
+		return;
+	}
+	split->whole = io;
+	split->store = store;
+	split->asked = 0;
+	split->error = 0;
+	go_on(split);
+}
