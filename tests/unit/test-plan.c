@@ -48,6 +48,17 @@ static void assert_pages(const struct zcmu_plan *p, u32 pages, u32 edges, u32 ed
 	assert_int_equal(p->edge_bytes, edge_bytes);
 }
 
+static void a_segment_that_ends_behind_4_gib_has_all_its_pages(void **state)
+{
+	struct zcmu_plan p;
+
+	(void)state;
+	PLAN(&p, { 1, 0xffffffffu });
+	assert_pages(&p, 1u << 20, 1, PAGE - 1);
+	PLAN(&p, { PAGE - 1, 0xffffffffu });
+	assert_pages(&p, (1u << 20) + 1, 2, 1 + PAGE - 2);
+}
+
 static void whole_pages_are_one_run_without_edges(void **state)
 {
 	struct zcmu_plan p;
@@ -315,6 +326,7 @@ static void a_payload_of_too_many_runs_is_copied(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_segment_that_ends_behind_4_gib_has_all_its_pages),
 		cmocka_unit_test(whole_pages_are_one_run_without_edges),
 		cmocka_unit_test(a_single_whole_page_is_no_edge),
 		cmocka_unit_test(a_partial_first_page_is_an_edge),
