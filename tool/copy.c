@@ -29,12 +29,6 @@ static void show_progress(const struct copy *copy, bool end)
 		format_size(copy->source->size, size, sizeof(size)), end ? "\n" : "");
 }
 
-static bool all_ended(const struct copy *copy)
-{
-	return atomic_load(&copy->error) ||
-	       copy->first + atomic_load(&copy->done) >= copy->chunks;
-}
-
 static int run(struct copy *copy)
 {
 	struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
@@ -53,18 +47,13 @@ static int run(struct copy *copy)
 		zcmu_error("can't set up %u threads: %s", copy->threads, strerror(-err));
 		atomic_store(&copy->error, err);
 	}
-	while (!all_ended(copy)) {
+	while (!copy_is_done(copy)) {
 		show_progress(copy, false);
 		nanosleep(&pause, NULL);
 	}
 	for (i = 0; i < started; i++)
 		pthread_join(copy->workers[i].handle, NULL);
 	show_progress(copy, true);
-	/* The end: what is told to be copied is stable. */
-	if (!err) {
-		copy_checkpoint(&copy->workers[0], true);
-		copy_work(&copy->workers[0]);
-	}
 	for (i = 0; i < made; i++)
 		copy_worker_deinit(&copy->workers[i]);
 	free(copy->workers);
@@ -112,6 +101,11 @@ static int open_both(struct copy *copy)
 		return err;
 	options.read_only = false;
 	options.size = copy->create ? copy->source->size : 0;
+	if (copy->create && copy->resume) {
+		err = copy_check_note_before_creating(copy);
+		if (err)
+			return err;
+	}
 	err = zcmu_store_open(copy->to, &options, &copy->target);
 	if (!err)
 		err = check(copy);

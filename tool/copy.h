@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcmu copy's insides: copy.c has the command, copy_work.c the threads that do it.
+ * zcmu copy's insides: copy.c has the command, copy_work.c the threads that do it,
+ * copy_note.c what one that was broken off goes on from.
  */
 #ifndef ZCMU_COPY_H
 #define ZCMU_COPY_H
@@ -29,6 +30,7 @@ struct copy {
 	atomic_uint_fast64_t done;
 	atomic_bool *is_done;		/* each chunk */
 	atomic_int error;		/* the first; negative */
+	atomic_bool is_over;		/* the last flush was answered */
 	struct worker *workers;
 };
 
@@ -57,7 +59,7 @@ struct worker {
 	struct slot slots[COPY_DEPTH];
 	/* the first one's: a flush of what it found to be done */
 	struct slot flush;
-	bool flushing;
+	bool flushing, flush_failed, ended;
 	uint64_t prefix;
 	time_t checked;
 };
@@ -65,7 +67,11 @@ struct worker {
 int copy_worker_init(struct worker *worker, struct copy *copy);
 void copy_worker_deinit(struct worker *worker);
 void *copy_work(void *worker);
-void copy_checkpoint(struct worker *worker, bool now);
+bool copy_is_done(const struct copy *copy);
+
+/* copy_note.c */
 int copy_read_note(struct copy *copy);
+int copy_check_note_before_creating(const struct copy *copy);
+void copy_write_note(const struct copy *copy, uint64_t chunks);
 
 #endif /* ZCMU_COPY_H */

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,21 +21,33 @@
  * One slot's way
  */
 
+static void wake(struct worker *worker)
+{
+	uint64_t one = 1;
+	ssize_t ignored = write(worker->wake_fd, &one, sizeof(one));
+
+	(void)ignored;
+}
+
+/* Has all been done, or something failed? */
+bool copy_is_done(const struct copy *copy)
+{
+	return atomic_load(&copy->error) ||
+	       copy->first + atomic_load(&copy->done) >= copy->chunks;
+}
+
 /* An answer, in whatever thread. */
 static void answered(struct zcmu_io *io, int error)
 {
 	struct slot *slot = (struct slot *)io;
 	struct worker *worker = slot->worker;
-	uint64_t one = 1;
-	ssize_t ignored;
 
 	slot->error = error;
 	pthread_mutex_lock(&worker->lock);
 	slot->ready = worker->ready;
 	worker->ready = slot;
 	pthread_mutex_unlock(&worker->lock);
-	ignored = write(worker->wake_fd, &one, sizeof(one));
-	(void)ignored;
+	wake(worker);
 }
 
 static void ask(struct slot *slot, bool target, enum zcmu_io_op op)
@@ -130,6 +141,7 @@ static void fail(struct slot *slot)
 	if (atomic_compare_exchange_strong(&copy->error, &none, slot->error))
 		zcmu_error("%s: can't %s at byte %" PRIu64 ": %s", reads ? copy->from : copy->to,
 			   reads ? "read" : "write", slot->offset, strerror(-slot->error));
+	wake(copy->workers);
 }
 
 static void advance(struct slot *slot)
@@ -163,57 +175,27 @@ static void advance(struct slot *slot)
 		}
 		atomic_store(&worker->copy->is_done[slot->chunk], true);
 		atomic_fetch_add(&worker->copy->done, 1);
+		if (copy_is_done(worker->copy))
+			wake(worker->copy->workers);
 	}
 	worker->active--;
 	take_chunk(slot);
 }
 
 /*
- * Noting progress: what the file says was flushed
+ * Checkpoints: what was flushed is noted, in this order
  */
 
-static void write_note(const struct copy *copy, uint64_t chunks)
-{
-	char path[PATH_MAX];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s.new", copy->resume);
-	file = fopen(path, "we");
-	if (!file || fprintf(file, "%" PRIu64 " %" PRIu64 "\n", chunks * COPY_CHUNK, copy->source->size) < 0 ||
-	    fflush(file) || fsync(fileno(file)) || rename(path, copy->resume))
-		zcmu_warning("%s: can't be written: %s; a copy that is broken off begins at the start",
-			     copy->resume, strerror(errno));
-	if (file)
-		fclose(file);
-}
-
-int copy_read_note(struct copy *copy)
-{
-	uint64_t bytes, size;
-	FILE *file = fopen(copy->resume, "re");
-	int n;
-
-	if (!file)
-		return errno == ENOENT ? 0 : -errno;
-	n = fscanf(file, "%" SCNu64 " %" SCNu64, &bytes, &size);
-	fclose(file);
-	if (n != 2 || bytes % COPY_CHUNK || bytes > size || size != copy->source->size) {
-		zcmu_error("%s: it is not the note of a copy of %" PRIu64 " bytes; remove it to begin at the start",
-			   copy->resume, copy->source->size);
-		return -EINVAL;
-	}
-	copy->first = bytes / COPY_CHUNK;
-	return 0;
-}
-
 /* Flush what is done from the start on, and note it then. */
-void copy_checkpoint(struct worker *worker, bool now)
+static void checkpoint(struct worker *worker, bool now)
 {
 	struct copy *copy = worker->copy;
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	if (worker->flushing || (!now && t.tv_sec < worker->checked + CHECKPOINT))
+	/* A flush that has failed says it once: one that succeeds afterwards is for nothing. */
+	if (worker->flushing || worker->flush_failed ||
+	    (!now && t.tv_sec < worker->checked + CHECKPOINT))
 		return;
 	worker->checked = t.tv_sec;
 	while (worker->prefix < copy->chunks && atomic_load(&copy->is_done[worker->prefix]))
@@ -223,7 +205,7 @@ void copy_checkpoint(struct worker *worker, bool now)
 	worker->flush.step = STEP_WRITE;
 	if (!zcmu_store_can(copy->target, ZCMU_IO_FLUSH)) {
 		if (copy->resume)
-			write_note(copy, worker->prefix);
+			copy_write_note(copy, worker->prefix);
 		return;
 	}
 	worker->flushing = true;
@@ -233,10 +215,11 @@ void copy_checkpoint(struct worker *worker, bool now)
 static void flushed(struct worker *worker)
 {
 	worker->flushing = false;
-	if (worker->flush.error)
+	worker->flush_failed = worker->flush.error;
+	if (worker->flush_failed)
 		fail(&worker->flush);
 	else if (worker->copy->resume)
-		write_note(worker->copy, worker->prefix);
+		copy_write_note(worker->copy, worker->prefix);
 }
 
 /*
@@ -300,6 +283,39 @@ static void wait_for_answers(struct worker *worker)
 		copy->target->ops->queue_reap(copy->target, worker->target);
 }
 
+/* The end: what is told to be copied is stable. Return: false if that is under way. */
+static bool end(struct worker *first)
+{
+	struct copy *copy = first->copy;
+	unsigned int i;
+
+	if (!first->ended) {
+		first->ended = true;
+		checkpoint(first, true);
+	}
+	if (first->flushing)
+		return false;
+	atomic_store(&copy->is_over, true);
+	for (i = 1; i < copy->threads; i++)
+		wake(&copy->workers[i]);
+	return true;
+}
+
+/*
+ * The first one flushes at the end. The others go on until then: a flush on one connection may
+ * take something on another.
+ */
+static bool goes_on(struct worker *worker)
+{
+	struct copy *copy = worker->copy;
+
+	if (worker->active || worker->flushing)
+		return true;
+	if (worker != copy->workers)
+		return !atomic_load(&copy->is_over);
+	return !copy_is_done(copy) || !end(worker);
+}
+
 void *copy_work(void *argument)
 {
 	struct worker *worker = argument;
@@ -307,14 +323,13 @@ void *copy_work(void *argument)
 
 	for (i = 0; i < COPY_DEPTH; i++)
 		take_chunk(&worker->slots[i]);
-	while (worker->active || worker->flushing) {
+	while (goes_on(worker)) {
+		submit(worker);
+		wait_for_answers(worker);
 		while (take_answers(worker))
 			;
 		if (worker == worker->copy->workers && worker->copy->resume && worker->active)
-			copy_checkpoint(worker, false);
-		submit(worker);
-		if (worker->active || worker->flushing)
-			wait_for_answers(worker);
+			checkpoint(worker, false);
 	}
 	return NULL;
 }

@@ -188,26 +188,114 @@ static void a_target_with_larger_blocks_gets_whole_ones(void **state)
 	fclose(file);
 }
 
-static void a_copy_that_failed_goes_on_where_it_was(void **state)
+/* A command of the shell's, in the test's folder */
+static void expect_command(struct nbd_server *s, const char *text)
 {
-	struct nbd_server *s = *state;
-	unsigned long long at, size;
-	FILE *file;
+	char command[1024];
+	int status;
 
-	make_source(s);
-	file = fopen(nbd_server_path(s, "bad"), "we");
-	fclose(file);
+	snprintf(command, sizeof(command), "cd %s && %s", s->driver->directory, text);
+	status = system(command);
+	if (status)
+		fail_msg("expected \"%s\" to succeed, got status %#x", text, (unsigned int)status);
+}
+
+/* One from "from" to "to", which leaves a note of the first chunk. */
+static void break_a_copy(struct nbd_server *s)
+{
+	expect_command(s, "touch bad");
 	assert_int_equal(copy(s, "--create --resume @/note file:@/from"
 			      " fault,error=EIO,while=@/bad,on=write:file:@/to"), 1);
 	expect_said(s, "can't write at byte");
-	file = fopen(nbd_server_path(s, "note"), "re");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%llu %llu", &at, &size), 2);
-	fclose(file);
+	expect_command(s, "rm bad");
+}
+
+static void expect_refused(struct nbd_server *s, const char *arguments, const char *message)
+{
+	int status = copy(s, arguments);
+
+	if (status != 1)
+		fail_msg("expected \"zcmu copy %s\" to be refused, got status %d", arguments, status);
+	expect_said(s, message);
+	expect_said(s, "remove");
+	expect_command(s, "test -e note");
+}
+
+static void a_note_of_another_copy_is_refused(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	break_a_copy(s);
+	expect_command(s, "cp from other && mv to kept");
+	expect_refused(s, "--resume @/note file:@/from file:@/other", "a copy to");
+	expect_refused(s, "--resume @/note file:@/other file:@/kept", "a copy from");
+	/* What is created now isn't what the note speaks of. */
+	expect_refused(s, "--create --resume @/note file:@/from file:@/to", "nothing at");
+	expect_command(s, "test ! -e to && truncate -s $((8 * 1024 * 1024 + 4096)) to");
+	expect_refused(s, "--resume @/note file:@/from file:@/to", "is not that one");
+	expect_command(s, "truncate -s 9M from");
+	expect_command(s, "truncate -s 9M kept");
+	expect_refused(s, "--resume @/note file:@/from file:@/kept", "9437184");
+	expect_command(s, "truncate -s $((8 * 1024 * 1024 + 4096)) from");
+	expect_refused(s, "--resume @/note file:@/from file:@/kept", "9437184");
+	/* It is the file that counts, not its name. */
+	expect_command(s, "truncate -s $((8 * 1024 * 1024 + 4096)) kept");
+	expect_copy(s, "--resume @/note file:@/from file:@/kept");
+	expect_same(s, "kept");
+}
+
+static void what_is_no_whole_note_is_refused(void **state)
+{
+	static const char *const spoil[] = {
+		"head -n 8 whole > note", "head -n 5 whole > note", "true > note",
+		"echo 1048576 8392704 > note", "sed 's/2$/3/' whole > note",
+		"sed 's/^stable.*/stable 4096/' whole > note",
+		"sed 's/^stable.*/stable 99999999/' whole > note",
+	};
+	struct nbd_server *s = *state;
+	unsigned int i;
+
+	make_source(s);
+	break_a_copy(s);
+	expect_command(s, "mv note whole");
+	for (i = 0; i < sizeof(spoil) / sizeof(spoil[0]); i++) {
+		expect_command(s, spoil[i]);
+		expect_refused(s, "--resume @/note file:@/from file:@/to", "no note of zcmu copy");
+	}
+}
+
+static void the_note_of_a_complete_copy_is_taken(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	break_a_copy(s);
+	expect_copy(s, "file:@/from file:@/to");
+	expect_command(s, "sed -i 's/^stable.*/stable 8392704/' note");
+	expect_copy(s, "--resume @/note file:@/from log,file=@/log:file:@/to");
+	expect_same(s, "to");
+	expect_command(s, "test ! -e note && ! grep -q ' write \\| zero ' log");
+}
+
+static void a_copy_to_memory_can_not_be_resumed(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	assert_int_equal(copy(s, "--resume @/note file:@/from ram:9M"), 1);
+	expect_said(s, "gone with this process");
+}
+
+static void a_copy_that_failed_goes_on_where_it_was(void **state)
+{
+	struct nbd_server *s = *state;
+	FILE *file;
+
+	make_source(s);
+	break_a_copy(s);
 	/* The first chunk is a hole, the second could not be written. */
-	assert_int_equal(at, 1 << 20);
-	assert_int_equal(size, BYTES + 4096);
-	unlink(nbd_server_path(s, "bad"));
+	expect_command(s, "grep -qx 'stable 1048576' note");
 	assert_int_equal(copy(s, "--resume @/note file:@/from log,file=@/log:file:@/to"), 0);
 	expect_same(s, "to");
 	assert_int_equal(access(nbd_server_path(s, "note"), F_OK), -1);
@@ -230,6 +318,10 @@ int main(void)
 		NBD_TEST(old_contents_are_overwritten_by_holes_too),
 		NBD_TEST(a_target_with_larger_blocks_gets_whole_ones),
 		NBD_TEST(a_copy_that_failed_goes_on_where_it_was),
+		NBD_TEST(a_note_of_another_copy_is_refused),
+		NBD_TEST(what_is_no_whole_note_is_refused),
+		NBD_TEST(the_note_of_a_complete_copy_is_taken),
+		NBD_TEST(a_copy_to_memory_can_not_be_resumed),
 	};
 
 	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);
