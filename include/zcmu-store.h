@@ -150,7 +150,6 @@ struct zcmu_store {
 	uint64_t create_size;	/* bytes to create the disk with, or 0 */
 
 	void *data;		/* the store's own */
-	bool misbehaves;	/* the library's: it was told of */
 	uint64_t size;		/* bytes, a multiple of block_size; the library changes it */
 	uint32_t block_size;	/* bytes: 512 (the default) .. 4096, a power of two */
 	uint32_t physical_block_size;	/* bytes; 0: as block_size */
@@ -170,6 +169,7 @@ struct zcmu_store {
 	uint64_t max_trim;	/* TRIM */
 	uint64_t max_zero;	/* ZERO */
 	uint32_t trim_alignment;	/* bytes: where the first trim_granularity begins */
+	bool misbehaves;	/* the library's: it was told of */
 };
 
 struct zcmu_store_ops {
