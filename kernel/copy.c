@@ -29,7 +29,8 @@ int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_bloc
 	area->free = area->nr_blocks;
 	area->hint = 0;
 	area->reclaim_at = 0;
-	area->bitmap = bitmap_zalloc(area->nr_blocks, GFP_KERNEL);
+	/* A large area has one that kmalloc() has no room for. */
+	area->bitmap = kvcalloc(BITS_TO_LONGS(area->nr_blocks), sizeof(long), GFP_KERNEL);
 	return area->bitmap ? 0 : -ENOMEM;
 }
 
@@ -43,7 +44,7 @@ void zcmu_copy_destroy(struct zcmu_copy_area *area)
 		zcmu_reclaim_count(-1);
 	}
 	xa_destroy(&area->pages);
-	bitmap_free(area->bitmap);
+	kvfree(area->bitmap);
 	area->bitmap = NULL;
 }
 
@@ -134,14 +135,17 @@ unlock:
 	return ret;
 }
 
-/* Only the owner of a block touches its place in area->pages. */
-static int populate(struct zcmu_copy_area *area, const struct zcmu_extent *extent)
+/*
+ * See to the pages of an extent, but to no more than @pages: a block may be many times what
+ * the payload takes. Only the owner of a block touches its place in area->pages.
+ */
+static int populate(struct zcmu_copy_area *area, const struct zcmu_extent *extent, u32 *pages)
 {
 	unsigned long index = (unsigned long)extent->first * area->pages_per_block;
 	unsigned long end = index + (unsigned long)extent->count * area->pages_per_block;
 	int ret;
 
-	for (; index < end; index++) {
+	for (; index < end && *pages; index++, --*pages) {
 		struct page *page;
 
 		if (xa_load(&area->pages, index))
@@ -172,6 +176,7 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 {
 	u64 blocks = blocks_of(area, bytes);
 	u32 max_extents = min_t(u64, blocks, MAX_EXTENTS);
+	u32 pages = DIV_ROUND_UP((u64)bytes, PAGE_SIZE);
 	u32 i;
 	int ret;
 
@@ -188,7 +193,7 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 	extents->bytes = bytes;
 	ret = take(area, extents, blocks, max_extents);
 	for (i = 0; !ret && i < extents->nr; i++)
-		ret = populate(area, &extents->list[i]);
+		ret = populate(area, &extents->list[i], &pages);
 	if (ret)
 		zcmu_copy_release(area, extents);
 	return ret;
