@@ -172,14 +172,17 @@ void zcmu_cmd_free(struct zcmu_cmd *cmd)
 	kmem_cache_free(zcmu_cmd_cache, cmd);
 }
 
-/* Ids are 16 bits wide, and 0 is none. */
+/*
+ * Ids are 16 bits wide, and 0 is none. Where handlers have them all, for good as it seems,
+ * nobody waits for one.
+ */
 static int take_id(struct zcmu_cmd *cmd)
 {
 	u32 id;
 	int ret = xa_alloc(&cmd->device->commands, &id, cmd, XA_LIMIT(1, U16_MAX), GFP_NOIO);
 
 	if (ret)
-		return ret == -EBUSY ? -ENOSPC : ret;
+		return ret == -EBUSY ? -ENOBUFS : ret;
 	cmd->id = id;
 	return 0;
 }
