@@ -8,7 +8,9 @@
 
 #include "zcmu_kernel.h"
 
-#define MAX_TIME_OUT_S		(24u * 60 * 60)
+/* They are kept in ms, in 32 bits. Stock takes more, and has less of it; we take the most. */
+#define MAX_CMD_TIME_OUT_S	4294967u
+#define MAX_QFULL_TIME_OUT_S	2147483
 
 static struct zcmu_device *from_attrib(struct config_item *item)
 {
@@ -36,9 +38,7 @@ static ssize_t zcmu_cmd_time_out_store(struct config_item *item, const char *pag
 		       device->name);
 		return -EINVAL;
 	}
-	if (seconds > MAX_TIME_OUT_S)
-		return -EINVAL;
-	device->cmd_time_out = seconds * MSEC_PER_SEC;
+	WRITE_ONCE(device->cmd_time_out, min(seconds, MAX_CMD_TIME_OUT_S) * (u32)MSEC_PER_SEC);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, cmd_time_out);
@@ -58,12 +58,14 @@ static ssize_t zcmu_qfull_time_out_store(struct config_item *item, const char *p
 
 	if (ret)
 		return ret;
-	if (seconds < -1 || seconds > (s32)MAX_TIME_OUT_S) {
+	if (seconds < -1) {
 		pr_err("%s: qfull_time_out is seconds, 0 to fail at once, or -1 for the default, not %d\n",
 		       device->name, seconds);
 		return -EINVAL;
 	}
-	device->qfull_time_out = seconds > 0 ? seconds * (int)MSEC_PER_SEC : seconds;
+	if (seconds > 0)
+		seconds = min(seconds, MAX_QFULL_TIME_OUT_S) * (s32)MSEC_PER_SEC;
+	WRITE_ONCE(device->qfull_time_out, seconds);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, qfull_time_out);
@@ -109,8 +111,8 @@ static ssize_t zcmu_dev_config_store(struct config_item *item, const char *page,
 	char config[ZCMU_CONFIG_LEN] = "";
 	int ret = 0;
 
-	if (!len || len >= sizeof(config)) {
-		pr_err("%s: dev_config must have 1..%zu characters\n", device->name,
+	if (len >= sizeof(config)) {
+		pr_err("%s: dev_config must have at most %zu characters\n", device->name,
 		       sizeof(config) - 1);
 		return -EINVAL;
 	}
@@ -152,11 +154,9 @@ static ssize_t zcmu_dev_size_store(struct config_item *item, const char *page, s
 		if (ret)
 			return ret;
 	}
-	if (device->dev_size != bytes) {
-		WRITE_ONCE(device->dev_size, bytes);
-		if (zcmu_is_configured(device))
-			zcmu_attention_raise(device);
-	}
+	mutex_lock(&device->config_lock);
+	zcmu_set_dev_size(device, bytes);
+	mutex_unlock(&device->config_lock);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, dev_size);
@@ -171,14 +171,14 @@ static ssize_t zcmu_emulate_write_cache_store(struct config_item *item, const ch
 					      size_t count)
 {
 	struct zcmu_device *device = from_attrib(item);
-	bool on;
-	int ret = kstrtobool(page, &on);
+	u8 value;
+	int ret = kstrtou8(page, 0, &value);
 
 	if (!ret && zcmu_is_configured(device))
-		ret = zcmu_netlink_reconfig_cache(device, on);
+		ret = zcmu_netlink_reconfig_cache(device, value);
 	if (ret)
 		return ret;
-	device->se_dev.dev_attrib.emulate_write_cache = on;
+	device->se_dev.dev_attrib.emulate_write_cache = value;
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, emulate_write_cache);
@@ -203,17 +203,6 @@ static ssize_t zcmu_tmr_notification_store(struct config_item *item, const char 
 }
 CONFIGFS_ATTR(zcmu_, tmr_notification);
 
-/* -1: a daemon's reply is never awaited; 1: if it said it replies; 0: as it said at "enable" */
-int zcmu_set_nl_reply(struct zcmu_device *device, int value)
-{
-	if (value < -1 || value > 1) {
-		pr_err("%s: nl_reply_supported is -1, 0 or 1, not %d\n", device->name, value);
-		return -EINVAL;
-	}
-	WRITE_ONCE(device->nl_reply_supported, value);
-	return 0;
-}
-
 static ssize_t zcmu_nl_reply_supported_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%d\n", from_attrib(item)->nl_reply_supported);
@@ -225,9 +214,10 @@ static ssize_t zcmu_nl_reply_supported_store(struct config_item *item, const cha
 	s8 value;
 	int ret = kstrtos8(page, 0, &value);
 
-	if (!ret)
-		ret = zcmu_set_nl_reply(from_attrib(item), value);
-	return ret ?: count;
+	if (ret)
+		return ret;
+	WRITE_ONCE(from_attrib(item)->nl_reply_supported, value);
+	return count;
 }
 CONFIGFS_ATTR(zcmu_, nl_reply_supported);
 
@@ -314,8 +304,7 @@ static ssize_t zcmu_window_mb_store(struct config_item *item, const char *page, 
 	int ret = kstrtou32(page, 0, &mb);
 
 	if (!ret)
-		ret = zcmu_set_before_enable(device, &device->window_mb, mb, 0, ZCMU_MAX_WINDOW_MB,
-					     "window_mb");
+		ret = zcmu_set_window_mb(device, mb);
 	return ret ?: count;
 }
 CONFIGFS_ATTR(zcmu_, window_mb);
@@ -341,8 +330,10 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 		pr_err("%s: recover is off, fail, retry or reissue\n", device->name);
 		return mode;
 	}
+	mutex_lock(&device->config_lock);
 	WRITE_ONCE(device->recover, mode);
 	zcmu_recover_tell(device);
+	mutex_unlock(&device->config_lock);
 	/* If the ring is broken, what waits for its mending may have to fail now. */
 	zcmu_retry_waiting(device);
 	return count;

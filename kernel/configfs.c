@@ -6,33 +6,40 @@
 #include <linux/configfs.h>
 #include <linux/parser.h>
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 #include <scsi/scsi_proto.h>
 
 #include "zcmu_kernel.h"
 
-/* Upper bounds that only keep arithmetic and vmalloc sane. */
-#define MAX_COPY_AREA_MB	(64u << 10)
-#define MAX_PAGES_PER_BLOCK	256u
+/* Upper bounds that only keep arithmetic sane: pages, and a block's bytes, are 32 bits wide. */
+#define MAX_COPY_AREA_MB	((1u << (12 + PAGE_SHIFT)) - 1)
+#define MAX_PAGES_PER_BLOCK	((1u << (32 - PAGE_SHIFT)) - 1)
 
 bool zcmu_is_configured(const struct zcmu_device *device)
 {
 	return target_dev_configured((struct se_device *)&device->se_dev);
 }
 
-/* Set something whose size is fixed at "enable". */
-int zcmu_set_before_enable(struct zcmu_device *device, u32 *where, u32 value, u32 min, u32 max,
-			   const char *what)
+/*
+ * May it be changed, whose size is fixed as soon as "enable" is at work? config_lock is held,
+ * until it was changed.
+ */
+static int check_not_enabled(const struct zcmu_device *device, const char *what)
 {
-	if (zcmu_is_configured(device)) {
-		pr_err("%s: %s can't be changed once the device is enabled\n", device->name, what);
-		return -EINVAL;
-	}
-	if (value < min || value > max) {
-		pr_err("%s: %s must be %u..%u, not %u\n", device->name, what, min, max, value);
-		return -EINVAL;
-	}
-	*where = value;
-	return 0;
+	lockdep_assert_held(&device->config_lock);
+	if (!test_bit(ZCMU_DEV_ENABLED, &device->flags))
+		return 0;
+	pr_err("%s: %s can't be changed once the device is enabled\n", device->name, what);
+	return -EINVAL;
+}
+
+static int check_range(const struct zcmu_device *device, u64 value, u32 min, u32 max,
+		       const char *what)
+{
+	if (value >= min && value <= max)
+		return 0;
+	pr_err("%s: %s must be %u..%u, not %llu\n", device->name, what, min, max, value);
+	return -EINVAL;
 }
 
 /*
@@ -47,26 +54,15 @@ enum {
 static const match_table_t control_options = {
 	{ OPT_DEV_CONFIG, "dev_config=%s" },
 	{ OPT_DEV_SIZE, "dev_size=%s" },
-	{ OPT_HW_BLOCK_SIZE, "hw_block_size=%u" },
-	{ OPT_HW_MAX_SECTORS, "hw_max_sectors=%u" },
-	{ OPT_COPY_MB, "max_data_area_mb=%u" },
-	{ OPT_PAGES_PER_BLOCK, "data_pages_per_blk=%u" },
-	{ OPT_RING_MB, "cmd_ring_size_mb=%u" },
-	{ OPT_WINDOW_MB, "window_mb=%u" },
-	{ OPT_NL_REPLY, "nl_reply_supported=%s" },
+	{ OPT_HW_BLOCK_SIZE, "hw_block_size=%d" },
+	{ OPT_HW_MAX_SECTORS, "hw_max_sectors=%d" },
+	{ OPT_COPY_MB, "max_data_area_mb=%d" },
+	{ OPT_PAGES_PER_BLOCK, "data_pages_per_blk=%d" },
+	{ OPT_RING_MB, "cmd_ring_size_mb=%d" },
+	{ OPT_WINDOW_MB, "window_mb=%d" },
+	{ OPT_NL_REPLY, "nl_reply_supported=%d" },
 	{ OPT_UNKNOWN, NULL }
 };
-
-static int set_nl_reply(struct zcmu_device *device, substring_t *arg)
-{
-	char buffer[8];
-	int ret, value;
-
-	if (match_strlcpy(buffer, arg, sizeof(buffer)) >= sizeof(buffer))
-		return -EINVAL;
-	ret = kstrtoint(buffer, 0, &value);
-	return ret ?: zcmu_set_nl_reply(device, value);
-}
 
 static int match_number(substring_t *arg, u64 *value)
 {
@@ -79,84 +75,174 @@ static int match_number(substring_t *arg, u64 *value)
 
 static int set_nonzero(struct zcmu_device *device, u32 *where, u64 value, const char *what)
 {
-	if (!value || value > INT_MAX) {
-		pr_err("%s: %s must be 1..%d, not %llu\n", device->name, what, INT_MAX, value);
-		return -EINVAL;
-	}
-	*where = value;
-	return 0;
+	int ret = check_range(device, value, 1, INT_MAX, what);
+
+	if (!ret)
+		WRITE_ONCE(*where, value);
+	return ret;
+}
+
+static u64 pages_of_mb(u32 mb)
+{
+	return (u64)mb << (20 - PAGE_SHIFT);
 }
 
 /* Stock clamps to what all devices together may have, so do we. */
-static int set_copy_mb(struct zcmu_device *device, u32 mb)
+static int set_copy_mb(struct zcmu_device *device, u64 mb)
 {
-	u32 max = zcmu_reclaim_max_mb();
+	u32 max = min(zcmu_reclaim_max_mb(), MAX_COPY_AREA_MB);
+	int ret = check_not_enabled(device, "max_data_area_mb");
 
-	if (mb > max) {
+	if (!ret && mb > max) {
 		pr_warn("%s: max_data_area_mb is limited to %u by global_max_data_area_mb\n",
 			device->name, max);
 		mb = max;
 	}
-	return zcmu_set_before_enable(device, &device->copy_mb, mb, 1, MAX_COPY_AREA_MB,
-				      "max_data_area_mb");
+	ret = ret ?: check_range(device, mb, 1, max, "max_data_area_mb");
+	if (!ret && pages_of_mb(mb) < device->copy.pages_per_block) {
+		pr_err("%s: max_data_area_mb of %llu has no room for a block of data_pages_per_blk, %u\n",
+		       device->name, mb, device->copy.pages_per_block);
+		ret = -EINVAL;
+	}
+	if (!ret)
+		device->copy_mb = mb;
+	return ret;
 }
 
+/* Any that the copy area has room for, as with stock */
+static int set_pages_per_block(struct zcmu_device *device, u64 pages)
+{
+	u32 max = min_t(u64, pages_of_mb(device->copy_mb), MAX_PAGES_PER_BLOCK);
+	int ret = check_not_enabled(device, "data_pages_per_blk");
+
+	ret = ret ?: check_range(device, pages, 1, max, "data_pages_per_blk");
+	if (!ret)
+		device->copy.pages_per_block = pages;
+	return ret;
+}
+
+/* Stock clamps here, so do we. */
+static int set_ring_mb(struct zcmu_device *device, u64 mb)
+{
+	int ret = check_not_enabled(device, "cmd_ring_size_mb");
+
+	mb = min_t(u64, mb, ZCMU_RING_MB);
+	ret = ret ?: check_range(device, mb, 1, ZCMU_RING_MB, "cmd_ring_size_mb");
+	if (!ret)
+		device->ring_mb = mb;
+	return ret;
+}
+
+static int set_window_mb(struct zcmu_device *device, u64 mb)
+{
+	int ret = check_not_enabled(device, "window_mb");
+
+	ret = ret ?: check_range(device, mb, 0, ZCMU_MAX_WINDOW_MB, "window_mb");
+	if (!ret)
+		device->window_mb = mb;
+	return ret;
+}
+
+int zcmu_set_window_mb(struct zcmu_device *device, u32 mb)
+{
+	int ret;
+
+	mutex_lock(&device->config_lock);
+	ret = set_window_mb(device, mb);
+	mutex_unlock(&device->config_lock);
+	return ret;
+}
+
+/* Set the size, and have the initiators told if there may be some. config_lock is held. */
+void zcmu_set_dev_size(struct zcmu_device *device, u64 bytes)
+{
+	lockdep_assert_held(&device->config_lock);
+	if (device->dev_size == bytes)
+		return;
+	WRITE_ONCE(device->dev_size, bytes);
+	if (zcmu_is_configured(device))
+		zcmu_attention_raise(device);
+}
+
+/* config_lock is held. */
 static int set_option(struct zcmu_device *device, int option, u64 value)
 {
 	struct se_dev_attrib *attrib = &device->se_dev.dev_attrib;
-	u32 number = min_t(u64, value, U32_MAX);
 
 	switch (option) {
 	case OPT_DEV_SIZE:
-		device->dev_size = value;
+		zcmu_set_dev_size(device, value);
 		return 0;
 	case OPT_HW_BLOCK_SIZE:
 		return set_nonzero(device, &attrib->hw_block_size, value, "hw_block_size");
 	case OPT_HW_MAX_SECTORS:
 		return set_nonzero(device, &attrib->hw_max_sectors, value, "hw_max_sectors");
 	case OPT_COPY_MB:
-		return set_copy_mb(device, number);
+		return set_copy_mb(device, value);
 	case OPT_PAGES_PER_BLOCK:
-		return zcmu_set_before_enable(device, &device->copy.pages_per_block, number, 1,
-					      MAX_PAGES_PER_BLOCK, "data_pages_per_blk");
+		return set_pages_per_block(device, value);
 	case OPT_RING_MB:
-		/* Stock clamps here, so do we. */
-		return zcmu_set_before_enable(device, &device->ring_mb,
-					      min_t(u32, number, ZCMU_RING_MB), 1, ZCMU_RING_MB,
-					      "cmd_ring_size_mb");
+		return set_ring_mb(device, value);
 	case OPT_WINDOW_MB:
-		return zcmu_set_before_enable(device, &device->window_mb, number, 0,
-					      ZCMU_MAX_WINDOW_MB, "window_mb");
+		return set_window_mb(device, value);
 	default:
 		return -EINVAL;
 	}
 }
 
+/* What doesn't fit is cut off, as with stock, but not in silence. config_lock is held. */
+static void set_config(struct zcmu_device *device, const substring_t *arg)
+{
+	if (match_strlcpy(device->dev_config, arg, ZCMU_CONFIG_LEN) >= ZCMU_CONFIG_LEN)
+		pr_warn("%s: dev_config has more than %u characters, the rest is cut off\n",
+			device->name, ZCMU_CONFIG_LEN - 1);
+}
+
+/*
+ * Clients write options of other releases, and must get their disk all the same. One that
+ * writes the same again and again is told once. config_lock is held.
+ */
+static void ignore_option(struct zcmu_device *device, const char *text)
+{
+	u32 hash = full_name_hash(device, text, strlen(text)) ?: 1;
+
+	if (device->unknown_option == hash)
+		return;
+	device->unknown_option = hash;
+	pr_warn("%s: there is no control option \"%s\", or not with such a value: ignored\n",
+		device->name, text);
+}
+
+/* config_lock is held. */
 static int control_option(struct zcmu_device *device, char *text)
 {
 	substring_t args[MAX_OPT_ARGS];
 	int option = match_token(text, control_options, args);
+	int ret, reply;
 	u64 value;
-	int ret;
 
-	if (option == OPT_UNKNOWN) {
-		pr_err("%s: there is no control option \"%s\"\n", device->name, text);
-		return -EINVAL;
+	switch (option) {
+	case OPT_UNKNOWN:
+		ignore_option(device, text);
+		return 0;
+	case OPT_DEV_CONFIG:
+		set_config(device, args);
+		return 0;
+	case OPT_NL_REPLY:
+		ret = match_int(args, &reply);
+		if (!ret)
+			WRITE_ONCE(device->nl_reply_supported, reply);
+		break;
+	default:
+		ret = match_number(args, &value);
+		/* It has said itself what is wrong. */
+		if (!ret)
+			return set_option(device, option, value);
 	}
-	if (option == OPT_NL_REPLY)
-		return set_nl_reply(device, args);
-	if (option == OPT_DEV_CONFIG) {
-		if (match_strlcpy(device->dev_config, args, ZCMU_CONFIG_LEN) < ZCMU_CONFIG_LEN)
-			return 0;
-		device->dev_config[0] = '\0';
-		return -EINVAL;
-	}
-	ret = match_number(args, &value);
-	if (ret) {
-		pr_err("%s: control option \"%s\" needs a number\n", device->name, text);
-		return ret;
-	}
-	return set_option(device, option, value);
+	if (ret)
+		pr_err("%s: control option \"%s\" has no number that it can take\n", device->name,
+		       text);
+	return ret;
 }
 
 /* control: options separated by commas or newlines. */
@@ -170,10 +256,12 @@ ssize_t zcmu_control_store(struct se_device *se_dev, const char *page, ssize_t c
 
 	if (!options)
 		return -ENOMEM;
+	mutex_lock(&device->config_lock);
 	while (!ret && (option = strsep(&rest, ",\n"))) {
 		if (*option)
 			ret = control_option(device, option);
 	}
+	mutex_unlock(&device->config_lock);
 	kfree(options);
 	return ret ?: count;
 }

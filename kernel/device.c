@@ -134,10 +134,11 @@ release:
 /*
  * It was enabled before and failed half-way: a daemon refused it, or something in the
  * core did. What is left of that goes, unless a handler has it mapped still: what is made
- * now must not be reached through an old mapping.
+ * now must not be reached through an old mapping. config_lock is held.
  */
 static int clear_away(struct zcmu_device *device)
 {
+	lockdep_assert_held(&device->config_lock);
 	if (kref_read(&device->kref) > 1) {
 		pr_err("%s: a handler has it mapped since it was enabled before; enable it again when that has gone\n",
 		       device->name);
@@ -149,6 +150,48 @@ static int clear_away(struct zcmu_device *device)
 	/* Whoever has the old device file open hears nothing of the new one. */
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
 	return 0;
+}
+
+/*
+ * "enable" begins. The core lets several in at once, and a daemon's reply takes its time.
+ * config_lock is held.
+ */
+static int begin_enable(struct zcmu_device *device)
+{
+	lockdep_assert_held(&device->config_lock);
+	if (test_and_set_bit(ZCMU_DEV_ENABLED, &device->flags)) {
+		pr_err("%s: it is being enabled already\n", device->name);
+		return -EBUSY;
+	}
+	/* The core overwrites its own copy for everyone who tries. */
+	device->index = device->se_dev.dev_index;
+	return 0;
+}
+
+/*
+ * It isn't enabled any more: the core will take the index of this device off its list, not
+ * that of somebody whom begin_enable() has turned away, which is off already. (Who is at
+ * this very moment on the way out of the core can't be seen from here.)
+ */
+static void end_enable(struct zcmu_device *device)
+{
+	mutex_lock(&device->config_lock);
+	device->se_dev.dev_index = device->index;
+	clear_bit(ZCMU_DEV_ENABLED, &device->flags);
+	mutex_unlock(&device->config_lock);
+}
+
+/* Make the areas and the device file. config_lock is held. */
+static int set_up(struct zcmu_device *device)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&device->config_lock);
+	/* What an attempt that failed has left goes with the next one, or with the backstore. */
+	if (test_bit(ZCMU_DEV_GONE, &device->flags) || device->map)
+		ret = clear_away(device);
+	ret = ret ?: set_up_areas(device);
+	return ret ?: zcmu_uio_register(device);
 }
 
 /* No handler reaches it from here on, but through mappings that it has already. */
@@ -164,19 +207,19 @@ int zcmu_device_configure(struct se_device *se_dev)
 {
 	struct zcmu_device *device = zcmu_device(se_dev);
 	struct se_dev_attrib *attrib = &se_dev->dev_attrib;
-	int ret = 0;
+	int ret;
 
-	if (test_bit(ZCMU_DEV_GONE, &device->flags))
-		ret = clear_away(device);
-	ret = ret ?: zcmu_uio_name(device);
-	if (ret)
+	mutex_lock(&device->config_lock);
+	ret = begin_enable(device);
+	if (ret) {
+		/* Somebody else's: it must not be ended here. */
+		mutex_unlock(&device->config_lock);
 		return ret;
-	ret = set_up_areas(device);
+	}
+	ret = set_up(device);
+	mutex_unlock(&device->config_lock);
 	if (ret)
-		return ret;
-	ret = zcmu_uio_register(device);
-	if (ret)
-		goto release;
+		goto end;
 
 	/* Both may have been given in "control". */
 	if (!attrib->hw_block_size)
@@ -196,20 +239,22 @@ int zcmu_device_configure(struct se_device *se_dev)
 		return 0;
 	pr_err("%s: the daemon can't have the device: error %d\n", device->name, ret);
 	take_down(device);
-	return ret;
-
-release:
-	release_areas(device);
+end:
+	end_enable(device);
 	return ret;
 }
 
-/* The backstore goes. The target core has waited for its commands. */
+/*
+ * The backstore goes, or the core could not do its own part of enabling it. The core has
+ * waited for its commands.
+ */
 void zcmu_device_destroy(struct se_device *se_dev)
 {
 	struct zcmu_device *device = zcmu_device(se_dev);
 
 	zcmu_netlink_removed(device);
 	take_down(device);
+	end_enable(device);
 }
 
 void zcmu_device_free(struct se_device *se_dev)

@@ -4,8 +4,8 @@
  * was added, removed, or is to be changed; and the daemon's reply, if it has said
  * that it replies. Nothing of zcmu's own needs any of it.
  *
- * A reply is awaited for netlink_reply_time_out seconds at most: a daemon that dies
- * or never learnt of the device must not hang who creates or removes it.
+ * A reply is awaited for netlink_reply_time_out seconds at most, and not by who is killed:
+ * a daemon that dies or never learnt of the device must not hang who creates or removes it.
  */
 #include <linux/completion.h>
 #include <linux/module.h>
@@ -24,7 +24,7 @@ struct request {
 
 static DEFINE_MUTEX(requests_lock);	/* the list, and whether a request is on it */
 static LIST_HEAD(requests);
-static bool daemon_replies;		/* SET_FEATURES */
+static u8 daemon_replies;		/* SET_FEATURES */
 static bool blocked;
 static unsigned int reply_time_out = 120;
 
@@ -41,7 +41,7 @@ static struct request *find_request(u32 device_id)
 	struct request *request;
 
 	list_for_each_entry(request, &requests, node) {
-		if (request->device->se_dev.dev_index == device_id)
+		if (request->device->index == device_id)
 			return request;
 	}
 	return NULL;
@@ -55,6 +55,10 @@ static void end_request(struct request *request, int status)
 	complete(&request->done);
 }
 
+/*
+ * A reply of the wrong kind ends what waits, too, as with stock: its daemon has lost track,
+ * and the right one may never come. (There who waits isn't even told.)
+ */
 static int take_reply(struct genl_info *info, enum zcmu_genl_cmd cmd)
 {
 	const struct nlattr *id = info->attrs[ZCMU_GENL_ATTR_DEVICE_ID];
@@ -66,12 +70,16 @@ static int take_reply(struct genl_info *info, enum zcmu_genl_cmd cmd)
 		return -EINVAL;
 	mutex_lock(&requests_lock);
 	request = find_request(nla_get_u32(id));
-	if (!request)
+	if (!request) {
 		ret = -ENODEV;
-	else if (request->cmd != cmd)
+	} else if (request->cmd != cmd) {
+		pr_err("%s: the daemon has replied to netlink event %d, and is asked for a reply to %d\n",
+		       request->device->name, cmd, request->cmd);
 		ret = -EINVAL;
-	else
+		end_request(request, ret);
+	} else {
 		end_request(request, nla_get_s32(status));
+	}
 	mutex_unlock(&requests_lock);
 	return ret;
 }
@@ -150,11 +158,11 @@ static bool wants_reply(const struct zcmu_device *device)
 	return READ_ONCE(daemon_replies) && READ_ONCE(device->nl_reply_supported) > 0;
 }
 
-/* "enable": who has not said otherwise by now is the daemon's, if there is one. */
+/* "enable": what the daemon says, if there is one, unless nobody's reply is wanted. */
 void zcmu_netlink_configure(struct zcmu_device *device)
 {
-	if (!device->nl_reply_supported)
-		device->nl_reply_supported = READ_ONCE(daemon_replies);
+	if (READ_ONCE(device->nl_reply_supported) >= 0)
+		WRITE_ONCE(device->nl_reply_supported, READ_ONCE(daemon_replies));
 }
 
 /* The name changes with dev_config. */
@@ -179,7 +187,7 @@ static struct sk_buff *make_event(struct zcmu_device *device, enum zcmu_genl_cmd
 	if (*header &&
 	    !put_name(skb, device) &&
 	    !nla_put_u32(skb, ZCMU_GENL_ATTR_MINOR, device->minor) &&
-	    !nla_put_u32(skb, ZCMU_GENL_ATTR_DEVICE_ID, device->se_dev.dev_index))
+	    !nla_put_u32(skb, ZCMU_GENL_ATTR_DEVICE_ID, device->index))
 		return skb;
 	nlmsg_free(skb);
 	return NULL;
@@ -195,7 +203,7 @@ static int begin_request(struct request *request)
 	mutex_lock(&requests_lock);
 	if (blocked)
 		ret = -EAGAIN;
-	else if (find_request(request->device->se_dev.dev_index))
+	else if (find_request(request->device->index))
 		ret = -EBUSY;
 	else
 		list_add_tail(&request->node, &requests);
@@ -218,11 +226,13 @@ static bool cancel_request(struct request *request)
 static int await_reply(struct request *request)
 {
 	unsigned int seconds = READ_ONCE(reply_time_out);
-	unsigned long patience = seconds ? msecs_to_jiffies(seconds * MSEC_PER_SEC) :
-					   MAX_SCHEDULE_TIMEOUT;
+	unsigned long patience = seconds ? (unsigned long)seconds * HZ : MAX_SCHEDULE_TIMEOUT;
+	long left = wait_for_completion_killable_timeout(&request->done, patience);
 
-	if (wait_for_completion_timeout(&request->done, patience) || cancel_request(request))
+	if (left > 0 || cancel_request(request))
 		return request->status;
+	if (left < 0)
+		return -EINTR;
 	pr_warn("%s: no reply to a netlink event in %u s (is the daemon gone?); see netlink_reply_time_out\n",
 		request->device->name, seconds);
 	return -ETIMEDOUT;
@@ -313,14 +323,15 @@ int zcmu_netlink_reconfig_config(struct zcmu_device *device, const char *config)
 			     nla_put_string(skb, ZCMU_GENL_ATTR_DEV_CFG, config));
 }
 
-int zcmu_netlink_reconfig_cache(struct zcmu_device *device, bool on)
+int zcmu_netlink_reconfig_cache(struct zcmu_device *device, u8 value)
 {
 	void *header;
 	struct sk_buff *skb = make_event(device, ZCMU_GENL_RECONFIG_DEVICE, &header);
 
 	if (!skb)
 		return -ENOMEM;
-	return send_reconfig(device, skb, header, nla_put_u8(skb, ZCMU_GENL_ATTR_WRITECACHE, on));
+	return send_reconfig(device, skb, header, nla_put_u8(skb, ZCMU_GENL_ATTR_WRITECACHE,
+						       value));
 }
 
 /*

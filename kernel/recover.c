@@ -152,12 +152,16 @@ void zcmu_recover_open(struct zcmu_device *device)
 		end_commands(device, mode);
 }
 
-/* The handler is told by a flag that the ring is as zcmu_recover_open() left it. */
+/*
+ * The handler is told by a flag that the ring is as zcmu_recover_open() left it.
+ * config_lock is held: the ring may come and go, where "enable" fails.
+ */
 void zcmu_recover_tell(struct zcmu_device *device)
 {
 	struct zcmu_mailbox *mailbox = device->map;
 	u16 flags = ZCMU_CAPS;
 
+	lockdep_assert_held(&device->config_lock);
 	if (!mailbox)
 		return;
 	if (READ_ONCE(device->recover) == ZCMU_RECOVER_REISSUE)

@@ -167,19 +167,9 @@ static char *make_name(const struct zcmu_device *device, const char *config)
 		kasprintf(GFP_KERNEL, "tcm-user/%u/%s", host_id, device->name);
 }
 
-/* Make the name by which handlers find their devices. */
-int zcmu_uio_name(struct zcmu_device *device)
-{
-	char *name = make_name(device, device->dev_config);
-
-	if (!name)
-		return -ENOMEM;
-	kfree(device->uio.name);
-	device->uio.name = name;
-	return 0;
-}
-
-/* Set dev_config, and the name with it. Who reads the name holds uio's lock. */
+/*
+ * Set dev_config, and the name with it. Who reads the name holds uio's lock, or config_lock.
+ */
 int zcmu_uio_rename(struct zcmu_device *device, const char *config)
 {
 	char *name = make_name(device, config);
@@ -200,12 +190,22 @@ int zcmu_uio_rename(struct zcmu_device *device, const char *config)
 	return 0;
 }
 
-/* Make the device file. From here on there may be a handler. */
+/*
+ * Make the device file, with the name by which handlers find their devices. From here on
+ * there may be a handler. config_lock is held.
+ */
 int zcmu_uio_register(struct zcmu_device *device)
 {
 	struct uio_info *info = &device->uio;
+	char *name;
 	int ret;
 
+	lockdep_assert_held(&device->config_lock);
+	name = make_name(device, device->dev_config);
+	if (!name)
+		return -ENOMEM;
+	kfree(info->name);
+	info->name = name;
 	info->version = __stringify(ZCMU_MAILBOX_VERSION);
 	info->mem[0].name = "tcm-user command & data buffer";
 	info->mem[0].size = device->map_pages << PAGE_SHIFT;
@@ -217,11 +217,15 @@ int zcmu_uio_register(struct zcmu_device *device)
 	info->release = uio_release;
 	zcmu_wake_start(device);
 	ret = uio_register_device(zcmu_root_device, info);
-	if (ret)
+	if (ret) {
+		/* A handler may have found it already, and have it mapped. */
+		set_bit(ZCMU_DEV_GONE, &device->flags);
 		zcmu_wake_stop(device);
-	else
-		device->minor = info->uio_dev->minor;
-	return ret;
+		forget_inode(device);
+		return ret;
+	}
+	device->minor = info->uio_dev->minor;
+	return 0;
 }
 
 /*
@@ -235,14 +239,14 @@ void zcmu_uio_unregister(struct zcmu_device *device)
 	/* Work may wake the handler, which takes the UIO device; so may what waits in wake.c. */
 	zcmu_stop_work(device);
 	zcmu_wake_stop(device);
+	/* zcmu_uio_rename() finds the device file whole, or none. */
+	mutex_lock(&device->config_lock);
 	uio_unregister_device(&device->uio);
 	/* The handler's last kick may have started some more; it finds nothing to do. */
 	zcmu_stop_work(device);
+	device->uio.uio_dev = NULL;
+	mutex_unlock(&device->config_lock);
 	zcmu_forget_commands(device);
 	/* uio doesn't call uio_release() any more. */
 	forget_inode(device);
-	/* Gone, if nobody has it open: zcmu_uio_rename() must not look at it. */
-	mutex_lock(&device->config_lock);
-	device->uio.uio_dev = NULL;
-	mutex_unlock(&device->config_lock);
 }

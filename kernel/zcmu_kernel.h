@@ -11,7 +11,8 @@
  * ----------------------
  *	configfs' own
  *	reclaim.c's list	mutex: a device on it stays
- *	device->config_lock	mutex: uio's info_lock is inside, to rename the device
+ *	device->config_lock	mutex: uio's info_lock is inside, to rename the device and to
+ *				make and remove its file
  *	mmap_lock		held by mm around faults and mmap
  *	uio's info_lock		mutex: held by uio around open, release, mmap, irqcontrol;
  *				user memory must not be touched under it
@@ -205,6 +206,7 @@ enum zcmu_device_flag {
 	ZCMU_DEV_BLOCKED,	/* action/block_dev */
 	ZCMU_DEV_PLUGGED,	/* the submitter will wake the handler at the end of its batch */
 	ZCMU_DEV_GONE,		/* destroyed; only mappings keep it */
+	ZCMU_DEV_ENABLED,	/* "enable" is at work, or has been done; config_lock */
 };
 
 /* attrib/recover: what becomes of the commands of a handler that has gone; recover.c */
@@ -253,14 +255,17 @@ struct zcmu_device {
 	struct kref kref;		/* the backstore, its UIO device, and every mapping */
 	struct se_hba *hba;
 	char *name;
-	struct mutex config_lock;	/* dev_config, and the UIO device's name made of it */
+	/* dev_config, uio.name, uio.uio_dev, whether map is there, and what is set before enable */
+	struct mutex config_lock;
 	char dev_config[ZCMU_CONFIG_LEN];
+	u32 index;			/* what the core knows it by, and daemons; device.c */
 	u64 dev_size;			/* bytes */
-	s8 nl_reply_supported;		/* see zcmu_set_nl_reply() */
+	u32 unknown_option;		/* a hash of the last one in "control" that was told */
+	int nl_reply_supported;		/* below 0: a reply is never awaited; see netlink.c */
 	bool has_attention;		/* the size has changed, and who hasn't been told is */
 	struct xarray attended;		/* who was told; attention.c */
 
-	/* set before enable, constant then */
+	/* set before enable, constant from then on, as is copy.pages_per_block */
 	u32 ring_mb;
 	u32 copy_mb;
 	u32 window_mb;
@@ -333,7 +338,6 @@ sector_t zcmu_device_blocks(struct se_device *se_dev);
 /* uio.c */
 int zcmu_uio_register(struct zcmu_device *device);
 void zcmu_uio_unregister(struct zcmu_device *device);
-int zcmu_uio_name(struct zcmu_device *device);
 int zcmu_uio_rename(struct zcmu_device *device, const char *config);
 struct inode *zcmu_uio_inode(struct zcmu_device *device);
 void zcmu_uio_wake(struct zcmu_device *device);
@@ -354,14 +358,13 @@ void zcmu_wake_note_close(struct zcmu_device *device);
 /* configfs.c */
 extern struct configfs_attribute *zcmu_action_attrs[];
 bool zcmu_is_configured(const struct zcmu_device *device);
-int zcmu_set_before_enable(struct zcmu_device *device, u32 *where, u32 value, u32 min, u32 max,
-			   const char *what);
+int zcmu_set_window_mb(struct zcmu_device *device, u32 mb);
+void zcmu_set_dev_size(struct zcmu_device *device, u64 bytes);
 ssize_t zcmu_control_store(struct se_device *se_dev, const char *page, ssize_t count);
 ssize_t zcmu_info_show(struct se_device *se_dev, char *page);
 
 /* attrib.c */
 struct configfs_attribute **zcmu_attrib_attrs_create(void);
-int zcmu_set_nl_reply(struct zcmu_device *device, int value);
 
 /* netlink.c */
 int zcmu_netlink_register(void);
@@ -371,7 +374,7 @@ int zcmu_netlink_added(struct zcmu_device *device);
 void zcmu_netlink_removed(struct zcmu_device *device);
 int zcmu_netlink_reconfig_size(struct zcmu_device *device, u64 bytes);
 int zcmu_netlink_reconfig_config(struct zcmu_device *device, const char *config);
-int zcmu_netlink_reconfig_cache(struct zcmu_device *device, bool on);
+int zcmu_netlink_reconfig_cache(struct zcmu_device *device, u8 value);
 
 /* attention.c */
 void zcmu_attention_raise(struct zcmu_device *device);
