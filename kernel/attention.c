@@ -3,25 +3,153 @@
  * UNIT ATTENTION, CAPACITY DATA HAS CHANGED: each initiator is told once, with its
  * next command, that the disk has another size now. The core has unit attentions
  * of its own, but lets no backend raise them.
+ *
+ * An initiator is its name and its session's identifier, as in a transport id (SPC-4
+ * 7.6.4), never the address of a session: the next session may have the same. Names are
+ * compared by the number that the core gives a node ACL, and gives to no other one.
  */
+#include <linux/list.h>
+#include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
 #include "zcmu_kernel.h"
 
-/*
- * Sessions that were told are noted by their address. One that comes later is told,
- * too, and one that gets an old one's memory isn't: neither has an old size to lose.
- */
-static unsigned long nexus_of(const struct se_cmd *se_cmd)
+/* An initiator that was told. On device->told, attention_lock. */
+struct told {
+	struct list_head node;
+	u32 acl_index;
+	u64 isid;
+	u64 round;		/* of forget_dead(), the latest that has seen its session */
+};
+
+static bool is_of(const struct told *told, const struct se_session *session)
 {
-	return (unsigned long)se_cmd->se_sess;
+	return told->acl_index == session->se_node_acl->acl_index &&
+	       told->isid == session->sess_bin_isid;
+}
+
+/* attention_lock is held. */
+static struct told *find_told(const struct zcmu_device *device, const struct se_session *session)
+{
+	struct told *told;
+
+	lockdep_assert_held(&device->attention_lock);
+	list_for_each_entry(told, &device->told, node) {
+		if (is_of(told, session))
+			return told;
+	}
+	return NULL;
+}
+
+static void free_told(struct list_head *list)
+{
+	struct told *told, *next;
+
+	list_for_each_entry_safe(told, next, list, node)
+		kfree(told);
+}
+
+/* Nobody uses the device any more. */
+void zcmu_attention_forget(struct zcmu_device *device)
+{
+	free_told(&device->told);
 }
 
 /* Everybody is to be told anew. */
 void zcmu_attention_raise(struct zcmu_device *device)
 {
-	xa_destroy(&device->attended);
+	unsigned long flags;
+	LIST_HEAD(list);
+
+	spin_lock_irqsave(&device->attention_lock, flags);
+	list_splice_init(&device->told, &list);
 	WRITE_ONCE(device->has_attention, true);
+	spin_unlock_irqrestore(&device->attention_lock, flags);
+	free_told(&list);
+}
+
+/* A session that is on its target port's list has its node ACL. */
+static void note_live(struct zcmu_device *device, struct se_portal_group *tpg, u64 round)
+{
+	struct se_session *session;
+	struct told *told;
+	unsigned long flags;
+
+	spin_lock_irqsave(&tpg->session_lock, flags);
+	spin_lock(&device->attention_lock);
+	list_for_each_entry(session, &tpg->tpg_sess_list, sess_list) {
+		told = session->se_node_acl ? find_told(device, session) : NULL;
+		if (told)
+			told->round = max(told->round, round);
+	}
+	spin_unlock(&device->attention_lock);
+	spin_unlock_irqrestore(&tpg->session_lock, flags);
+}
+
+/*
+ * Forget those that have no session any more: nobody says when one ends, and with
+ * initiators that may call themselves anything there is no end to them. Who is forgotten
+ * and comes again is told again, which is harmless.
+ */
+static void forget_dead(struct zcmu_device *device)
+{
+	struct se_device *se_dev = &device->se_dev;
+	struct told *told, *next;
+	struct se_lun *lun;
+	unsigned long flags;
+	LIST_HEAD(dead);
+	u64 round;
+
+	/* Several may be at it, each with a number of its own. */
+	spin_lock_irqsave(&device->attention_lock, flags);
+	round = ++device->attention_round;
+	spin_unlock_irqrestore(&device->attention_lock, flags);
+
+	spin_lock(&se_dev->se_port_lock);
+	list_for_each_entry(lun, &se_dev->dev_sep_list, lun_dev_link)
+		note_live(device, lun->lun_tpg, round);
+	spin_unlock(&se_dev->se_port_lock);
+
+	spin_lock_irqsave(&device->attention_lock, flags);
+	list_for_each_entry_safe(told, next, &device->told, node) {
+		if (told->round < round)
+			list_move(&told->node, &dead);
+	}
+	spin_unlock_irqrestore(&device->attention_lock, flags);
+	free_told(&dead);
+}
+
+/* Note that the session's initiator was told. Return: false if it had been, or no memory. */
+static bool note_told(struct zcmu_device *device, const struct se_session *session)
+{
+	struct told *told = kmalloc(sizeof(*told), GFP_NOIO);
+	unsigned long flags;
+	bool is_new;
+
+	if (!told)
+		return false;
+	told->acl_index = session->se_node_acl->acl_index;
+	told->isid = session->sess_bin_isid;
+	spin_lock_irqsave(&device->attention_lock, flags);
+	told->round = device->attention_round;
+	is_new = !find_told(device, session);
+	if (is_new)
+		list_add(&told->node, &device->told);
+	spin_unlock_irqrestore(&device->attention_lock, flags);
+	if (!is_new)
+		kfree(told);
+	return is_new;
+}
+
+static bool was_told(struct zcmu_device *device, const struct se_session *session)
+{
+	unsigned long flags;
+	bool was;
+
+	spin_lock_irqsave(&device->attention_lock, flags);
+	was = find_told(device, session);
+	spin_unlock_irqrestore(&device->attention_lock, flags);
+	return was;
 }
 
 /* SPC-4 5.14: these are executed as if there were no unit attention. */
@@ -43,10 +171,13 @@ static bool ignores_attention(const struct se_cmd *se_cmd)
  */
 bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd)
 {
-	if (likely(!READ_ONCE(device->has_attention)) || !nexus_of(se_cmd) ||
-	    ignores_attention(se_cmd) || xa_load(&device->attended, nexus_of(se_cmd)))
+	const struct se_session *session = se_cmd->se_sess;
+
+	if (likely(!READ_ONCE(device->has_attention)) || ignores_attention(se_cmd) ||
+	    !session || !session->se_node_acl || was_told(device, session))
 		return false;
-	return !xa_insert(&device->attended, nexus_of(se_cmd), xa_mk_value(1), GFP_NOIO);
+	forget_dead(device);
+	return note_told(device, session);
 }
 
 void zcmu_attention_answer(struct se_cmd *se_cmd)

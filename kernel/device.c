@@ -41,7 +41,8 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	spin_lock_init(&device->wake.lock);
 	mutex_init(&device->recover_lock);
 	mutex_init(&device->config_lock);
-	xa_init(&device->attended);
+	spin_lock_init(&device->attention_lock);
+	INIT_LIST_HEAD(&device->told);
 	INIT_LIST_HEAD(&device->tmrs);
 	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&device->inflight);
@@ -79,7 +80,7 @@ static void device_release(struct kref *kref)
 
 	release_areas(device);
 	xa_destroy(&device->commands);
-	xa_destroy(&device->attended);
+	zcmu_attention_forget(device);
 	call_rcu(&device->se_dev.rcu_head, free_after_rcu);
 }
 

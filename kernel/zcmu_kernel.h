@@ -25,6 +25,9 @@
  *				configfs' own may be held
  *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed; idler.lock
  *				(who is owed one) and that of uio's wait queue are inside
+ *	attention_lock		spinlock, innermost: who was told of a new size. It is taken inside
+ *				the core's se_port_lock and session_lock, so never with
+ *				interrupts on
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
  *
  * Nothing sleeps and no page is touched under device->lock. Allocations on the
@@ -263,7 +266,9 @@ struct zcmu_device {
 	u32 unknown_option;		/* a hash of the last one in "control" that was told */
 	int nl_reply_supported;		/* below 0: a reply is never awaited; see netlink.c */
 	bool has_attention;		/* the size has changed, and who hasn't been told is */
-	struct xarray attended;		/* who was told; attention.c */
+	spinlock_t attention_lock;
+	struct list_head told;		/* who was told; attention.c */
+	u64 attention_round;
 
 	/* set before enable, constant from then on, as is copy.pages_per_block */
 	u32 ring_mb;
@@ -378,6 +383,7 @@ int zcmu_netlink_reconfig_cache(struct zcmu_device *device, u8 value);
 
 /* attention.c */
 void zcmu_attention_raise(struct zcmu_device *device);
+void zcmu_attention_forget(struct zcmu_device *device);
 bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd);
 void zcmu_attention_answer(struct se_cmd *se_cmd);
 
