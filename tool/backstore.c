@@ -48,30 +48,6 @@ bool backstore_name_is_valid(const char *name)
 	return i <= NAME_MAX_LEN;
 }
 
-/* Serials must be stable, and differ between hosts: from the machine, the name, the store. */
-void backstore_serial(const char *name, const char *spec, char *serial, size_t size)
-{
-	uint64_t h[2] = { 14695981039346656037u, 1099511628211u };
-	const char *parts[3];
-	char machine[64] = "";
-	size_t i, j;
-
-	attribute_read(machine, sizeof(machine), "/etc/machine-id");
-	parts[0] = machine;
-	parts[1] = name;
-	parts[2] = spec;
-	for (i = 0; i < 3; i++) {
-		for (j = 0; parts[i][j]; j++) {
-			h[0] = (h[0] ^ (uint8_t)parts[i][j]) * 1099511628211u;
-			h[1] = (h[1] + (uint8_t)parts[i][j]) * 6364136223846793005u;
-		}
-		h[0] *= 1099511628211u;
-	}
-	snprintf(serial, size, "%08x-%04x-%04x-%04x-%012" PRIx64, (uint32_t)(h[0] >> 32),
-		 (uint16_t)(h[0] >> 16), (uint16_t)h[0], (uint16_t)(h[1] >> 48),
-		 h[1] & 0xffffffffffff);
-}
-
 static int find_uio(const struct backstore *backstore)
 {
 	char prefix[NAME_MAX + 32];
@@ -336,7 +312,7 @@ static int create_hba(unsigned int *hba)
 }
 
 /* What the disk is, for people who look into configfs: "zcmu/file/path/of/disk.img". */
-static void make_config(const char *spec, char *config, size_t size)
+void backstore_make_config(const char *spec, char *config, size_t size)
 {
 	const char *colon = strchr(spec, ':');
 	const char *argument = colon ? colon + 1 : "";
@@ -398,7 +374,7 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 
 	*ret = (struct backstore){ .size = store->size, .uio = -1 };
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	make_config(spec, ret->config, sizeof(ret->config));
+	backstore_make_config(spec, ret->config, sizeof(ret->config));
 	err = create_hba(&ret->hba);
 	if (err)
 		return err;

@@ -54,14 +54,28 @@ static bool is_made_of(const char *name, const char *spec)
 	       !name[len + strspn(name + len, "0123456789")];
 }
 
+/* Is it the disk of that store, with its serial: @given, or the one that it is known by here? */
+static bool is_left_of(const struct backstore *backstore, const char *absolute, const char *given)
+{
+	char serial[SERIAL_SIZE];
+
+	if (given[0])
+		return takeover_is_left_of(backstore, absolute, given);
+	if (!serial_find(backstore->name, absolute, serial) &&
+	    takeover_is_left_of(backstore, absolute, serial))
+		return true;
+	serial_of_machine(backstore->name, absolute, serial);
+	return takeover_is_left_of(backstore, absolute, serial);
+}
+
 /*
  * The same command line takes the disk of a dead process over: so if there is one of this
- * store whose name was made up, it is the name once more. @absolute: as its serial was made of
+ * store whose name was made up, it is the name once more. @absolute: as its serial is kept
+ * for; @serial: that was asked for, or empty
  */
-void disk_name_find(const char *spec, const char *absolute, char *name)
+void disk_name_find(const char *spec, const char *absolute, const char *serial, char *name)
 {
 	struct backstore *all;
-	char serial[64];
 	size_t i, count;
 
 	if (names_a_file(spec) || backstore_list(&all, &count))
@@ -69,8 +83,7 @@ void disk_name_find(const char *spec, const char *absolute, char *name)
 	for (i = 0; i < count; i++) {
 		if (!is_made_of(all[i].name, spec) || runfile_is_held(all[i].name))
 			continue;
-		backstore_serial(all[i].name, absolute, serial, sizeof(serial));
-		if (takeover_is_left_of(&all[i], serial)) {
+		if (is_left_of(&all[i], absolute, serial)) {
 			snprintf(name, NAME_MAX_LEN + 1, "%.*s", NAME_MAX_LEN, all[i].name);
 			break;
 		}

@@ -22,8 +22,8 @@ static void exec_serve(const struct scratch *scratch, const char *spec, unsigned
 {
 	char threads_text[16], fd_text[16];
 	const char *const argv[] = {
-		"zcmu", "serve", "--name", scratch->name, "--threads", threads_text,
-		"--ready-fd", fd_text, spec, NULL
+		"zcmu", "serve", "--name", scratch->name, "--serial", scratch->name,
+		"--threads", threads_text, "--ready-fd", fd_text, spec, NULL
 	};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 

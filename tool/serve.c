@@ -137,11 +137,50 @@ static void make_absolute(const char *spec, char *absolute, size_t size)
 		snprintf(absolute, size, "%s", spec);
 }
 
-static void make_serial(struct serve *serve, char *spec, size_t size)
+/* Of a new disk. @spec: absolute */
+static int get_serial(struct serve *serve, const char *spec)
 {
-	make_absolute(serve->spec, spec, size);
-	backstore_serial(serve->name, spec, serve->serial, sizeof(serve->serial));
 	serve->options.serial = serve->serial;
+	if (!serve->asked_serial[0])
+		return serial_get(serve->name, spec, !(serve->flags & ZCMU_STORE_VOLATILE),
+				  serve->serial);
+	snprintf(serve->serial, sizeof(serve->serial), "%s", serve->asked_serial);
+	return 0;
+}
+
+/*
+ * Of a disk that is there: what it has to have. One whose serial isn't kept was made by an older
+ * zcmu.
+ */
+static int find_serial(struct serve *serve, const char *spec, bool *is_kept)
+{
+	int err;
+
+	*is_kept = true;
+	serve->options.serial = serve->serial;
+	if (serve->asked_serial[0]) {
+		snprintf(serve->serial, sizeof(serve->serial), "%s", serve->asked_serial);
+		return 0;
+	}
+	err = serial_find(serve->name, spec, serve->serial);
+	if (err == -ENOENT) {
+		*is_kept = false;
+		serial_of_machine(serve->name, spec, serve->serial);
+		return 0;
+	}
+	if (err)
+		zcmu_error("%s: can't find out its serial number: %s", serve->name, strerror(-err));
+	return err;
+}
+
+/* The older one's is the disk's from now on, on whichever machine it is made again. */
+static void keep_serial(const struct serve *serve, const char *spec)
+{
+	int err = serial_keep(serve->name, spec, serve->serial);
+
+	if (err)
+		zcmu_warning("%s: can't keep its serial number, %s: %s; give it with --serial when the disk is made anew",
+			     serve->name, serve->serial, strerror(-err));
 }
 
 /* The store's sizes, wherever it is */
@@ -235,9 +274,11 @@ static int create_disk(struct serve *serve)
 
 	if (err)
 		return err;
-	make_serial(serve, spec, sizeof(spec));
-	err = backstore_create(serve->name, shape_of(serve), spec, serve->serial, serve->time_out,
-			       &serve->backstore);
+	make_absolute(serve->spec, spec, sizeof(spec));
+	err = get_serial(serve, spec);
+	if (!err)
+		err = backstore_create(serve->name, shape_of(serve), spec, serve->serial,
+				       serve->time_out, &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		return err;
@@ -264,10 +305,13 @@ static int take_over(struct serve *serve)
 {
 	char spec[PATH_MAX + 8];
 	int err = backstore_find(serve->name, &serve->backstore);
+	bool is_kept;
 
-	make_serial(serve, spec, sizeof(spec));
+	make_absolute(serve->spec, spec, sizeof(spec));
 	if (!err)
-		err = takeover_check_store(&serve->backstore, serve->flags, serve->serial);
+		err = find_serial(serve, spec, &is_kept);
+	if (!err)
+		err = takeover_check_store(&serve->backstore, serve->flags, spec, serve->serial);
 	if (!err)
 		err = serve_open_store(serve);
 	if (!err)
@@ -281,6 +325,8 @@ static int take_over(struct serve *serve)
 		err = serve_own_name(serve);
 	if (err)
 		leave_disk(serve);
+	else if (!is_kept)
+		keep_serial(serve, spec);
 	return err;
 }
 
@@ -297,7 +343,7 @@ static int choose_name(struct serve *serve)
 	if (err || is_given || serve->flags & ZCMU_STORE_VOLATILE)
 		return err;
 	make_absolute(serve->spec, spec, sizeof(spec));
-	disk_name_find(serve->spec, spec, serve->name);
+	disk_name_find(serve->spec, spec, serve->asked_serial, serve->name);
 	return 0;
 }
 
@@ -512,6 +558,7 @@ int serve_main(int argc, char **argv)
 		.control.fd = -1,
 		.served_fd = -1,
 		.recover = "reissue",
+		.asked_serial = "",
 		.argc = argc,
 		.argv = argv,
 		.handover = { .socket = -1, .lifeline_fd = -1 },

@@ -16,6 +16,7 @@ struct serve {
 	struct zcmu_serve_options options;
 	unsigned int time_out;		/* seconds */
 	const char *recover;		/* attrib/recover */
+	const char *asked_serial;	/* --serial, or empty */
 	struct user user;		/* --user: has a name then */
 	bool daemon;
 	int ready_fd;
@@ -34,7 +35,7 @@ struct serve {
 	struct zcmu_store *store;	/* NULL if the keeper's process has it */
 	struct keeper keeper;
 	struct zcmu_store shape;	/* of that process's store: sizes alone */
-	char serial[64];
+	char serial[SERIAL_SIZE];
 	struct backstore backstore;
 	struct zcmu_disk *disk;
 	pthread_t thread;

@@ -24,6 +24,7 @@ static void print_help(void)
 	       "  --recover MODE   what becomes of commands under way if this process dies: reissue\n"
 	       "                   (the default: the next process carries them out), retry (the\n"
 	       "                   initiator sends them again), fail, or off\n"
+	       "  --serial SERIAL  the disk's serial number; default: a random one, which is kept\n"
 	       "  --user USER      run the store as this user, who opens it, and let it do nothing else\n"
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
@@ -40,7 +41,7 @@ static void print_help(void)
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
-       OPT_READY_FD, OPT_RECOVER, OPT_USER, OPT_HAND_OVER, OPT_HELP };
+       OPT_READY_FD, OPT_RECOVER, OPT_SERIAL, OPT_USER, OPT_HAND_OVER, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -53,6 +54,7 @@ static const struct option long_options[] = {
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "recover", required_argument, NULL, OPT_RECOVER },
 	{ "hand-over", required_argument, NULL, OPT_HAND_OVER },
+	{ "serial", required_argument, NULL, OPT_SERIAL },
 	{ "user", required_argument, NULL, OPT_USER },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -121,6 +123,14 @@ static int take_option(struct serve *serve, int option)
 			return EXIT_USAGE;
 		}
 		serve->stands_in = serve->handover.lifeline_fd >= 0;
+		return -1;
+	case OPT_SERIAL:
+		if (!serial_is_valid(optarg)) {
+			usage_error("serve", "\"%s\" can't be a serial number: up to %d letters, digits, \".\", \"_\", \":\" and \"-\", the first a letter or digit",
+				    optarg, SERIAL_SIZE - 1);
+			return EXIT_USAGE;
+		}
+		serve->asked_serial = optarg;
 		return -1;
 	case OPT_USER:
 		return user_find(optarg, &serve->user) ? EXIT_USAGE : -1;

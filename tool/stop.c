@@ -75,8 +75,13 @@ static int detach_served(const struct backstore *backstore)
 	struct wake wake = { 0 };
 	char path[PATH_MAX];
 	pthread_t thread;
-	int err;
+	int fd, err;
 
+	/* Who serves it may be where we don't see it: the kernel lets nobody else open it then. */
+	fd = backstore_open_uio(backstore);
+	if (fd < 0)
+		return fd;
+	close(fd);
 	backstore_path(backstore, path, sizeof(path));
 	err = attribute_write("2", "%s/action/reset_ring", path);
 	if (!err)

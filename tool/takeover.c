@@ -49,8 +49,7 @@ bool takeover_is_orphan(const struct backstore *backstore)
 	return backstore_is_ours(backstore) && !backstore_is_served(backstore);
 }
 
-/* Was it made of the same store? The serial says so: it is made of the whole name. */
-static bool is_same_store(const char *path, const char *serial)
+static bool has_serial(const char *path, const char *serial)
 {
 	static const char serial_is[] = "T10 VPD Unit Serial Number: ";
 	char line[256];
@@ -60,13 +59,26 @@ static bool is_same_store(const char *path, const char *serial)
 	       !strcmp(line + sizeof(serial_is) - 1, serial);
 }
 
-/* Is it a disk of that serial whose process has died? */
-bool takeover_is_left_of(const struct backstore *backstore, const char *serial)
+/*
+ * Was it made of the store of that whole name? A serial that is kept is kept for the store; one
+ * that was given says nothing of it.
+ */
+static bool has_store(const struct backstore *backstore, const char *spec)
+{
+	char config[sizeof(backstore->config)];
+
+	backstore_make_config(spec, config, sizeof(config));
+	return !strcmp(backstore->config, config);
+}
+
+/* Is it a disk of that store and serial whose process has died? */
+bool takeover_is_left_of(const struct backstore *backstore, const char *spec, const char *serial)
 {
 	char path[PATH_MAX];
 
 	backstore_path(backstore, path, sizeof(path));
-	return takeover_is_orphan(backstore) && is_same_store(path, serial);
+	return takeover_is_orphan(backstore) && has_store(backstore, spec) &&
+	       has_serial(path, serial);
 }
 
 static int check_size(const struct backstore *backstore, const struct zcmu_store *store,
@@ -122,13 +134,14 @@ int takeover_check_opened(const char *name, const struct zcmu_store *store)
 }
 
 /* Before the store, which has these flags, is opened: is it the disk's? */
-int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *serial)
+int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *spec,
+			 const char *serial)
 {
 	char path[PATH_MAX];
 	int err;
 
 	backstore_path(backstore, path, sizeof(path));
-	if (!is_same_store(path, serial)) {
+	if (!has_store(backstore, spec)) {
 		zcmu_error("%s: a disk of that name was left behind by a process that died, and has another store (%s): serve that one, choose another --name, or end the disk with \"zcmu stop %s\"",
 			   backstore->name, backstore->config, backstore->name);
 		return -EEXIST;
@@ -136,6 +149,11 @@ int takeover_check_store(const struct backstore *backstore, uint32_t flags, cons
 	err = check_contents(backstore->name, flags);
 	if (err)
 		return err;
+	if (!has_serial(path, serial)) {
+		zcmu_error("%s: a disk of that name was left behind by a process that died, and has another serial number than %s: give its own, which is in %s/wwn/vpd_unit_serial, with --serial, or end the disk with \"zcmu stop %s\"",
+			   backstore->name, serial, path, backstore->name);
+		return -EEXIST;
+	}
 	if (backstore->uio < 0) {
 		zcmu_error("%s: a disk of that name was left behind half-made; \"zcmu stop %s\" cleans it up",
 			   backstore->name, backstore->name);

@@ -95,12 +95,22 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 int backstore_remove(const struct backstore *backstore);
 int backstore_open_uio(const struct backstore *backstore);	/* a descriptor */
 int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **ret);
-void backstore_serial(const char *name, const char *spec, char *serial, size_t size);
+void backstore_make_config(const char *spec, char *config, size_t size);
 void backstore_path(const struct backstore *backstore, char *path, size_t size);
+
+/* serial.c: of a disk; those that are returned have SERIAL_SIZE bytes */
+#define SERIAL_SIZE	64
+
+bool serial_is_valid(const char *serial);
+int serial_find(const char *name, const char *spec, char *serial);	/* quiet; -ENOENT: none */
+int serial_keep(const char *name, const char *spec, const char *serial);	/* quiet */
+int serial_get(const char *name, const char *spec, bool is_lasting, char *serial);
+void serial_of_machine(const char *name, const char *spec, char *serial);
 
 /* disk_name.c: the name of a disk that is given none. @name: NAME_MAX_LEN + 1 bytes */
 void disk_name_make(const char *spec, char *name);
-void disk_name_find(const char *spec, const char *absolute, char *name);	/* or none */
+void disk_name_find(const char *spec, const char *absolute, const char *serial,
+		    char *name);	/* or none */
 
 /* loopback.c: the disk as a local SCSI disk */
 struct loopback {
@@ -224,8 +234,9 @@ int resize_serve(resize_function function, void *argument, uint64_t old_size,
 /* takeover.c: a disk that goes on with another process */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);
-bool takeover_is_left_of(const struct backstore *backstore, const char *serial);
-int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *serial);
+bool takeover_is_left_of(const struct backstore *backstore, const char *spec, const char *serial);
+int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *spec,
+			 const char *serial);
 int takeover_check_opened(const char *name, const struct zcmu_store *store);
 int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);
 int takeover_note(const struct backstore *backstore, const struct zcmu_store *store);
