@@ -259,11 +259,15 @@ static int add_network(scmp_filter_ctx filter)
 	return err ? err : add_threads(filter);
 }
 
+/* What a block device is asked for: its size, and to discard. */
 static int add_ioctl(scmp_filter_ctx filter)
 {
 	struct scmp_arg_cmp size = SCMP_A1(SCMP_CMP_EQ, BLKGETSIZE64);
+	struct scmp_arg_cmp discard = SCMP_A1(SCMP_CMP_EQ, BLKDISCARD);
+	int err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &size);
 
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &size);
+	return err ? err : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+						  &discard);
 }
 
 /*

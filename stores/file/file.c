@@ -6,26 +6,22 @@
  * one at a time, and on some file systems reads as well, and the ways there and back cost
  * more than the copy of some 100 KiB.
  *
- * Opening it, and its size, are open.c's.
+ * file.h says what else is where.
  *
  * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. A trim
- * punches a hole.
+ * punches a hole, or discards.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "file.h"
-
-#define QUEUE_DEPTH	256
 
 /* What takes longer on the spot than its copy could has waited for a disk. */
 #define SLOW_NS		4000000
@@ -45,113 +41,14 @@
  */
 #define TMPFS_PIECE	65536u
 
-/* Requests that are left to io_uring, because one that was done on the spot had to wait. */
-struct detour {
-	unsigned int left;
-	unsigned int next;	/* how many after the next such one; 0: as few as can be */
-};
-
-/* A thread's */
-struct queue {
-	struct io_uring ring;
-	struct detour reads;
-	struct detour writes;
-};
-
-/*
- * Queues: an io_uring per thread
- */
-
-/*
- * A ring can open files and connect sockets, and no filter of system calls sees that. Ours
- * can do what is needed here and nothing else, whoever gets at it. (Debian's liburing 2.3
- * declares functions for this, but hasn't got them.)
- */
-static int restrict_ring(struct io_uring *ring)
-{
-	static const uint8_t ops[] = {
-		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
-	};
-	struct io_uring_restriction allowed[sizeof(ops)] = { 0 };
-	unsigned int i;
-
-	for (i = 0; i < sizeof(ops); i++) {
-		allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
-		allowed[i].sqe_op = ops[i];
-	}
-	if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, allowed,
-		    sizeof(ops)) < 0 ||
-	    syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
-		    0) < 0)
-		return -errno;
-	return 0;
-}
-
-static int file_queue_open(struct zcmu_store *store, void **ret)
-{
-	struct queue *queue = calloc(1, sizeof(*queue));
-	int err;
-
-	(void)store;
-	if (!queue)
-		return -ENOMEM;
-	err = io_uring_queue_init(QUEUE_DEPTH, &queue->ring, IORING_SETUP_R_DISABLED);
-	if (!err) {
-		err = restrict_ring(&queue->ring);
-		if (err)
-			io_uring_queue_exit(&queue->ring);
-	}
-	if (err) {
-		zcmu_error("file: no io_uring: %s%s", strerror(-err),
-			   err == -EPERM || err == -ENOSYS ?
-			   "; is it switched off (sysctl kernel.io_uring_disabled)?" : "");
-		free(queue);
-		return err;
-	}
-	*ret = queue;
-	return 0;
-}
-
-static struct io_uring *ring_of(void *queue)
-{
-	return &((struct queue *)queue)->ring;
-}
-
-static void file_queue_close(struct zcmu_store *store, void *queue)
-{
-	(void)store;
-	io_uring_queue_exit(ring_of(queue));
-	free(queue);
-}
-
-static int file_queue_fd(struct zcmu_store *store, void *queue)
-{
-	(void)store;
-	return ring_of(queue)->ring_fd;
-}
-
-static void file_queue_submit(struct zcmu_store *store, void *queue)
-{
-	(void)store;
-	/* What it can't take now it takes with the next: they are kept in the ring. */
-	io_uring_submit(ring_of(queue));
-}
-
-/* A free entry of the submission queue; there is one after a submit at the latest. */
-static struct io_uring_sqe *get_sqe(struct io_uring *ring)
-{
-	struct io_uring_sqe *sqe;
-
-	while (!(sqe = io_uring_get_sqe(ring)))
-		io_uring_submit(ring);
-	return sqe;
-}
-
 /*
  * Requests
  */
 
-/* How to fill a range with zeroes, and what to try if that isn't supported. */
+/*
+ * How to fill a range with zeroes, and what to try if that isn't supported. On a device either
+ * is zeroing, and the first (punch) never by writing.
+ */
 static int zero_mode(const struct zcmu_io *io, bool second_try)
 {
 	bool punch = io->op == ZCMU_IO_TRIM || io->may_trim;
@@ -160,10 +57,10 @@ static int zero_mode(const struct zcmu_io *io, bool second_try)
 	       (punch != second_try ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
 }
 
-/* io->data: whether this is the second try of a trim or zero. */
+/* io->data: whether this is the second try of a zero; of a sync, its epoch. */
 static void start(struct zcmu_store *store, struct zcmu_io *io)
 {
-	struct io_uring_sqe *sqe = get_sqe(ring_of(io->queue));
+	struct io_uring_sqe *sqe = zcmu_file_queue_sqe(io->queue);
 	int fd = file_of(store)->fd;
 
 	switch (io->op) {
@@ -194,6 +91,30 @@ static void file_request(struct zcmu_store *store, struct zcmu_io *io)
 	start(store, io);
 }
 
+/* A flush, or a write with FUA. */
+static void file_sync(struct zcmu_store *store, struct zcmu_io *io)
+{
+	struct file *file = file_of(store);
+
+	if (loss_is_known(&file->loss)) {
+		zcmu_io_done(io, -EIO);
+		return;
+	}
+	/* It may have to wait for others, of other threads. */
+	zcmu_file_queue_arm(io->queue);
+	io->data = (void *)(uintptr_t)zcmu_file_sync_begin(file);
+	start(store, io);
+}
+
+/* A device's zeroes after a discard are nobody's promise, and writing them is no trim. */
+static void file_trim(struct zcmu_store *store, struct zcmu_io *io)
+{
+	if (file_of(store)->is_device)
+		zcmu_file_discard(io);
+	else
+		file_request(store, io);
+}
+
 /* Pass over what was transferred; the rest is another request. */
 static void advance(struct zcmu_io *io, size_t bytes)
 {
@@ -206,6 +127,29 @@ static void advance(struct zcmu_io *io, size_t bytes)
 	}
 	io->iov->iov_base = (char *)io->iov->iov_base + bytes;
 	io->iov->iov_len -= bytes;
+}
+
+/*
+ * Does the error say that the payload is gone, or that this write is too far away? Such a write
+ * with FUA has not come to asking for errors of what was written before.
+ */
+static bool is_about_the_request(const struct zcmu_io *io, int error)
+{
+	return io->op == ZCMU_IO_WRITE &&
+	       (error == -EFAULT || error == -EEXIST || error == -EFBIG);
+}
+
+static void end(struct zcmu_store *store, struct zcmu_io *io, int error)
+{
+	struct file *file = file_of(store);
+
+	if (!zcmu_file_is_sync(store, io)) {
+		zcmu_io_done(io, error);
+		return;
+	}
+	if (!is_about_the_request(io, error))
+		error = loss_of_flush(&file->loss, file->name, error);
+	zcmu_file_sync_end(file, (unsigned int)(uintptr_t)io->data, error, io);
 }
 
 /* A request has ended with @res. Return: false if it was started once more. */
@@ -222,6 +166,11 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 			*error = -EIO;
 		if (res <= 0 || (uint64_t)res == io->length)
 			return true;
+		/* io_uring keeps to itself an error that ends what has begun well. */
+		if (zcmu_file_is_sync(store, io)) {
+			*error = -EIO;
+			return true;
+		}
 		advance(io, (size_t)res);
 		break;
 	case ZCMU_IO_FLUSH:
@@ -230,7 +179,8 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 		break;
 	case ZCMU_IO_TRIM:
 	case ZCMU_IO_ZERO:
-		if (res == -EOPNOTSUPP && !io->data)
+		/* Of a trim there is no second try: zeroes would take space. */
+		if (res == -EOPNOTSUPP && !io->data && io->op == ZCMU_IO_ZERO)
 			io->data = io;
 		else if (res != -EINTR)
 			return true;
@@ -242,39 +192,32 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 	return false;
 }
 
-static void file_queue_reap(struct zcmu_store *store, void *queue)
+static void file_queue_reap(struct zcmu_store *store, void *data)
 {
-	struct io_uring *ring = ring_of(queue);
+	struct queue *queue = data;
 	struct io_uring_cqe *cqe;
-	bool restarted = false;
 
-	while (!io_uring_peek_cqe(ring, &cqe)) {
+	while (!io_uring_peek_cqe(&queue->ring, &cqe)) {
 		struct zcmu_io *io = io_uring_cqe_get_data(cqe);
 		int res = cqe->res, error;
 
 		/* The place is free before the answer: that may lead to a new request. */
-		io_uring_cqe_seen(ring, cqe);
-		if (is_done(store, io, res, &error))
-			zcmu_io_done(io, error);
-		else
-			restarted = true;
+		io_uring_cqe_seen(&queue->ring, cqe);
+		if (!zcmu_file_queue_woken(queue, io) && is_done(store, io, res, &error))
+			end(store, io, error);
 	}
-	if (restarted)
-		io_uring_submit(ring);
+	/* What was started once more */
+	io_uring_submit(&queue->ring);
 }
 
 /*
  * On the spot
  */
 
-/*
- * Is there nothing in this write that has to wait for a disk? Part of a page may have to be
- * read first, FUA is waited for.
- */
+/* Is there nothing in this write that has to wait for a disk? Part of a page may be read first. */
 static bool is_only_a_copy(const struct zcmu_io *io)
 {
-	return io->op == ZCMU_IO_WRITE && !io->fua && !(io->offset % WHOLE_PAGES) &&
-	       !(io->length % WHOLE_PAGES);
+	return !(io->offset % WHOLE_PAGES) && !(io->length % WHOLE_PAGES);
 }
 
 static bool has_detour(struct detour *detour)
@@ -333,6 +276,10 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 	int error;
 	ssize_t n;
 
+	if (zcmu_file_is_sync(store, io)) {
+		file_sync(store, io);
+		return;
+	}
 	io->data = NULL;
 	if (file->is_limited || !is_only_a_copy(io) || has_detour(detour)) {
 		start(store, io);
@@ -441,15 +388,15 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.flags = ZCMU_STORE_FUA | ZCMU_STORE_TRIM_ZEROES,
 	.open = zcmu_file_open,
 	.close = zcmu_file_close,
-	.queue_open = file_queue_open,
-	.queue_close = file_queue_close,
-	.queue_fd = file_queue_fd,
+	.queue_open = zcmu_file_queue_open,
+	.queue_close = zcmu_file_queue_close,
+	.queue_fd = zcmu_file_queue_fd,
 	.queue_reap = file_queue_reap,
-	.queue_submit = file_queue_submit,
+	.queue_submit = zcmu_file_queue_submit,
 	.read = file_read,
 	.write = file_write,
-	.flush = file_request,
-	.trim = file_request,
+	.flush = file_sync,
+	.trim = file_trim,
 	.zero = file_request,
 	.resize = zcmu_file_resize,
 	.map = file_map,

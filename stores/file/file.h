@@ -3,27 +3,111 @@
  * The file store's insides.
  *
  *	open.c		opening, creating, the size
- *	file.c		the store: queues and requests
+ *	device.c	what a block device can discard
+ *	file.c		the store: requests
+ *	queue.c		queues: an io_uring per thread, and what other threads hand over to it
+ *	sync.c		flushes and writes with FUA: which may be answered with success
+ *	discard.c	a thread that may wait for a block device's discards
+ *	loss.c		a file that has lost data (cow's as well)
  *	identity.c	which file it is
  */
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
 
+#include <liburing.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "loss.h"
 #include "zcmu.h"
+
+/* See sync.c. */
+struct syncs {
+	pthread_mutex_t lock;
+	unsigned int epoch;
+	unsigned int running[2];	/* begun in this epoch, and in the one before */
+	struct zcmu_io *held, *late;	/* that have ended well */
+};
 
 struct file {
 	int fd;
+	char *name;		/* "file:PATH" */
 	bool is_device;
+	bool can_discard;	/* a device that can */
 	bool is_limited;	/* ulimit -f: a write too far would kill the thread it is done in */
 	bool is_tmpfs;		/* there is nothing but the page cache, and swap */
+	bool is_synchronous;	/* mount -o sync: each write is one with FUA */
+	struct loss loss;
+	struct syncs syncs;
 };
 
 static inline struct file *file_of(const struct zcmu_store *store)
 {
 	return store->data;
+}
+
+/* Requests that are left to io_uring, because one that was done on the spot had to wait. */
+struct detour {
+	unsigned int left;
+	unsigned int next;	/* how many after the next such one; 0: as few as can be */
+};
+
+/* Requests, linked by their next; oldest first. */
+struct file_list {
+	struct zcmu_io *first, **end;
+};
+
+/* A thread that does what would keep a queue's own one waiting. */
+struct discards {
+	pthread_t thread;
+	bool is_started;
+	pthread_mutex_t lock;	/* what follows */
+	pthread_cond_t changed;
+	struct file_list waiting;
+	bool ends;
+};
+
+/* A thread's */
+struct queue {
+	struct io_uring ring;
+	struct zcmu_store *store;
+	struct detour reads;
+	struct detour writes;
+	struct discards discards;
+
+	/* What other threads have ended, for this one to answer: their results are in data. */
+	pthread_mutex_t lock;	/* handed_over */
+	struct file_list handed_over;
+	int wake_fd;		/* eventfd */
+	bool is_armed;		/* the ring reads it */
+	uint64_t wakes;
+	struct iovec wakes_iov;
+};
+
+static inline void file_list_init(struct file_list *list)
+{
+	list->first = NULL;
+	list->end = &list->first;
+}
+
+static inline void file_list_append(struct file_list *list, struct zcmu_io *io)
+{
+	io->next = NULL;
+	*list->end = io;
+	list->end = &io->next;
+}
+
+static inline struct zcmu_io *file_list_pop(struct file_list *list)
+{
+	struct zcmu_io *io = list->first;
+
+	if (io) {
+		list->first = io->next;
+		if (!list->first)
+			list->end = &list->first;
+	}
+	return io;
 }
 
 /* open.c */
@@ -34,5 +118,28 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size);
 /* identity.c; layers that have a file ask there as well */
 int zcmu_file_tell(int fd, const char *path, char *text, size_t size);
 int zcmu_file_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
+
+/* device.c */
+int zcmu_file_describe_device(struct zcmu_store *store, struct file *file);
+
+/* queue.c */
+int zcmu_file_queue_open(struct zcmu_store *store, void **queue);
+void zcmu_file_queue_close(struct zcmu_store *store, void *queue);
+int zcmu_file_queue_fd(struct zcmu_store *store, void *queue);
+void zcmu_file_queue_submit(struct zcmu_store *store, void *queue);
+struct io_uring_sqe *zcmu_file_queue_sqe(struct queue *queue);
+void zcmu_file_queue_arm(struct queue *queue);
+void zcmu_file_queue_hand_over(struct zcmu_io *io, int error);
+bool zcmu_file_queue_woken(struct queue *queue, const void *user_data);
+
+/* sync.c */
+bool zcmu_file_is_sync(const struct zcmu_store *store, const struct zcmu_io *io);
+unsigned int zcmu_file_sync_begin(struct file *file);
+void zcmu_file_sync_end(struct file *file, unsigned int epoch, int error, struct zcmu_io *io);
+
+/* discard.c */
+int zcmu_file_discards_start(struct queue *queue);
+void zcmu_file_discards_stop(struct queue *queue);
+void zcmu_file_discard(struct zcmu_io *io);
 
 #endif /* STORE_FILE_H */

@@ -9,16 +9,21 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "file.h"
+
+/* Linux moves 2 GiB less a page at a time. Half of it is as good, and a whole number of pages. */
+#define MAX_IO	(1u << 30)
 
 /* A block device is opened exclusively: so it isn't mounted, nor part of anything. */
 static bool is_block_device(const char *path)
@@ -46,8 +51,10 @@ static int open_fd(struct zcmu_store *store, const char *path)
 		return -EINVAL;
 	}
 	fd = open(path, flags | O_CREAT | O_EXCL, 0600);
-	if (fd >= 0 && ftruncate(fd, (off_t)store->create_size)) {
-		err = -errno;
+	if (fd < 0)
+		goto out;
+	err = ftruncate(fd, (off_t)store->create_size) ? -errno : loss_make_lasting(fd, path);
+	if (err) {
 		zcmu_error("file:%s: can't make it %" PRIu64 " bytes long: %s", path,
 			   store->create_size, strerror(-err));
 		unlink(path);
@@ -67,9 +74,8 @@ out:
 
 static int get_size(struct zcmu_store *store, struct file *file, const char *path)
 {
-	unsigned int physical;
 	struct stat st;
-	int block_size, err;
+	int err;
 
 	if (fstat(file->fd, &st))
 		goto fail;
@@ -84,12 +90,10 @@ static int get_size(struct zcmu_store *store, struct file *file, const char *pat
 		return -EINVAL;
 	}
 	file->is_device = true;
-	if (ioctl(file->fd, BLKGETSIZE64, &store->size) ||
-	    ioctl(file->fd, BLKSSZGET, &block_size) || ioctl(file->fd, BLKPBSZGET, &physical))
-		goto fail;
-	store->block_size = (uint32_t)block_size;
-	store->physical_block_size = physical;
-	return 0;
+	err = zcmu_file_describe_device(store, file);
+	if (!err)
+		return 0;
+	errno = -err;
 fail:
 	err = -errno;
 	zcmu_error("file:%s: can't get its size: %s", path, strerror(-err));
@@ -99,8 +103,7 @@ fail:
 /* Can its file system punch holes? Asked beyond the end, where there is nothing to lose. */
 static bool can_punch(const struct file *file, uint64_t size)
 {
-	return file->is_device ||
-	       !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096);
+	return !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096);
 }
 
 static int check_and_lock(struct zcmu_store *store, struct file *file, const char *path)
@@ -120,17 +123,52 @@ static int check_and_lock(struct zcmu_store *store, struct file *file, const cha
 		zcmu_error("file:%s: another process has it in use (%s)", path, strerror(-err));
 		return -EBUSY;
 	}
-	if (!store->read_only && !can_punch(file, store->size)) {
+	if (!store->read_only && !file->is_device && !can_punch(file, store->size)) {
 		store->can_trim = ZCMU_CAN_NONE;
 		store->can_zero = ZCMU_CAN_EMULATED;
 	}
 	return 0;
 }
 
+static void free_file(struct file *file)
+{
+	if (file->fd >= 0 && close(file->fd))
+		zcmu_error("%s: closing it has failed: %s; what was written last may be gone",
+			   file->name, strerror(errno));
+	pthread_mutex_destroy(&file->syncs.lock);
+	free(file->name);
+	free(file);
+}
+
+static struct file *make_file(const char *path)
+{
+	struct file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	file->fd = -1;
+	pthread_mutex_init(&file->syncs.lock, NULL);
+	if (asprintf(&file->name, "file:%s", path) >= 0)
+		return file;
+	file->name = NULL;
+	free_file(file);
+	return NULL;
+}
+
+/* What the file system does to it */
+static void ask_file_system(struct file *file)
+{
+	struct statfs fs;
+
+	if (file->is_device || fstatfs(file->fd, &fs))
+		return;
+	file->is_tmpfs = fs.f_type == TMPFS_MAGIC;
+	file->is_synchronous = fs.f_flags & ST_SYNCHRONOUS;
+}
+
 int zcmu_file_open(struct zcmu_store *store, const char *path)
 {
 	struct rlimit limit;
-	struct statfs fs;
 	struct file *file;
 	int err;
 
@@ -138,27 +176,36 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 		zcmu_error("file: which file? Say file:disk.img, for example");
 		return -EINVAL;
 	}
-	file = calloc(1, sizeof(*file));
+	file = make_file(path);
 	if (!file)
 		return -ENOMEM;
 	file->fd = open_fd(store, path);
 	err = file->fd < 0 ? file->fd : check_and_lock(store, file, path);
 	if (err) {
-		if (file->fd >= 0)
-			close(file->fd);
-		free(file);
+		free_file(file);
 		return err;
 	}
 	file->is_limited = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur != RLIM_INFINITY;
-	file->is_tmpfs = !file->is_device && !fstatfs(file->fd, &fs) && fs.f_type == TMPFS_MAGIC;
+	ask_file_system(file);
+	store->max_io = MAX_IO;
 	store->data = file;
 	return 0;
 }
 
 void zcmu_file_close(struct zcmu_store *store)
 {
-	close(file_of(store)->fd);
-	free(file_of(store));
+	free_file(file_of(store));
+}
+
+/* What the initiator was told of a new size must be so after a crash, too. */
+static int make_stable(struct file *file)
+{
+	unsigned int epoch = zcmu_file_sync_begin(file);
+	int err = fsync(file->fd) ? -errno : 0;
+
+	err = loss_of_flush(&file->loss, file->name, err);
+	zcmu_file_sync_end(file, epoch, err, NULL);
+	return err;
 }
 
 /*
@@ -168,7 +215,7 @@ void zcmu_file_close(struct zcmu_store *store)
  */
 int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 {
-	const struct file *file = file_of(store);
+	struct file *file = file_of(store);
 	bool shrinks = size == store->size;
 	uint64_t device_size;
 	struct stat st;
@@ -187,10 +234,17 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 		goto fail;
 	if (!shrinks && (uint64_t)st.st_size >= size)
 		return 0;
-	/* What the initiator was told must be so after a crash, too. */
-	if (ftruncate(file->fd, (off_t)size) || fsync(file->fd))
+	/* It would fail in the end, when the file has its new size already. */
+	if (loss_is_known(&file->loss)) {
+		errno = EIO;
 		goto fail;
-	return 0;
+	}
+	if (ftruncate(file->fd, (off_t)size))
+		goto fail;
+	err = make_stable(file);
+	if (!err)
+		return 0;
+	errno = -err;
 fail:
 	err = -errno;
 	zcmu_error("file: can't make it %" PRIu64 " bytes long: %s", size,

@@ -31,11 +31,13 @@ struct trailer {
 struct cow {
 	struct layer layer;
 	char path[512];
+	char name[520];			/* "cow: PATH", for messages */
 	int fd;
 	uint64_t map_bytes;		/* whole pages */
 	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
 	atomic_bool *dirty;		/* for each page of the map: the file hasn't got it */
-	pthread_mutex_t flush_lock;	/* one writes the map at a time */
+	pthread_mutex_t flush_lock;	/* one flushes at a time, so it has all the errors */
+	struct loss loss;
 };
 
 /* A read that comes in part from below: the runs that are asked for there. */
@@ -61,6 +63,7 @@ static int cow_option(struct layer *layer, const char *name, const char *value)
 	if (strcmp(name, "overlay") || !*value)
 		return -EINVAL;
 	snprintf(cow_of(layer)->path, sizeof(cow_of(layer)->path), "%s", value);
+	snprintf(cow_of(layer)->name, sizeof(cow_of(layer)->name), "cow: %s", value);
 	return 0;
 }
 
@@ -129,6 +132,20 @@ static int write_pages(const struct cow *cow, const struct copied *copy)
 	return 0;
 }
 
+/*
+ * Make what was written stable. Blocks that are gone stay gone, and so do bits: they are not
+ * vouched for any more.
+ */
+static int sync_overlay(struct cow *cow)
+{
+	int err;
+
+	do {
+		err = fdatasync(cow->fd) ? -errno : 0;
+	} while (err == -EINTR);
+	return loss_of_flush(&cow->loss, cow->name, err);
+}
+
 /* First the blocks, then the bits that speak of them. */
 static int flush(struct cow *cow)
 {
@@ -136,13 +153,13 @@ static int flush(struct cow *cow)
 	int err;
 
 	pthread_mutex_lock(&cow->flush_lock);
-	err = copy_pages(cow, &list);
-	if (!err && fdatasync(cow->fd))
-		err = -errno;
+	err = loss_is_known(&cow->loss) ? -EIO : copy_pages(cow, &list);
+	if (!err)
+		err = sync_overlay(cow);
 	if (!err)
 		err = write_pages(cow, list);
-	if (!err && list && fdatasync(cow->fd))
-		err = -errno;
+	if (!err && list)
+		err = sync_overlay(cow);
 	while ((copy = list)) {
 		list = copy->next;
 		if (err)
@@ -291,6 +308,7 @@ static int fail(const struct cow *cow, const char *what, int err)
 	return err;
 }
 
+/* One that was half made is made anew the next time: it is empty. */
 static int make_overlay(struct cow *cow, uint64_t end)
 {
 	const struct zcmu_store *below = cow->layer.below;
@@ -298,11 +316,17 @@ static int make_overlay(struct cow *cow, uint64_t end)
 		.magic = MAGIC, .size = below->size, .block_size = below->block_size,
 	};
 
-	if (ftruncate(cow->fd, (off_t)(end + PAGE)) ||
-	    pwrite(cow->fd, &trailer, sizeof(trailer), (off_t)end) != sizeof(trailer) ||
-	    fsync(cow->fd))
-		return fail(cow, "can't make it", -errno);
-	return 0;
+	ssize_t put = ftruncate(cow->fd, (off_t)(end + PAGE)) ? -1 :
+		      pwrite(cow->fd, &trailer, sizeof(trailer), (off_t)end);
+	int err = put < 0 ? -errno : put < (ssize_t)sizeof(trailer) ? -EIO :
+		  loss_make_lasting(cow->fd, cow->path);
+
+	if (!err)
+		return 0;
+	fail(cow, "can't make it", err);
+	if (ftruncate(cow->fd, 0))
+		zcmu_warning("cow: %s: it can't be emptied either; remove it", cow->path);
+	return err;
 }
 
 /* Is it the overlay of a disk like this? Then read its map. */
@@ -360,6 +384,11 @@ static int cow_start(struct layer *layer)
 	store->can_fua = ZCMU_CAN_EMULATED;
 	store->can_trim = ZCMU_CAN_NONE;
 	store->can_zero = ZCMU_CAN_EMULATED;
+	store->max_io = 0;
+	store->max_trim = 0;
+	store->max_zero = 0;
+	store->trim_granularity = 0;
+	store->trim_alignment = 0;
 	ops->flags = ZCMU_STORE_BLOCKS |
 		     (below->ops->flags & (ZCMU_STORE_VOLATILE | ZCMU_STORE_NETWORK));
 	ops->write = layer_request;
@@ -377,7 +406,9 @@ static void cow_stop(struct layer *layer)
 		if (flush(cow))
 			zcmu_warning("cow: %s: what was written last may be lost: it can't be written to",
 				     cow->path);
-		close(cow->fd);
+		if (close(cow->fd))
+			zcmu_error("cow: %s: closing it has failed: %s; what was written last may be gone",
+				   cow->path, strerror(errno));
 	}
 	free((void *)cow->map);
 	free(cow->dirty);

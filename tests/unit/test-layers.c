@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -317,6 +318,104 @@ static void layers_have_the_identity_of_what_is_below(void **state)
 	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), 0);
 }
 
+/*
+ * cow calls this one. It fails as told.
+ */
+
+static int fdatasync_error;
+static unsigned int fdatasyncs_before;	/* it fails after so many that work */
+
+int fdatasync(int fd)
+{
+	if (!fdatasync_error || fdatasyncs_before) {
+		fdatasyncs_before -= !!fdatasyncs_before;
+		return (int)syscall(SYS_fdatasync, fd);
+	}
+	errno = fdatasync_error;
+	fdatasync_error = 0;
+	return -1;
+}
+
+static void open_cow(struct driver *d)
+{
+	make_disk(d, 7);
+	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	memset(data, 0xe1, sizeof(data));
+	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
+}
+
+static void expect_cow_has_lost(struct driver *d)
+{
+	fdatasync_error = EIO;
+	assert_int_equal(driver_flush(d), ZCMU_WRITE_ERROR);
+	expect_logged(d, "/overlay", "every flush fails from now on");
+	d->logged[0] = '\0';
+	assert_int_equal(driver_flush(d), ZCMU_WRITE_ERROR);
+	assert_int_equal(driver_write(d, 8192, data, 4096, true), ZCMU_WRITE_ERROR);
+	assert_string_equal(d->logged, "");
+	assert_int_equal(driver_write(d, 8192, data, 4096, false), ZCMU_OK);
+	driver_close(d);
+	expect_logged(d, "/overlay", "what was written last may be lost");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_int_equal(driver_flush(d), ZCMU_OK);
+}
+
+/* Linux tells it once: the next fdatasync() succeeds, and what was written is gone. */
+static void cow_never_forgets_blocks_that_could_not_be_flushed(void **state)
+{
+	struct driver *d = *state;
+
+	open_cow(d);
+	expect_cow_has_lost(d);
+}
+
+static void cow_never_forgets_bits_that_could_not_be_flushed(void **state)
+{
+	struct driver *d = *state;
+
+	open_cow(d);
+	fdatasyncs_before = 1;
+	expect_cow_has_lost(d);
+}
+
+static void cow_flushes_again_when_it_was_interrupted(void **state)
+{
+	struct driver *d = *state;
+
+	open_cow(d);
+	fdatasync_error = EINTR;
+	assert_int_equal(driver_flush(d), ZCMU_OK);
+	assert_int_equal(driver_flush(d), ZCMU_OK);
+}
+
+/* An overlay that was cut off has lost its blocks: they are not zeroes, nor those below. */
+static void cow_fails_where_its_overlay_was_cut_off(void **state)
+{
+	struct driver *d = *state;
+
+	open_cow(d);
+	assert_int_equal(truncate(path_of(d, "overlay"), 2048), 0);
+	assert_int_equal(driver_read(d, 0, back, 4096), ZCMU_READ_ERROR);
+	assert_int_equal(truncate(d->path, 65536), 0);
+	assert_int_equal(driver_read(d, 65536, back, 4096), ZCMU_READ_ERROR);
+}
+
+static void limits_are_those_of_the_store_below(void **state)
+{
+	struct driver *d = *state;
+
+	make_disk(d, 0);
+	make_spec(d, "log,file=@/log:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_int_equal(d->store->max_io, 1 << 30);
+	driver_close(d);
+	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_int_equal(d->store->max_io, 0);
+	assert_false(zcmu_store_can(d->store, ZCMU_IO_TRIM));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -332,6 +431,11 @@ int main(void)
 		STORE_TEST(cow_leaves_what_is_below_as_it_is),
 		STORE_TEST(cow_refuses_an_overlay_of_something_else),
 		STORE_TEST(layers_have_the_identity_of_what_is_below),
+		STORE_TEST(cow_never_forgets_blocks_that_could_not_be_flushed),
+		STORE_TEST(cow_never_forgets_bits_that_could_not_be_flushed),
+		STORE_TEST(cow_flushes_again_when_it_was_interrupted),
+		STORE_TEST(cow_fails_where_its_overlay_was_cut_off),
+		STORE_TEST(limits_are_those_of_the_store_below),
 	};
 
 	return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
