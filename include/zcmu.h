@@ -122,14 +122,23 @@ int zcmu_disk_open_fd(const char *name, int uio_fd, struct zcmu_disk **ret);
 void zcmu_disk_close(struct zcmu_disk *disk);
 
 /*
- * Serve until zcmu_disk_stop(), then answer what the store has begun. Blocks; only
- * one thread may call it. Commands that are still on the ring stay there.
+ * Serve until zcmu_disk_stop(), then answer what the store has begun, and flush the store:
+ * if that fails, its error is returned. Blocks; only one thread may call it. Commands that are
+ * still on the ring stay there.
  */
 int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 		    const struct zcmu_serve_options *options);
 
 /* End zcmu_disk_serve(). May be called from any thread and from a signal handler. */
 void zcmu_disk_stop(struct zcmu_disk *disk);
+
+/*
+ * The same, for another process to go on with the disk, which can't flush what this one has
+ * written: so if the flush at the end fails, serving goes on, and its error is returned. Waits
+ * for one or the other. Any thread but those that run the store may call it. -ENOTCONN:
+ * nobody serves it.
+ */
+int zcmu_disk_hand_over(struct zcmu_disk *disk);
 
 /*
  * Give the disk another size, a multiple of its block size, while it is served. Any

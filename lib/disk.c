@@ -163,6 +163,8 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
 	pthread_mutex_init(&disk->work_lock, NULL);
 	pthread_mutex_init(&disk->pool_lock, NULL);
 	pthread_mutex_init(&disk->resize_lock, NULL);
+	pthread_mutex_init(&disk->end_lock, NULL);
+	pthread_cond_init(&disk->handed, NULL);
 	pthread_mutex_init(&disk->ranges.lock, NULL);
 	return 0;
 }
@@ -175,6 +177,8 @@ void zcmu_disk_deinit(struct zcmu_disk *disk)
 		disk->pool = cmd->next;
 		free(cmd);
 	}
+	pthread_cond_destroy(&disk->handed);
+	pthread_mutex_destroy(&disk->end_lock);
 	pthread_mutex_destroy(&disk->resize_lock);
 	pthread_mutex_destroy(&disk->ranges.lock);
 	pthread_mutex_destroy(&disk->pool_lock);

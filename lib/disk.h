@@ -132,6 +132,13 @@ struct zcmu_disk {
 	int stop_fd;			/* eventfd: somebody wants zcmu_disk_serve() to end */
 	int end_fd;			/* eventfd: everything is answered, threads may go */
 	atomic_bool stopping;		/* no more requests are taken */
+	atomic_bool must_stop;		/* zcmu_disk_stop(): whatever the flush at the end says */
+	pthread_mutex_t end_lock;	/* the four below */
+	pthread_cond_t handed;		/* hands_over has changed */
+	bool is_served;
+	bool hands_over;		/* somebody waits in zcmu_disk_hand_over() */
+	bool is_flushed;		/* the flush at the end was answered, */
+	int flush_error;		/* with this */
 	bool gone;			/* the backstore was removed; the leader's */
 	uint32_t ring_events;		/* the leader's */
 	/*
@@ -166,7 +173,15 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t map_size);
 void zcmu_disk_deinit(struct zcmu_disk *disk);
 void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options *options);
 
+/* end.c: how serving ends */
+int zcmu_end_flush(struct zcmu_thread *leader);
+bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error);
+void zcmu_end_begin(struct zcmu_disk *disk);
+void zcmu_end_finish(struct zcmu_disk *disk);
+
 /* serve.c */
+void zcmu_serve_wait(struct zcmu_thread *thread);
+void zcmu_serve_take_again(struct zcmu_thread *leader);
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
 			   uint64_t bytes, unsigned int epoch);
 

@@ -246,6 +246,13 @@ static void drain_fd(int fd)
 	(void)ignored;
 }
 
+static int watch(struct zcmu_thread *thread, int fd, uint32_t events, enum event event)
+{
+	struct epoll_event e = { .events = events, .data.u32 = event };
+
+	return epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
 /* The leader takes no more requests. */
 static void stop_taking(struct zcmu_thread *leader)
 {
@@ -360,32 +367,62 @@ static bool lead_once(struct zcmu_thread *thread)
 	return any;
 }
 
-static void lead(struct zcmu_thread *thread)
+/* For what the leader itself has asked the store: let go of it, and wait for something. */
+void zcmu_serve_wait(struct zcmu_thread *thread)
+{
+	flush(thread);
+	wait_for_events(thread);
+}
+
+/*
+ * It shall not end after all. A zcmu_disk_stop() whose event is lost here has said must_stop
+ * before.
+ */
+void zcmu_serve_take_again(struct zcmu_thread *leader)
+{
+	struct zcmu_disk *disk = leader->disk;
+
+	drain_fd(disk->stop_fd);
+	if (watch(leader, disk->stop_fd, EPOLLIN, EVENT_STOP) ||
+	    atomic_load(&disk->must_stop))
+		signal_fd(disk->stop_fd);
+	atomic_store(&disk->stopping, false);
+}
+
+/* Return: what the store has said to the flush at the end. */
+static int lead(struct zcmu_thread *thread)
 {
 	struct zcmu_disk *disk = thread->disk;
+	int err;
 
 	for (;;) {
 		if (lead_once(thread))
 			continue;
 		flush(thread);
-		if (atomic_load(&disk->stopping) && zcmu_disk_is_idle(disk))
+		if (!atomic_load(&disk->stopping) || !zcmu_disk_is_idle(disk)) {
+			wait_for_events(thread);
+			continue;
+		}
+		err = zcmu_end_flush(thread);
+		if (zcmu_end_is_over(disk, err))
 			break;
-		wait_for_events(thread);
+		zcmu_serve_take_again(thread);
 	}
 	signal_fd(disk->end_fd);
+	return err;
+}
+
+static void begin_thread(struct zcmu_thread *thread)
+{
+	current_thread = thread;
+	/* Memory this thread needs must not wait for writes to the disk it serves. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
 static void *thread_main(void *argument)
 {
-	struct zcmu_thread *thread = argument;
-
-	current_thread = thread;
-	/* Memory this thread needs must not wait for writes to the disk it serves. */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	if (is_leader(thread))
-		lead(thread);
-	else
-		work(thread);
+	begin_thread(argument);
+	work(argument);
 	current_thread = NULL;
 	return NULL;
 }
@@ -393,13 +430,6 @@ static void *thread_main(void *argument)
 /*
  * Setting up
  */
-
-static int watch(struct zcmu_thread *thread, int fd, uint32_t events, enum event event)
-{
-	struct epoll_event e = { .events = events, .data.u32 = event };
-
-	return epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
-}
 
 static int thread_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
 {
@@ -509,10 +539,12 @@ static int run_threads(struct zcmu_disk *disk, const struct zcmu_serve_options *
 	if (options->ready)
 		options->ready(options->argument);
 	/* The caller's own thread leads. */
-	thread_main(&disk->threads[0]);
+	begin_thread(&disk->threads[0]);
+	err = lead(&disk->threads[0]);
+	current_thread = NULL;
 	for (i = 1; i < disk->nr_threads; i++)
 		pthread_join(disk->threads[i].handle, NULL);
-	return 0;
+	return err;
 }
 
 int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
@@ -541,7 +573,9 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 		made++;
 	}
 	if (!err) {
+		zcmu_end_begin(disk);
 		err = run_threads(disk, options);
+		zcmu_end_finish(disk);
 		if (!err && disk->gone)
 			err = -ENODEV;
 	} else {
@@ -560,9 +594,4 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	disk->store = NULL;
 	pthread_mutex_unlock(&disk->resize_lock);
 	return err;
-}
-
-void zcmu_disk_stop(struct zcmu_disk *disk)
-{
-	signal_fd(disk->stop_fd);
 }

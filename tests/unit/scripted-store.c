@@ -136,12 +136,13 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 		s->complaint = complaint;
 	if (s->fail_at == (int)s->nr)
 		error = s->error;
+	hold = s->hold && !(s->ends && io->op == ZCMU_IO_FLUSH);
 	s->requests = reallocarray(s->requests, s->nr + 1, sizeof(*r));
 	r = &s->requests[s->nr++];
 	*r = (struct scripted_request){
 		.op = io->op, .offset = io->offset, .length = io->length, .fua = io->fua,
 		.may_trim = io->may_trim, .iovcnt = io->iovcnt, .io = io,
-		.answered = !s->hold, .thread = pthread_self(),
+		.answered = !hold, .thread = pthread_self(),
 	};
 	pthread_cond_broadcast(&s->changed);
 	if (s->sticks && io->offset == s->stuck_at) {
@@ -150,7 +151,6 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 			pthread_cond_wait(&s->changed, &s->lock);
 		s->stuck--;
 	}
-	hold = s->hold;
 	pthread_mutex_unlock(&s->lock);
 	if (!hold)
 		answer(s, io, error);
@@ -177,6 +177,26 @@ void scripted_answer(struct scripted_store *s, unsigned int index, int error)
 void scripted_answer_as_it_is(struct scripted_store *s, unsigned int index)
 {
 	zcmu_io_done(take_held(s, index), 0);
+}
+
+/* A flush that is held, or comes yet, is answered: the disk waits for its own when it ends. */
+void scripted_end(struct scripted_store *s)
+{
+	struct zcmu_io *io;
+	unsigned int i;
+
+	pthread_mutex_lock(&s->lock);
+	s->ends = true;
+	for (i = 0; i < s->nr; i++) {
+		if (s->requests[i].answered || s->requests[i].op != ZCMU_IO_FLUSH)
+			continue;
+		s->requests[i].answered = true;
+		io = s->requests[i].io;
+		pthread_mutex_unlock(&s->lock);
+		answer(s, io, 0);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 bool scripted_answer_any(struct scripted_store *s, uint32_t random)

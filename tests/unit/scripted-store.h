@@ -27,6 +27,7 @@ struct scripted_store {
 	struct zcmu_store_ops ops;
 
 	bool hold;		/* answer when the test says so: scripted_answer() */
+	bool ends;		/* hold no flush: the disk's own at the end comes; scripted_end() */
 	int fail_at;		/* which request fails (0: the first); -1: none does */
 	int error;		/* with what */
 	bool sticks;		/* callbacks for stuck_at don't return before scripted_let_go() */
@@ -65,6 +66,7 @@ void scripted_answer_as_it_is(struct scripted_store *store, unsigned int index);
 /* Wait until so many requests came, or callbacks are stuck. Return: false if they don't. */
 bool scripted_wait(struct scripted_store *store, unsigned int requests);
 bool scripted_wait_stuck(struct scripted_store *store, unsigned int callbacks);
+void scripted_end(struct scripted_store *s);
 void scripted_let_go(struct scripted_store *store);
 
 /* How many requests were of that kind. */

@@ -136,6 +136,7 @@ void server_start_on_one_cpu(struct server *s, unsigned int threads)
 
 int server_join(struct server *s)
 {
+	scripted_end(&s->script);
 	if (!wait_on(&s->ended))
 		fail_msg("expected serving to end, got nothing");
 	pthread_join(s->handle, NULL);

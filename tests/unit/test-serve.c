@@ -48,6 +48,43 @@ static void commands_are_answered_while_the_disk_is_served(void **state)
 	assert_int_equal(server_stop(s), 0);
 }
 
+static void the_end_is_a_flush_whose_error_is_told(void **state)
+{
+	struct server *s = *state;
+	uint8_t data[512] = { 1 };
+
+	zcmu_set_log(keep_log);
+	logged[0] = '\0';
+	server_start(s, 1);
+	expect_answer(s, put_write(s, 0, 1, data));
+	s->script.fail_at = (int)s->script.nr;
+	s->script.error = -EIO;
+	assert_int_equal(server_stop(s), -EIO);
+	assert_int_equal(s->script.requests[s->script.nr - 1].op, ZCMU_IO_FLUSH);
+	assert_non_null(strstr(logged, "the flush at the end has failed: Input/output error"));
+	zcmu_set_log(NULL);
+}
+
+/* Whoever goes on with it could not know that something is missing. */
+static void a_disk_that_cannot_be_flushed_is_not_handed_over(void **state)
+{
+	struct server *s = *state;
+	uint8_t data[512] = { 1 };
+
+	zcmu_set_log(keep_log);
+	assert_int_equal(zcmu_disk_hand_over(s->disk), -ENOTCONN);
+	server_start(s, 1);
+	expect_answer(s, put_write(s, 0, 1, data));
+	s->script.fail_at = (int)s->script.nr;
+	s->script.error = -EIO;
+	assert_int_equal(zcmu_disk_hand_over(s->disk), -EIO);
+	expect_contents(s, put_read(s, 5, 1), 5);
+	expect_answer(s, put_write(s, 0, 1, data));
+	assert_int_equal(zcmu_disk_hand_over(s->disk), 0);
+	assert_int_equal(server_join(s), 0);
+	zcmu_set_log(NULL);
+}
+
 static void commands_that_were_there_before_are_answered(void **state)
 {
 	struct server *s = *state;
@@ -320,6 +357,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		SERVER_TEST(commands_are_answered_while_the_disk_is_served),
 		SERVER_TEST(commands_that_were_there_before_are_answered),
+		SERVER_TEST(the_end_is_a_flush_whose_error_is_told),
+		SERVER_TEST(a_disk_that_cannot_be_flushed_is_not_handed_over),
 		SERVER_TEST(a_stop_that_comes_first_ends_it_at_once),
 		SERVER_TEST(a_stop_waits_for_what_the_store_has_begun),
 		SERVER_TEST(a_stop_waits_for_what_waits_for_a_thread),
