@@ -55,11 +55,25 @@
  *   - is read-only if it is data to be written: a store into it is SIGBUS;
  *   - may be read and written by the process and by system calls that copy
  *     (read, write, send, recv). System calls that pin memory (O_DIRECT, vmsplice,
- *     MSG_ZEROCOPY) work too, as long as the pin is the first touch: the kernel then
- *     exchanges the payload for a private copy. Long-term pins (registered buffers)
- *     take Linux 6.5 and a device without a window;
+ *     MSG_ZEROCOPY) work too: if the pin is the first touch, the kernel exchanges the
+ *     payload for a private copy; if it isn't, the system call fails, and then see
+ *     "Once more, as a copy". Long-term pins (registered buffers) take Linux 6.5 and a
+ *     device without a window;
  *   - may change under the handler if the initiator changes it during the write;
  *     copy it first if it has to be looked at twice (a checksum and a send, say).
+ *
+ * Once more, as a copy
+ * --------------------
+ * What has touched a lent payload can't pin it any more (EFAULT, EEXIST). So a READ or WRITE
+ * whose payload was lent and that the handler fails may come once more: a new entry, another
+ * id, the payload in the copy area. The initiator knows nothing of it; its time runs on.
+ * Never twice, and not if it was aborted or has timed out, or its payload is kept.
+ *   - A handler that knows lending sets ZCMU_HANDLER_KNOWS_LENDING in the mailbox, and asks
+ *     for it by ZCMU_UFLAG_TRY_COPIED in the answer.
+ *   - Of others the kernel takes for such a failure: CHECK CONDITION with the sense key NO
+ *     SENSE, MEDIUM ERROR, HARDWARE ERROR or ABORTED COMMAND or without sense data, or a
+ *     status that SCSI doesn't have, of a payload that was touched and not exchanged.
+ * The mailbox says ZCMU_CAP_TRY_COPIED if the kernel does this.
  *
  * Taking over
  * -----------
@@ -72,7 +86,7 @@
  *
  * Trust
  * -----
- * The kernel assumes that the handler is hostile. It reads cmd_tail, and of an
+ * The kernel assumes that the handler is hostile. It reads cmd_tail, handler_flags, and of an
  * answer hdr.cmd_id, hdr.uflags and rsp, each once. It never reads lengths or
  * cmd_head back. An answer that can't be right (unknown id, tail out of range)
  * marks the device broken until its ring is reset (action/reset_ring).
@@ -89,8 +103,12 @@
 #define ZCMU_CAP_READ_LEN	(1 << 1)	/* short Data-In: ZCMU_UFLAG_READ_LEN */
 #define ZCMU_CAP_TMR		(1 << 2)	/* task management notifications */
 #define ZCMU_CAP_KEEP_BUF	(1 << 3)	/* answer now, keep the payload */
+#define ZCMU_CAP_TRY_COPIED	(1 << 13)	/* see "Once more, as a copy" (zcmu only) */
 #define ZCMU_CAP_RECOVER	(1 << 14)	/* see "Taking over" (zcmu only) */
 #define ZCMU_CAP_LEND		(1 << 15)	/* payloads may be lent (zcmu only) */
+
+/* mailbox handler_flags: what the handler says of itself; 0 when the device is opened */
+#define ZCMU_HANDLER_KNOWS_LENDING	(1 << 0)	/* asks for copies itself */
 
 struct zcmu_mailbox {
 	__u16 version;
@@ -100,7 +118,8 @@ struct zcmu_mailbox {
 	__u32 cmd_head;		/* written by the kernel alone */
 	__u8 pad[48];
 	__u32 cmd_tail;		/* written by the handler alone */
-	__u8 pad2[60];
+	__u32 handler_flags;	/* the same (zcmu only; stock doesn't look at it) */
+	__u8 pad2[56];
 };
 
 /* hdr.len_op: the low three bits are the op, the rest is the length in bytes */
@@ -120,6 +139,8 @@ struct zcmu_mailbox {
  * Short Data-In is UFLAG_READ_LEN's, so an answer has one of the two.
  */
 #define ZCMU_UFLAG_CDB_LEN	0x80
+/* It failed because the payload is lent: see "Once more, as a copy" (zcmu only). */
+#define ZCMU_UFLAG_TRY_COPIED	0x40
 
 /* hdr.kflags: set by the kernel in a command */
 #define ZCMU_KFLAG_LENT		0x80	/* the payload is lent (zcmu only) */

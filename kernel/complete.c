@@ -68,11 +68,13 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 		memcpy(cmd->sense, answer->sense, sizeof(cmd->sense)); /* shared: */
 	list_move_tail(&cmd->node, batch);
 	trace_zcmu_answer(device, cmd->id, cmd->scsi_status, cmd->uflags);
+	if (cmd->se_cmd)
+		zcmu_second_try_decide(cmd);
 	return 0;
 }
 
 /* Is it a status that SAM-5 knows? What isn't must not be taken for success. */
-static bool is_sam_status(u8 status)
+bool zcmu_is_sam_status(u8 status)
 {
 	switch (status) {
 	case SAM_STAT_GOOD:
@@ -176,7 +178,7 @@ static void pass_on(struct zcmu_cmd *cmd)
 	u32 bytes = se_cmd->data_length;
 	bool short_read;
 
-	if (cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP || !is_sam_status(cmd->scsi_status)) {
+	if (cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP || !zcmu_is_sam_status(cmd->scsi_status)) {
 		zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
 		return;
 	}
@@ -225,6 +227,7 @@ static void finish_batch(struct zcmu_device *device, struct list_head *batch)
 {
 	struct zcmu_cmd *cmd, *next;
 
+	zcmu_second_try_begin(device, batch);
 	finish_kept(batch);
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry_safe(cmd, next, batch, node) {

@@ -24,11 +24,10 @@
 
 /*
  * A handler that pins is likely to pin the next payload too: copying that from
- * the start is cheaper than exchanging it. device->lock is held.
+ * the start is cheaper than exchanging it, or trying it twice. device->lock is held.
  */
-static void note_pin(struct zcmu_device *device)
+void zcmu_lend_pause(struct zcmu_device *device)
 {
-	device->counters.pins++;
 	device->copies_step = device->copies_step ?
 		min_t(u32, device->copies_step * 2, PIN_COPIES_MAX) : PIN_COPIES_FIRST;
 	atomic_set(&device->copies_due, device->copies_step);
@@ -66,8 +65,11 @@ static struct zcmu_cmd *enter(struct zcmu_device *device, u32 page, bool pin)
 		ret = -EFAULT;
 	} else if (pin && cmd->loan.state == ZCMU_LOAN_LENT) {
 		ret = zcmu_lend_exchange(cmd, NULL);
-		if (!ret)
-			note_pin(device);
+		if (!ret) {
+			device->counters.pins++;
+			zcmu_lend_pause(device);
+		}
+		cmd->loan.refused |= ret;
 	}
 	if (!ret) {
 		cmd->loan.faults_inside++;
@@ -85,8 +87,6 @@ static void leave(struct zcmu_cmd *cmd, u32 ptes)
 	spin_lock(&device->lock);
 	device->counters.faults++;
 	device->counters.ptes_mapped += ptes;
-	if (!cmd->loan.private)
-		device->copies_step = 0;
 	/* Who waits for this holds the lock while it checks and queues itself. */
 	if (!--cmd->loan.faults_inside && waitqueue_active(&device->loan_wait))
 		wake_up_all(&device->loan_wait);

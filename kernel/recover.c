@@ -43,7 +43,7 @@ void zcmu_recover_close(struct zcmu_device *device)
  * Has its initiator given it up: aborted it, or left? Then it waits for the answer only to
  * forget it, and may have done something else meanwhile, on another path for example.
  */
-static bool is_given_up(const struct zcmu_cmd *cmd)
+bool zcmu_is_given_up(const struct zcmu_cmd *cmd)
 {
 	return READ_ONCE(cmd->se_cmd->transport_state) & (CMD_T_ABORTED | CMD_T_FABRIC_STOP);
 }
@@ -59,7 +59,7 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 	unsigned long id;
 
 	list_for_each_entry_safe(cmd, next, &device->inflight, node) {
-		if (is_given_up(cmd)) {
+		if (zcmu_is_given_up(cmd)) {
 			zcmu_take_from_handler(cmd, gone);
 			continue;
 		}

@@ -121,6 +121,19 @@ void zcmu_ring_publish(struct zcmu_ring *ring, struct zcmu_span *span)
 	smp_store_release(&ring->mailbox->cmd_head, ring->head);
 }
 
+/* What the handler says of itself: its word, which must harm nobody. */
+u32 zcmu_ring_handler_flags(const struct zcmu_ring *ring)
+{
+	/* shared: */
+	return READ_ONCE(ring->mailbox->handler_flags);
+}
+
+/* There is another handler, which hasn't said anything yet. */
+void zcmu_ring_forget_handler(struct zcmu_ring *ring)
+{
+	WRITE_ONCE(ring->mailbox->handler_flags, 0);
+}
+
 /**
  * zcmu_ring_answered - how far has the handler's tail come?
  * @ring: the ring

@@ -53,6 +53,9 @@ bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len);
 void *zcmu_ring_begin(struct zcmu_ring *ring, struct zcmu_span *span, u32 len, u32 *offset);
 void zcmu_ring_publish(struct zcmu_ring *ring, struct zcmu_span *span);
 
+u32 zcmu_ring_handler_flags(const struct zcmu_ring *ring);
+void zcmu_ring_forget_handler(struct zcmu_ring *ring);
+
 int zcmu_ring_answered(const struct zcmu_ring *ring, u32 *bytes);
 int zcmu_ring_next_answer(struct zcmu_ring *ring, u32 *bytes, struct zcmu_answer *answer);
 void zcmu_ring_swap_spans(struct zcmu_span *passed, struct zcmu_span *answered);

@@ -48,6 +48,15 @@ static bool is_block_read(const struct se_cmd *se_cmd)
 }
 
 /*
+ * Is it done twice as well as once? A COMPARE AND WRITE that has written, and failed then,
+ * would find something else there: such a one can't be tried again as a copy.
+ */
+static bool is_repeatable(const struct se_cmd *se_cmd)
+{
+	return se_cmd->t_task_cdb[0] != COMPARE_AND_WRITE;
+}
+
+/*
  * Is its payload the disk's blocks, on their way in the direction that the CDB has? An
  * initiator may say one thing in the CDB and another on its transport. A READ that brings
  * Data-Out must not be lent: its handler would store into read-only pages. A WRITE that
@@ -90,7 +99,7 @@ static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	struct zcmu_lend_policy policy = device->lend;
 
 	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
-	    !moves_blocks(se_cmd))
+	    !moves_blocks(se_cmd) || !is_repeatable(se_cmd))
 		return false;
 	/* What the copy area can't hold has no choice. */
 	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
@@ -260,7 +269,11 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	cmd->se_cmd->priv = cmd;
 	cmd->state = ZCMU_CMD_RING;
 	list_add_tail(&cmd->node, &device->inflight);
-	zcmu_expire_arm(device, cmd, device->cmd_time_out);
+	/* Its time began when it was put there first. */
+	if (cmd->is_second_try)
+		zcmu_expire_rearm(device, cmd);
+	else
+		zcmu_expire_arm(device, cmd, device->cmd_time_out);
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
 	zcmu_ring_publish(&device->ring, &cmd->span);
@@ -330,7 +343,7 @@ static int submit(struct zcmu_cmd *cmd)
 	bool lend;
 	int ret;
 
-	lend = should_lend(cmd->device, cmd->se_cmd, &plan);
+	lend = !cmd->is_second_try && should_lend(cmd->device, cmd->se_cmd, &plan);
 	ret = try_submit(cmd, lend, &plan);
 	/* The window is full: the copy area may not be. If it is too small, wait for the window. */
 	if (ret == -EXFULL) {
@@ -473,23 +486,33 @@ static int wait_on(struct zcmu_cmd *cmd)
 }
 
 /*
- * NEW -> WAITING, in front of the others and with the deadlines they have: commands that
- * were on the ring, and find no room on the one that was made anew.
+ * NEW, ANSWERED -> WAITING, in front of the others and with the deadlines they have: commands
+ * that were on the ring, and find no room on the one that was made anew, or are tried again.
+ * Whoever is aborted meanwhile was not seen by tmr.c: it is answered here.
  */
 void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 {
-	struct zcmu_cmd *cmd;
+	struct zcmu_cmd *cmd, *next;
+	LIST_HEAD(aborted);
 
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry(cmd, batch, node)
 		unprepare(cmd);
 	spin_lock(&device->lock);
-	list_for_each_entry(cmd, batch, node) {
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		if (zcmu_is_given_up(cmd)) {
+			cmd->se_cmd->priv = NULL;
+			cmd->state = ZCMU_CMD_NEW;
+			list_move_tail(&cmd->node, &aborted);
+			continue;
+		}
+		cmd->se_cmd->priv = cmd;
 		cmd->state = ZCMU_CMD_WAITING;
 		zcmu_expire_rearm(device, cmd);
 	}
 	list_splice_init(batch, &device->waiting);
 	spin_unlock(&device->lock);
+	zcmu_answer_waiting(&aborted, SAM_STAT_TASK_ABORTED);
 }
 
 /* Work: something was freed; try what waits for room, in order. */

@@ -115,6 +115,22 @@ TRACE_EVENT(zcmu_answer,
 		  __entry->status, __entry->uflags)
 );
 
+TRACE_EVENT(zcmu_second_try,
+	TP_PROTO(const struct zcmu_device *device, u16 id, u8 status),
+	TP_ARGS(device, id, status),
+	TP_STRUCT__entry(
+		__field(int, minor)
+		__field(u16, id)
+		__field(u8, status)
+	),
+	TP_fast_assign(
+		__entry->minor = device->minor;
+		__entry->id = id;
+		__entry->status = status;
+	),
+	TP_printk("minor=%d id=%u status=0x%02x", __entry->minor, __entry->id, __entry->status)
+);
+
 TRACE_EVENT(zcmu_take_back,
 	TP_PROTO(const struct zcmu_device *device, u32 page, u32 pages, u32 commands),
 	TP_ARGS(device, page, pages, commands),

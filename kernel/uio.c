@@ -117,6 +117,10 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 		return -EBUSY;
 	zcmu_recover_open(device);
 	spin_lock(&device->lock);
+	/* What an earlier handler has said of itself, or pinned, doesn't hold for this one. */
+	zcmu_ring_forget_handler(&device->ring);
+	device->copies_step = 0;
+	atomic_set(&device->copies_due, 0);
 	ihold(inode);
 	device->inode = inode;
 	spin_unlock(&device->lock);

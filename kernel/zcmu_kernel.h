@@ -84,6 +84,7 @@
  *	EXPIRED -> ANSWERED		complete.c: its late answer; or reset, or removal
  *	ANSWERED, RETURNED -> freed	by the function that made them so
  *	ANSWERED, RETURNED -> KEPT	keep.c: the handler keeps the payload; still has its id
+ *	ANSWERED -> WAITING		second_try.c: once more, with a copy of the payload
  *	KEPT -> freed			keep.c: free_kept_buf, close; or reset, or removal
  *	RING -> NEW -> RING		recover.c: put on the ring again for the next handler,
  *		 or WAITING		if there is no room,
@@ -119,6 +120,7 @@ enum zcmu_loan_state {
 struct zcmu_loan {
 	u8 state;
 	bool mapped;		/* a page table may hold some of its pages */
+	bool refused;		/* a pin was refused: there was no memory to exchange it */
 	u32 faults_inside;	/* fault handlers that are mapping its pages */
 	u32 slot;		/* first slot of the window */
 	u32 nr_slots;
@@ -147,6 +149,7 @@ struct zcmu_cmd {
 	u8 state;
 	bool lent;
 	bool scrubbed;			/* a READ: its memory was cleared for the handler */
+	bool is_second_try;		/* it failed while it was lent: copied from now on */
 	u16 id;				/* 0: none yet */
 	struct list_head node;		/* waiting, inflight, or a list of the owner's */
 	struct zcmu_span span;
@@ -193,6 +196,7 @@ struct zcmu_copy_area {
 	X(pins)			/* payloads exchanged because of a pin */ \
 	X(revokes)		/* payloads exchanged to answer early, or to be kept */ \
 	X(reissues)		/* commands put on the ring again for another handler */ \
+	X(second_tries)		/* lent ones that failed, and are tried as a copy */ \
 	X(timeouts)		/* on the ring, or waiting for room */	\
 	X(kicks)		/* writes to the uio device */		\
 	X(waits)		/* commands that found no room */
@@ -222,7 +226,7 @@ enum zcmu_recover {
 
 /* What the mailbox always offers. */
 #define ZCMU_CAPS	(ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR | ZCMU_CAP_KEEP_BUF | \
-			 ZCMU_CAP_LEND)
+			 ZCMU_CAP_LEND | ZCMU_CAP_TRY_COPIED)
 
 /* Wake-ups that wait for more commands; wake.c. */
 struct zcmu_wake {
@@ -404,9 +408,14 @@ void zcmu_entry_fill(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
 		     struct zcmu_cmd_entry *entry, u32 offset, u32 len);
 
 /* complete.c */
+bool zcmu_is_sam_status(u8 status);
 void zcmu_complete_answers(struct zcmu_device *device);
 void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status);
 void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason);
+
+/* second_try.c */
+void zcmu_second_try_decide(struct zcmu_cmd *cmd);
+void zcmu_second_try_begin(struct zcmu_device *device, struct list_head *batch);
 
 /* expire.c */
 void zcmu_expire(struct work_struct *work);
@@ -470,6 +479,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch);
 void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands);
 
 /* fault.c */
+void zcmu_lend_pause(struct zcmu_device *device);
 vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf);
 vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
 
@@ -491,6 +501,7 @@ vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf);
 void zcmu_recover_open(struct zcmu_device *device);
 void zcmu_recover_close(struct zcmu_device *device);
 void zcmu_recover_tell(struct zcmu_device *device);
+bool zcmu_is_given_up(const struct zcmu_cmd *cmd);
 
 /* reclaim.c */
 void zcmu_reclaim_count(long pages);

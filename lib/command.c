@@ -73,6 +73,7 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->one_block = false;
 	cmd->buffer = NULL;
 	cmd->flush_after = false;
+	cmd->wants_copy = false;
 	cmd->status = ZCMU_OK;
 	cmd->field = ZCMU_NO_FIELD;
 	cmd->information = UINT64_MAX;
@@ -122,10 +123,13 @@ void zcmu_cmd_free(struct zcmu_cmd *cmd)
 	to_pool(cmd->disk, cmd);
 }
 
-static void count(struct zcmu_cmd *cmd, uint8_t scsi_status)
+/* @comes_again: as a copy; then it is counted */
+static void count(struct zcmu_cmd *cmd, uint8_t scsi_status, bool comes_again)
 {
 	struct zcmu_counts *counts = &cmd->disk->counts;
 
+	if (comes_again)
+		return;
 	atomic_fetch_add_explicit(&counts->commands, 1, memory_order_relaxed);
 	if (scsi_status != SAM_GOOD)
 		atomic_fetch_add_explicit(&counts->errors, 1, memory_order_relaxed);
@@ -143,6 +147,7 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	struct zcmu_hanswer answer = { .id = cmd->req.id };
 	uint64_t bytes = cmd->req.bytes;
 	unsigned int epoch = cmd->epoch;
+	bool comes_again;
 
 	answer.scsi_status = zcmu_status_to_scsi(status, cmd->field, cmd->information, sense);
 	if (answer.scsi_status == SAM_CHECK_CONDITION)
@@ -153,7 +158,11 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	} else if (!answer.sense && cmd->data_len < bytes) {
 		answer.read_len = cmd->data_len;
 	}
-	count(cmd, answer.scsi_status);
+	comes_again = cmd->wants_copy && answer.scsi_status != SAM_GOOD &&
+		      disk->ring.tries_copied;
+	if (comes_again)
+		answer.uflags |= ZCMU_UFLAG_TRY_COPIED;
+	count(cmd, answer.scsi_status, comes_again);
 	zcmu_range_unlock(cmd);
 	zcmu_cmd_free(cmd);
 	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
@@ -287,12 +296,23 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 	go_on(cmd);
 }
 
+/*
+ * Is it what a system call fails with that pins a payload which the store has touched before,
+ * or stores into one that is to be written? It works with a copy (zcmu-abi.h).
+ */
+static bool is_of_lending(const struct zcmu_cmd *cmd, int error)
+{
+	return cmd->req.lent && (error == -EFAULT || error == -EEXIST);
+}
+
 static void io_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_cmd *cmd = (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
 
-	if (error)
+	if (error) {
 		cmd->status = zcmu_status_of_error(io->op, error);
+		cmd->wants_copy = is_of_lending(cmd, error);
+	}
 	if (cmd->flush_after && cmd->status == ZCMU_OK) {
 		cmd->flush_after = false;
 		prepare_io(cmd, ZCMU_IO_FLUSH, 0, 0);

@@ -83,6 +83,7 @@ struct zcmu_cmd {
 	bool one_block;			/* the payload is one block, meant for each of the range */
 	void *buffer;			/* the steps' memory; freed at the end */
 	bool flush_after;		/* FUA by a store that has only flush */
+	bool wants_copy;		/* it failed because its payload is lent */
 
 	/* the answer */
 	enum zcmu_status status;

@@ -79,8 +79,13 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 		.mailbox = mailbox,
 		.entries = (uint8_t *)map + mailbox->cmdr_off,
 		.size = mailbox->cmdr_size,
+		.tries_copied = mailbox->flags & ZCMU_CAP_TRY_COPIED,
 		.taken = mailbox->cmd_tail,
 	};
+	/* Nobody needs to guess why we fail a command: command.c says when a copy would help. */
+	if (ring->tries_copied)
+		__atomic_store_n(&mailbox->handler_flags, ZCMU_HANDLER_KNOWS_LENDING,
+				 __ATOMIC_RELAXED);
 	pthread_mutex_init(&ring->lock, NULL);
 	return 0;
 }

@@ -87,9 +87,10 @@ static void print_summary(const struct snapshot *s)
 	printf("\nper command\n");
 	printf("  wake-ups   %8.2f\n  kicks      %8.2f\n", per(get(s, "wake_ups"), commands),
 	       per(get(s, "kicks"), commands));
-	printf("\npins %" PRIu64 ", revokes %" PRIu64 ", time-outs %" PRIu64
+	printf("\npins %" PRIu64 ", second tries %" PRIu64 ", revokes %" PRIu64 ", time-outs %" PRIu64
 	       ", waits for room %" PRIu64 ", stray touches %" PRIu64 "\n", get(s, "pins"),
-	       get(s, "revokes"), get(s, "timeouts"), get(s, "waits"), get(s, "faults_stray"));
+	       get(s, "second_tries"), get(s, "revokes"), get(s, "timeouts"), get(s, "waits"),
+	       get(s, "faults_stray"));
 }
 
 static void print_line(const struct snapshot *d, bool header)

@@ -23,7 +23,9 @@
  * Twists:
  *	mixed		every other payload is moved by the CPU
  *	first		only WRITEs to the first MiB are not
- *	touched		a byte of each payload is looked at first
+ *	touched		each payload is summed up by the CPU first
+ *	unaware		the same, by a handler that knows nothing of lending: it was written for stock,
+ *			and every error is an I/O error to it
  *	into		direct: something else is read into each WRITE's payload first
  *	late		vmsplice: a WRITE is answered while its payload is still in the pipe
  */
@@ -65,7 +67,7 @@ int result(const struct zcmu_io *io, ssize_t n, int error)
 		return 0;
 	say("failed: %s of %" PRIu64 " bytes: %s", is_read(io) ? "READ" : "WRITE", io->length,
 	    n < 0 ? strerrorname_np(error) : "short");
-	return -EIO;
+	return n < 0 && !is_twist("unaware") ? -error : -EIO;
 }
 
 void must(bool ok, const char *what)
@@ -118,14 +120,33 @@ int move_by_cpu(const struct zcmu_io *io)
 	return result(io, n, errno);
 }
 
+static void sum_up(const struct zcmu_io *io)
+{
+	static volatile unsigned int sum;
+	size_t at;
+	int i;
+
+	for (i = 0; i < io->iovcnt; i++) {
+		for (at = 0; at < io->iov[i].iov_len; at += PROBE_PAGE / 8) {
+			int byte = try_load((uint8_t *)io->iov[i].iov_base + at);
+
+			if (byte < 0) {
+				say("failed: a touch is SIGBUS");
+				return;
+			}
+			sum += (unsigned int)byte;
+		}
+	}
+}
+
 static void request(struct zcmu_store *store, struct zcmu_io *io)
 {
 	static unsigned int requests;
 	int ret;
 
 	(void)store;
-	if (is_twist("touched") && try_load(io->iov[0].iov_base) < 0)
-		say("failed: a touch is SIGBUS");
+	if (is_twist("touched") || is_twist("unaware"))
+		sum_up(io);
 	if ((is_twist("mixed") && requests++ % 2) || (is_twist("first") && !is_first(io)))
 		ret = move_by_cpu(io);
 	else
@@ -197,6 +218,8 @@ int main(int argc, char **argv)
 	signal(SIGTERM, end_handler);
 	if (zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
 		return 1;
+	if (is_twist("unaware"))
+		disk->ring.mailbox->handler_flags = 0;
 	if (way->open)
 		way->open();
 	return zcmu_disk_serve(disk, store, &options) ? 1 : 0;

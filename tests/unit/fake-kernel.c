@@ -70,7 +70,7 @@ struct fake_kernel *fake_kernel_create(uint32_t ring_size, unsigned int data_slo
 	fake_area_init(&kernel->area, kernel->map, data_off, data_slots);
 	zcmu_ring_init(&kernel->ring, kernel->map, ring_size);
 	kernel->ring.mailbox->flags = ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR |
-				      ZCMU_CAP_KEEP_BUF | ZCMU_CAP_LEND;
+				      ZCMU_CAP_KEEP_BUF | ZCMU_CAP_LEND | ZCMU_CAP_TRY_COPIED;
 	pthread_mutex_init(&kernel->lock, NULL);
 	pthread_cond_init(&kernel->answered, NULL);
 	kernel->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -398,6 +398,79 @@ static void commands_and_their_bytes_are_counted(void **state)
 	assert_int_equal(n.bytes_copied, 512);
 }
 
+/* Which errors are taken for a pin that lending is in the way of, as a copy isn't */
+static void a_lent_payload_that_fails_by_lending_is_asked_for_as_a_copy(void **state)
+{
+	static const struct {
+		int error;
+		bool lent, asks;
+	} rows[] = {
+		{ -EFAULT, true, true },
+		{ -EEXIST, true, true },
+		{ -EFAULT, false, false },
+		{ -EEXIST, false, false },
+		{ -EIO, true, false },
+		{ -EAGAIN, true, false },
+		{ 0, true, false },
+	};
+	struct initiator *t = *state;
+	struct zcmu_counts *counts = &t->disk->counts;
+	size_t i;
+
+	for (i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		bool is_write = i % 2, asks = rows[i / 2].asks;
+		struct fake_request request = {
+			.size = 4096, .lent = rows[i / 2].lent,
+			.data = is_write ? data : NULL,
+		};
+		const struct fake_answer *a;
+		uint64_t before = atomic_load(&counts->commands);
+
+		t->script.fail_at = rows[i / 2].error ? (int)t->script.nr : -1;
+		t->script.error = rows[i / 2].error;
+		request.cdb = block_cdb(t, is_write ? 0x2a : 0x28, 0, 0, 8);
+		a = send_request(t, &request);
+		if (!!(a->uflags & ZCMU_UFLAG_TRY_COPIED) != asks)
+			fail_msg("error %d, lent %d: expected that it %s, got uflags 0x%x",
+				 rows[i / 2].error, rows[i / 2].lent,
+				 asks ? "asks for a copy" : "doesn't ask", a->uflags);
+		assert_int_equal(a->status == SAM_GOOD, !rows[i / 2].error);
+		/* What comes again is counted then. */
+		assert_int_equal(atomic_load(&counts->commands) - before, !asks);
+	}
+}
+
+static void the_library_says_that_it_knows_lending(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_int_equal(t->disk->ring.mailbox->handler_flags, ZCMU_HANDLER_KNOWS_LENDING);
+}
+
+/* A kernel that doesn't do it (stock's, or an older one of ours) must not be told anything. */
+static void nobody_is_asked_for_a_copy_who_does_not_offer_it(void **state)
+{
+	struct initiator *t = *state;
+	struct fake_request request = { .size = 4096, .lent = true };
+	struct zcmu_mailbox *mailbox = t->disk->ring.mailbox;
+	struct zcmu_hring other;
+	size_t size;
+	void *map = fake_kernel_map(t->kernel, &size);
+
+	t->disk->ring.tries_copied = false;
+	t->script.fail_at = 0;
+	t->script.error = -EFAULT;
+	request.cdb = block_cdb(t, 0x28, 0, 0, 8);
+	assert_int_equal(send_request(t, &request)->uflags, 0);
+
+	mailbox->flags &= (uint16_t)~ZCMU_CAP_TRY_COPIED;
+	mailbox->handler_flags = 0;
+	assert_int_equal(zcmu_hring_init(&other, map, size), 0);
+	assert_int_equal(mailbox->handler_flags, 0);
+	assert_false(other.tries_copied);
+	zcmu_hring_deinit(&other);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -431,6 +504,9 @@ int main(void)
 		SCSI_TEST(a_failed_read_limits_no_payload),
 		SCSI_TEST(commands_may_be_answered_in_any_order),
 		SCSI_TEST(commands_and_their_bytes_are_counted),
+		SCSI_TEST(a_lent_payload_that_fails_by_lending_is_asked_for_as_a_copy),
+		SCSI_TEST(the_library_says_that_it_knows_lending),
+		SCSI_TEST(nobody_is_asked_for_a_copy_who_does_not_offer_it),
 	};
 
 	return cmocka_run_group_tests_name("scsi-transfer", tests, NULL, NULL);
