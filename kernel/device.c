@@ -118,7 +118,7 @@ static int set_up_areas(struct zcmu_device *device)
 	}
 
 	zcmu_window_init(&device->window, owner, nr_slots);
-	device->lend.max_pages = nr_slots * ZCMU_SLOT_PAGES;
+	device->lend.max_pages = zcmu_fault_can_lend() ? nr_slots * ZCMU_SLOT_PAGES : 0;
 	device->copy_pgoff = ring_pages;
 	device->window_pgoff = ring_pages + copy_pages;
 	device->map_pages = ring_pages + copy_pages + window_pages;

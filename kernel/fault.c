@@ -13,10 +13,30 @@
  * a fault without FAULT_FLAG_INTERRUPTIBLE: then the payload is exchanged for
  * private, ordinary pages first.
  */
+#include <linux/page_table_check.h>
 #include <linux/sched/mm.h>
 
 #include "trace.h"
 #include "zcmu_kernel.h"
+
+#ifndef CONFIG_ARCH_HAS_PTE_SPECIAL
+#error "zcmu lends pages by special PTEs, which this architecture doesn't have; use the stock module"
+#endif
+
+/*
+ * May a page be in a page table without being counted there? Not if the kernel checks that
+ * (CONFIG_PAGE_TABLE_CHECK, booted with page_table_check=on or enforced): a page of a
+ * process's own that is lent would be a BUG() to it. The key is what set_pte_at() looks at,
+ * so it is there for modules where it is at all.
+ */
+bool zcmu_fault_can_lend(void)
+{
+#ifdef CONFIG_PAGE_TABLE_CHECK
+	return static_branch_likely(&page_table_check_disabled);
+#else
+	return true;
+#endif
+}
 
 /* After a pin, so many payloads are copied from the start; doubled by each further pin. */
 #define PIN_COPIES_FIRST	8

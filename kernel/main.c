@@ -52,9 +52,18 @@ static struct target_backend_ops backend = {
 	.tb_dev_action_attrs = zcmu_action_attrs,
 };
 
+static bool lends;
+module_param(lends, bool, 0444);
+MODULE_PARM_DESC(lends, "to read: N if payloads are never lent, because the kernel checks page tables");
+
 static int __init zcmu_init(void)
 {
 	int ret = -ENOMEM;
+
+	/* Whatever was given: it is for zcmu doctor to read. */
+	lends = zcmu_fault_can_lend();
+	if (!lends)
+		pr_warn("every payload is copied: the kernel was booted with page_table_check\n");
 
 	zcmu_wq = alloc_workqueue("zcmu", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!zcmu_wq)

@@ -479,6 +479,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch);
 void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands);
 
 /* fault.c */
+bool zcmu_fault_can_lend(void);
 void zcmu_lend_pause(struct zcmu_device *device);
 vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf);
 vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);

@@ -55,6 +55,15 @@ static void check_kernel(struct finding *f)
 		find(f, GOOD, NULL, "the kernel is %s", name.release);
 }
 
+/* Modules of before that parameter lend. */
+static bool module_lends(void)
+{
+	char value[8] = "";
+
+	return attribute_read(value, sizeof(value), "/sys/module/target_core_user/parameters/lends") ||
+	       strcmp(value, "N");
+}
+
 static void check_module(struct finding *f)
 {
 	char version[64] = "?";
@@ -62,6 +71,12 @@ static void check_module(struct finding *f)
 	switch (module_loaded()) {
 	case MODULE_OURS:
 		attribute_read(version, sizeof(version), "/sys/module/target_core_user/version");
+		if (!module_lends()) {
+			find(f, WARNING,
+			     "boot without page_table_check=on, or a kernel without CONFIG_PAGE_TABLE_CHECK_ENFORCED",
+			     "zcmu's target_core_user %s is loaded, but the kernel checks page tables: every payload is copied", version);
+			break;
+		}
 		find(f, GOOD, NULL, "zcmu's target_core_user %s is loaded: payloads are lent", version);
 		break;
 	case MODULE_STOCK:
