@@ -48,6 +48,7 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 {
 	struct zcmu_cmd *cmd = xa_load(&device->commands, answer->cmd_id);
 
+	lockdep_assert_held(&device->lock);
 	if (!cmd || !is_answerable(cmd))
 		return -EPROTO;
 
@@ -249,6 +250,7 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 	u32 bytes, n = 0;
 	int ret;
 
+	lockdep_assert_held(&device->lock);
 	if (zcmu_ring_answered(&device->ring, &bytes)) {
 		mark_broken(device, "impossible tail; answers were taken up to",
 			    device->ring.cleaned);

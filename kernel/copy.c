@@ -72,6 +72,7 @@ bool zcmu_copy_holds(const struct zcmu_copy_area *area, u64 bytes, u64 more_byte
 static void take_blocks(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 			u32 first, u32 count)
 {
+	lockdep_assert_held(&area->lock);
 	bitmap_set(area->bitmap, first, count);
 	area->free -= count;
 	extents->list[extents->nr++] = (struct zcmu_extent){ .first = first, .count = count };
@@ -83,6 +84,7 @@ static int take_scattered(struct zcmu_copy_area *area, struct zcmu_extents *exte
 {
 	u32 from = area->hint;
 
+	lockdep_assert_held(&area->lock);
 	while (blocks && extents->nr < max_extents) {
 		u32 first = find_next_zero_bit(area->bitmap, area->nr_blocks, from);
 		u32 end;
@@ -101,6 +103,7 @@ static void give_back_blocks(struct zcmu_copy_area *area, struct zcmu_extents *e
 {
 	u32 i;
 
+	lockdep_assert_held(&area->lock);
 	for (i = 0; i < extents->nr; i++) {
 		bitmap_clear(area->bitmap, extents->list[i].first, extents->list[i].count);
 		area->free += extents->list[i].count;

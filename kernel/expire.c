@@ -19,6 +19,7 @@ static void look_at(struct zcmu_device *device, unsigned long deadline)
 {
 	unsigned long now = jiffies;
 
+	lockdep_assert_held(&device->lock);
 	if (delayed_work_pending(&device->expire_work) &&
 	    !time_before(deadline, device->next_look))
 		return;
@@ -33,6 +34,7 @@ static void look_at(struct zcmu_device *device, unsigned long deadline)
  */
 void zcmu_expire_arm(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigned int ms)
 {
+	lockdep_assert_held(&device->lock);
 	cmd->has_deadline = ms;
 	cmd->deadline = jiffies + msecs_to_jiffies(ms);
 	zcmu_expire_rearm(device, cmd);
@@ -60,6 +62,7 @@ static void collect(struct zcmu_device *device, struct list_head *list,
 {
 	struct zcmu_cmd *cmd, *next;
 
+	lockdep_assert_held(&device->lock);
 	list_for_each_entry_safe(cmd, next, list, node) {
 		if (!is_overdue(cmd)) {
 			zcmu_expire_rearm(device, cmd);
@@ -191,6 +194,7 @@ void zcmu_unblock(struct zcmu_device *device)
 /* Has the handler an entry of it, or a payload that it keeps? recover_lock is held. */
 static bool is_handlers(const struct zcmu_cmd *cmd)
 {
+	lockdep_assert_held(&cmd->device->recover_lock);
 	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_EXPIRED ||
 	       cmd->state == ZCMU_CMD_KEPT;
 }
@@ -198,6 +202,7 @@ static bool is_handlers(const struct zcmu_cmd *cmd)
 /* The ring as it was at first; its commands were taken off. device->lock is held. */
 void zcmu_empty_ring(struct zcmu_device *device)
 {
+	lockdep_assert_held(&device->lock);
 	zcmu_tmr_forget(device);
 	zcmu_ring_reset(&device->ring);
 	zcmu_recover_tell(device);
@@ -210,6 +215,8 @@ void zcmu_empty_ring(struct zcmu_device *device)
  */
 void zcmu_take_from_handler(struct zcmu_cmd *cmd, struct list_head *batch)
 {
+	lockdep_assert_held(&cmd->device->lock);
+	lockdep_assert_held(&cmd->device->recover_lock);
 	xa_erase(&cmd->device->commands, cmd->id);
 	if (cmd->se_cmd)
 		cmd->se_cmd->priv = NULL;
@@ -223,6 +230,8 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 	struct zcmu_cmd *cmd;
 	unsigned long id;
 
+	lockdep_assert_held(&device->lock);
+	lockdep_assert_held(&device->recover_lock);
 	xa_for_each(&device->commands, id, cmd) {
 		/* A NEW one has its id, but is not published yet. */
 		if (is_handlers(cmd))

@@ -48,6 +48,7 @@ bool zcmu_fault_can_lend(void)
  */
 void zcmu_lend_pause(struct zcmu_device *device)
 {
+	lockdep_assert_held(&device->lock);
 	device->copies_step = device->copies_step ?
 		min_t(u32, device->copies_step * 2, PIN_COPIES_MAX) : PIN_COPIES_FIRST;
 	atomic_set(&device->copies_due, device->copies_step);
@@ -58,6 +59,7 @@ static struct zcmu_cmd *find_loan(struct zcmu_device *device, u32 page)
 {
 	struct zcmu_cmd *cmd = zcmu_window_owner(&device->window, page);
 
+	lockdep_assert_held(&device->lock);
 	if (!cmd || cmd->loan.state == ZCMU_LOAN_CLOSED ||
 	    page - cmd->loan.slot * ZCMU_SLOT_PAGES >= cmd->loan.nr_pages)
 		return NULL;

@@ -25,6 +25,7 @@ static void free_kept(struct zcmu_device *device, struct list_head *batch)
 /* KEPT -> ANSWERED: its id is free. device->lock is held. */
 static void take_kept(struct zcmu_cmd *cmd, struct list_head *batch)
 {
+	lockdep_assert_held(&cmd->device->lock);
 	xa_erase(&cmd->device->commands, cmd->id);
 	cmd->state = ZCMU_CMD_ANSWERED;
 	list_add_tail(&cmd->node, batch);
@@ -52,6 +53,7 @@ void zcmu_keep(struct zcmu_cmd *cmd)
  */
 static bool is_in_between(struct zcmu_device *device, u16 id, struct zcmu_cmd **cmd)
 {
+	lockdep_assert_held(&device->lock);
 	*cmd = xa_load(&device->commands, id);
 	return *cmd && ((*cmd)->state == ZCMU_CMD_ANSWERED ||
 			(*cmd)->state == ZCMU_CMD_RETURNED);

@@ -134,6 +134,7 @@ bool zcmu_lend_begin(struct zcmu_cmd *cmd)
 {
 	struct zcmu_loan *loan = &cmd->loan;
 
+	lockdep_assert_held(&cmd->device->lock);
 	loan->slot = zcmu_window_take(&cmd->device->window, loan->nr_slots, cmd);
 	if (loan->slot == ZCMU_NO_SLOT)
 		return false;
@@ -218,6 +219,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	struct page **pages;
 	bool mapped;
 
+	lockdep_assert_held(&device->lock);
 	/* New faults wait from here on; those inside are waited for. */
 	loan->state = ZCMU_LOAN_SWAPPING;
 	wait_event_cmd(device->loan_wait, !loan->faults_inside,
@@ -260,6 +262,7 @@ static bool close_loan(struct zcmu_cmd *cmd)
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_loan *loan = &cmd->loan;
 
+	lockdep_assert_held(&device->lock);
 	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	loan->state = ZCMU_LOAN_CLOSED;

@@ -50,6 +50,7 @@ static struct request *find_request(u32 device_id)
 /* End a request. requests_lock is held. */
 static void end_request(struct request *request, int status)
 {
+	lockdep_assert_held(&requests_lock);
 	request->status = status;
 	list_del_init(&request->node);
 	complete(&request->done);

@@ -58,6 +58,8 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 	struct zcmu_cmd *cmd, *next;
 	unsigned long id;
 
+	lockdep_assert_held(&device->lock);
+	lockdep_assert_held(&device->recover_lock);
 	list_for_each_entry_safe(cmd, next, &device->inflight, node) {
 		if (zcmu_is_given_up(cmd)) {
 			zcmu_take_from_handler(cmd, gone);
@@ -94,6 +96,7 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 	u32 len, offset;
 	void *entry;
 
+	lockdep_assert_held(&device->lock);
 	list_for_each_entry_safe(cmd, next, again, node) {
 		if (cmd->lent)
 			zcmu_payload_plan(&plan, cmd->se_cmd);

@@ -221,6 +221,7 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
  */
 static bool is_to_be_mended(const struct zcmu_device *device)
 {
+	lockdep_assert_held(&device->lock);
 	return device->reissuing || (test_bit(ZCMU_DEV_BROKEN, &device->flags) &&
 				     READ_ONCE(device->recover) != ZCMU_RECOVER_OFF);
 }
@@ -232,6 +233,7 @@ static bool is_to_be_mended(const struct zcmu_device *device)
  */
 static int may_queue(const struct zcmu_cmd *cmd)
 {
+	lockdep_assert_held(&cmd->device->lock);
 	if (test_bit(ZCMU_DEV_BLOCKED, &cmd->device->flags))
 		return -EBUSY;
 	if (test_bit(ZCMU_DEV_BROKEN, &cmd->device->flags) && !is_to_be_mended(cmd->device))
@@ -256,6 +258,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	int ret = may_queue(cmd);
 	u32 offset;
 
+	lockdep_assert_held(&device->lock);
 	if (ret)
 		return ret;
 	if (is_to_be_mended(device) || !zcmu_ring_has_room(&device->ring, len))
@@ -301,6 +304,7 @@ static int make_wait(struct zcmu_cmd *cmd)
 	struct zcmu_device *device = cmd->device;
 	int ret = may_queue(cmd);
 
+	lockdep_assert_held(&device->lock);
 	if (!ret && !waiting_time_out(device))
 		ret = -ETIMEDOUT;
 	if (ret)
@@ -373,6 +377,7 @@ static sense_reason_t sense_of(int err)
 /* Must a new command queue up, behind others that wait for room or alone? device->lock is held. */
 static bool must_queue_up(const struct zcmu_device *device)
 {
+	lockdep_assert_held(&device->lock);
 	return device->retrying || is_to_be_mended(device) || !list_empty(&device->waiting);
 }
 

@@ -58,6 +58,7 @@ static bool publish(struct zcmu_device *device, struct zcmu_tmr *tmr)
 	u32 offset, len = entry_length(tmr);
 	struct zcmu_tmr_entry *entry;
 
+	lockdep_assert_held(&device->lock);
 	if (device->reissuing || !zcmu_ring_has_room(&device->ring, len))
 		return false;
 	entry = zcmu_ring_begin(&device->ring, &tmr->span, len, &offset);
@@ -76,6 +77,7 @@ void zcmu_tmr_publish_waiting(struct zcmu_device *device)
 {
 	struct zcmu_tmr *tmr, *next;
 
+	lockdep_assert_held(&device->lock);
 	list_for_each_entry_safe(tmr, next, &device->tmrs, node) {
 		if (!publish(device, tmr))
 			return;
@@ -96,6 +98,7 @@ void zcmu_tmr_forget(struct zcmu_device *device)
 	struct zcmu_span *span, *next_span;
 	struct zcmu_tmr *tmr, *next;
 
+	lockdep_assert_held(&device->lock);
 	list_for_each_entry_safe(span, next_span, &device->ring.spans, node) {
 		if (span->is_cmd)
 			continue;
@@ -114,6 +117,7 @@ static bool is_on_ring(const struct se_cmd *se_cmd)
 {
 	const struct zcmu_cmd *cmd = se_cmd->priv;
 
+	lockdep_assert_held(&zcmu_device(se_cmd->se_dev)->lock);
 	return cmd && (cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING);
 }
 

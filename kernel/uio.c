@@ -133,6 +133,7 @@ static int uio_open(struct uio_info *info, struct inode *inode)
  */
 struct inode *zcmu_uio_inode(struct zcmu_device *device)
 {
+	lockdep_assert_held(&device->lock);
 	if (device->inode)
 		ihold(device->inode);
 	return device->inode;

@@ -92,12 +92,14 @@ static bool can_be_short(void)
 /* Would the handler run here, where somebody else wants to? wake->lock is held. */
 static bool would_be_in_the_way(const struct zcmu_wake *wake)
 {
+	lockdep_assert_held(&wake->lock);
 	return READ_ONCE(wake->handler_cpu) == raw_smp_processor_id() && !single_task_running();
 }
 
 /* Is it worth a try, from what was seen lately? wake->lock is held. */
 static bool is_promising(struct zcmu_wake *wake)
 {
+	lockdep_assert_held(&wake->lock);
 	if (!wake->pause)
 		return true;
 	if (!--wake->pause)
@@ -136,6 +138,7 @@ static void note_loss(struct zcmu_wake *wake)
 /* What has waited goes on to the handler: has it got company? wake->lock is held. */
 static void note_company(struct zcmu_wake *wake)
 {
+	lockdep_assert_held(&wake->lock);
 	if (commands_untold(wake) > 1)
 		note_gain(wake);
 	else
@@ -250,6 +253,7 @@ static void pay(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 
+	lockdep_assert_held(&idler.paying);
 	spin_lock_irq(&wake->lock);
 	if (wake->is_owed) {
 		note_company(wake);
