@@ -145,10 +145,12 @@ static int set_window_mb(struct zcmu_device *device, u64 mb)
 
 int zcmu_set_window_mb(struct zcmu_device *device, u32 mb)
 {
-	int ret;
+	int ret = 0;
 
 	mutex_lock(&device->config_lock);
-	ret = set_window_mb(device, mb);
+	/* What restores a configuration writes all attributes, also of a device that is in use. */
+	if (mb != device->window_mb)
+		ret = set_window_mb(device, mb);
 	mutex_unlock(&device->config_lock);
 	return ret;
 }
