@@ -284,6 +284,9 @@ static int create_disk(struct serve *serve)
 		return err;
 	}
 	err = takeover_note(&serve->backstore, shape_of(serve));
+	/* The bytes of a volatile store are new, and were never reserved. */
+	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
+		err = reservations_restore(&serve->backstore);
 	if (!err)
 		err = serve_take_disk(serve);
 	if (!err)

@@ -289,6 +289,10 @@ enum module_kind {
 
 enum module_kind module_loaded(void);
 int module_prepare(void);
+
+/* reservations.c */
+int reservations_restore(const struct backstore *backstore);
+
 int module_load(const char *name);	/* quiet */
 int run_program(const char *const argv[]);	/* quiet; its exit status */
 
