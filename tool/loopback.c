@@ -144,6 +144,28 @@ static int wait_for_device(struct loopback *loopback)
 	return -ETIMEDOUT;
 }
 
+/*
+ * Somebody has deleted the disk, or the SCSI layer did not find it when nobody served it: have
+ * it look there again, and wait.
+ */
+int loopback_scan(struct loopback *loopback)
+{
+	unsigned int host, channel, id;
+	char address[32], where[32];
+	int err;
+
+	err = attribute_read(address, sizeof(address), LOOPBACK "/%s/tpgt_1/address", loopback->wwn);
+	if (!err && sscanf(address, "%u:%u:%u", &host, &channel, &id) != 3)
+		err = -EPROTO;
+	if (err) {
+		zcmu_error("can't find the SCSI address of %s: %s", loopback->wwn, strerror(-err));
+		return err;
+	}
+	snprintf(where, sizeof(where), "%u %u 0", channel, id);
+	err = attribute_write(where, "/sys/class/scsi_host/host%u/scan", host);
+	return err ? err : wait_for_device(loopback);
+}
+
 static int make_lun(const struct backstore *backstore, const struct loopback *loopback)
 {
 	char path[PATH_MAX], target[PATH_MAX];

@@ -418,6 +418,9 @@ static int tear_down(struct serve *serve)
 static void announce_succession(struct serve *serve)
 {
 	if (serve->daemon)
+	/* Somebody has deleted it, or nobody was there to serve it when it was looked for. */
+	else if (!err && !serve->loopback.device[0])
+		err = loopback_scan(&serve->loopback);
 		daemon_let_go();
 	else
 		zcmu_set_log(daemon_log_to_stderr);
@@ -581,6 +584,7 @@ int serve_main(int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
+	return 0;
 	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
 	memory_lock();
 	signal_fd = daemon_block_signals();
