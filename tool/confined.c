@@ -108,6 +108,14 @@ static int become_user(const struct confined_wish *wish)
 	return err;
 }
 
+/* @err: of asking for it. A store that can't tell has none, which is no error. */
+static int tell_identity(int err, struct message *message)
+{
+	if (err)
+		message->text[0] = '\0';
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
 static void open_store(struct confined *confined)
 {
 	const struct confined_wish *wish = confined->wish;
@@ -121,6 +129,9 @@ static void open_store(struct confined *confined)
 	if (!message.error) {
 		message.size = confined->store->size;
 		message.block_size = confined->store->block_size;
+		message.error = tell_identity(zcmu_store_identity(confined->store, message.text,
+								  sizeof(message.text)),
+					      &message);
 	}
 	message_send(KEEPER_FD, &message, -1);
 	if (message.error)
@@ -204,15 +215,27 @@ static int lock_in(struct confined *confined)
 	return err;
 }
 
-/* Every command that was taken is answered when this returns, and the others are on the ring. */
-static void drain(struct confined *confined)
+/*
+ * Every command that was taken is answered when this returns, and the others are on the ring.
+ * @is_forced: whatever the store's flush says at the end. Else an error means that it is
+ * served on.
+ */
+static int drain(struct confined *confined, bool is_forced)
 {
+	int err = 0;
+
 	if (confined->served_fd < 0)
-		return;
-	zcmu_disk_stop(confined->disk);
+		return 0;
+	if (is_forced)
+		zcmu_disk_stop(confined->disk);
+	else
+		err = zcmu_disk_hand_over(confined->disk);
+	if (err)
+		return err;
 	pthread_join(confined->thread, NULL);
 	close(confined->served_fd);
 	confined->served_fd = -1;
+	return confined->serve_error;
 }
 
 /* The store is closed when the keeper hears of it. */
@@ -220,7 +243,7 @@ static void stop(struct confined *confined)
 {
 	struct message message = { .type = MESSAGE_DONE };
 
-	drain(confined);
+	message.error = drain(confined, true);
 	if (confined->disk)
 		zcmu_disk_statistics(confined->disk, &message.statistics);
 	zcmu_disk_close(confined->disk);
@@ -243,8 +266,7 @@ static void carry_out(struct confined *confined, const struct message *message, 
 					  -EPROTO);
 		break;
 	case MESSAGE_DRAIN:
-		drain(confined);
-		say_done(0);
+		say_done(drain(confined, false));
 		break;
 	case MESSAGE_STOP:
 		stop(confined);
@@ -310,6 +332,17 @@ _Noreturn void confined_describe(int fd, const struct confined_wish *wish)
 	begin(fd, wish);
 	message.error = zcmu_store_flags(wish->spec, &flags);
 	message.size = flags;
+	message_send(KEEPER_FD, &message, -1);
+	_exit(EXIT_OK);
+}
+
+/* Likewise, of what the spec names now. */
+_Noreturn void confined_identify(int fd, const struct confined_wish *wish)
+{
+	struct message message = { .type = MESSAGE_DONE };
+
+	begin(fd, wish);
+	message.error = zcmu_store_identify(wish->spec, message.text, sizeof(message.text));
 	message_send(KEEPER_FD, &message, -1);
 	_exit(EXIT_OK);
 }

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,11 @@
 
 /* What is said while a request is carried out is for who has asked. */
 static __thread char *answer;
+
+/* What is said at the end, by whatever thread, is for whoever asks for that, and for the log. */
+static pthread_mutex_t gather_lock = PTHREAD_MUTEX_INITIALIZER;
+static char gathered[CONTROL_MAX];
+static bool gathers;
 
 static void make_path(const char *name, struct sockaddr_un *address)
 {
@@ -45,6 +51,7 @@ int control_open(const char *name, struct control *ret)
 	int err;
 
 	make_path(name, &address);
+	ret->asker = -1;
 	ret->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(address.sun_path);
 	if (ret->fd >= 0 && !bind(ret->fd, (const struct sockaddr *)&address, sizeof(address))) {
@@ -74,6 +81,7 @@ void control_inherit(const char *name, int fd, struct control *ret)
 	struct sockaddr_un address;
 
 	make_path(name, &address);
+	ret->asker = -1;
 	ret->fd = fd;
 	snprintf(ret->path, sizeof(ret->path), "%s", address.sun_path);
 }
@@ -85,7 +93,9 @@ void control_close(struct control *control, bool is_ours)
 		unlink(control->path);
 	if (control->fd >= 0)
 		close(control->fd);
-	*control = (struct control){ .fd = -1 };
+	if (control->asker >= 0)
+		close(control->asker);
+	*control = (struct control){ .fd = -1, .asker = -1 };
 }
 
 static bool is_root(int fd)
@@ -96,15 +106,31 @@ static bool is_root(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && !peer.uid;
 }
 
+static void append(char *text, const char *message)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, CONTROL_MAX - len, "%s%s", len ? "\n" : "", message);
+}
+
 bool control_takes(const char *message)
 {
-	size_t len;
+	if (answer) {
+		append(answer, message);
+		return true;
+	}
+	pthread_mutex_lock(&gather_lock);
+	if (gathers)
+		append(gathered, message);
+	pthread_mutex_unlock(&gather_lock);
+	return false;
+}
 
-	if (!answer)
-		return false;
-	len = strlen(answer);
-	snprintf(answer + len, CONTROL_MAX - len, "%s%s", len ? "\n" : "", message);
-	return true;
+void control_gather(void)
+{
+	pthread_mutex_lock(&gather_lock);
+	gathers = true;
+	pthread_mutex_unlock(&gather_lock);
 }
 
 /* Split at blanks. Return: how many words there are, at most @max. */
@@ -120,25 +146,42 @@ static size_t split(char *line, char **words, size_t max)
 	return n;
 }
 
-static void serve_request(int fd, control_function function, void *argument)
+static void reply(int fd, int err, const char *said)
+{
+	char text[CONTROL_MAX + 16];
+	int n = snprintf(text, sizeof(text), "%s\n%s", err ? "error" : "ok", said);
+
+	/* Who has gone doesn't want to know. */
+	(void)!send(fd, text, (size_t)n, MSG_NOSIGNAL);
+}
+
+static bool receive(int fd, char *request, size_t size)
 {
 	struct timeval limit = { .tv_sec = REQUEST_SECONDS };
-	char request[CONTROL_MAX], said[CONTROL_MAX] = "", reply[CONTROL_MAX + 16];
-	char *words[CONTROL_WORDS];
 	ssize_t n;
-	int err;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	n = recv(fd, request, sizeof(request) - 1, 0);
-	if (n <= 0)
-		return;
-	request[n] = '\0';
+	n = recv(fd, request, size - 1, 0);
+	request[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* Return: is it answered later? */
+static bool serve_request(int fd, control_function function, void *argument)
+{
+	char request[CONTROL_MAX], said[CONTROL_MAX] = "";
+	char *words[CONTROL_WORDS];
+	int err;
+
+	if (!receive(fd, request, sizeof(request)))
+		return false;
 	answer = said;
 	err = function(words, split(request, words, CONTROL_WORDS), argument);
 	answer = NULL;
-	n = snprintf(reply, sizeof(reply), "%s\n%s", err ? "error" : "ok", said);
-	/* Who has gone doesn't want to know. */
-	(void)!send(fd, reply, (size_t)n, MSG_NOSIGNAL);
+	if (err == CONTROL_LATER)
+		return true;
+	reply(fd, err, said);
+	return false;
 }
 
 /* The descriptor is readable: take one request. */
@@ -148,14 +191,54 @@ void control_handle(struct control *control, control_function function, void *ar
 
 	if (fd < 0)
 		return;
-	if (is_root(fd))
-		serve_request(fd, function, argument);
-	close(fd);
+	if (is_root(fd) && serve_request(fd, function, argument))
+		control->asker = fd;
+	else
+		close(fd);
+}
+
+/*
+ * It is over, with that: tell who waits for it, and who has asked for it, or for anything else,
+ * meanwhile. Nobody comes any more.
+ */
+void control_conclude(struct control *control, bool is_ours, int err)
+{
+	char request[CONTROL_MAX];
+	int fd;
+
+	if (control->fd < 0)
+		return;
+	if (is_ours)
+		unlink(control->path);
+	control->path[0] = '\0';
+	if (control->asker >= 0)
+		reply(control->asker, err, gathered);
+	while ((fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		if (!is_root(fd) || !receive(fd, request, sizeof(request)))
+			;
+		else if (!strcmp(request, "stop"))
+			reply(fd, err, gathered);
+		else
+			reply(fd, -ESHUTDOWN, "the disk has been stopped");
+		close(fd);
+	}
 }
 
 /*
  * The side that asks
  */
+
+static void pass_on(char *said, bool ok)
+{
+	char *line;
+
+	while ((line = strsep(&said, "\n"))) {
+		if (*line && ok)
+			zcmu_warning("%s", line);
+		else if (*line)
+			zcmu_error("%s", line);
+	}
+}
 
 /* @said: gets what was said of something that was done; or NULL, then those are warnings. */
 static int exchange(int fd, const char *name, const char *request, char *said, size_t size)
@@ -181,12 +264,7 @@ static int exchange(int fd, const char *name, const char *request, char *said, s
 		snprintf(said, size, "%s", rest ? rest : "");
 		return 0;
 	}
-	while ((line = strsep(&rest, "\n"))) {
-		if (*line && ok)
-			zcmu_warning("%s", line);
-		else if (*line)
-			zcmu_error("%s", line);
-	}
+	pass_on(rest, ok);
 	return ok ? 0 : -EIO;
 }
 
@@ -272,6 +350,59 @@ int control_ask_for(const char *name, const char *request, char *said, size_t si
 		zcmu_error("%s: can't reach its process by %s: %s", name, address.sun_path,
 			   strerror(-err));
 	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* What an older zcmu says of it, which waits for a signal. */
+static bool does_not_know(const char *said)
+{
+	return strstr(said, "does not know the request \"stop\"");
+}
+
+static int await_the_end(int fd, const char *name, int seconds)
+{
+	struct timeval limit = { .tv_sec = seconds };
+	char text[CONTROL_MAX + 16], *rest = text;
+	ssize_t n;
+	bool ok;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	n = send(fd, "stop", 4, MSG_NOSIGNAL);
+	if (n >= 0)
+		n = recv(fd, text, sizeof(text) - 1, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		zcmu_error("%s: its process has not ended after %d s: is its store stuck?", name,
+			   seconds);
+		return -ETIMEDOUT;
+	}
+	if (n <= 0) {
+		zcmu_error("%s: its process has ended before it was done: what was not flushed may be lost; \"zcmu stop %s\" removes what it has left, if it has left anything",
+			   name, name);
+		return -EIO;
+	}
+	text[n] = '\0';
+	if (does_not_know(text))
+		return -EOPNOTSUPP;
+	ok = !strcmp(strsep(&rest, "\n"), "ok");
+	pass_on(rest, ok);
+	return ok ? 0 : -EIO;
+}
+
+/*
+ * Have it end, and wait for how that goes. -EOPNOTSUPP, quiet: it is an older zcmu;
+ * -ENOTCONN, quiet: it can't be reached.
+ */
+int control_stop(const char *name, int seconds)
+{
+	struct sockaddr_un address;
+	int fd, err = -ENOTCONN;
+
+	make_path(name, &address);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		err = await_the_end(fd, name, seconds);
 	if (fd >= 0)
 		close(fd);
 	return err;

@@ -167,6 +167,41 @@ int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret)
 	return err;
 }
 
+/* A word, which goes to configfs and into messages. */
+static int take_identity(const struct keeper *keeper, const char *said, char *text, size_t size)
+{
+	const char *c;
+
+	for (c = said; *c; c++) {
+		if (*c <= ' ' || *c > '~')
+			break;
+	}
+	if (!*c && (size_t)snprintf(text, size, "%s", said) < size)
+		return 0;
+	zcmu_error("%s: its store's process talks nonsense", keeper->wish.name);
+	return -EPROTO;
+}
+
+/*
+ * Which store is that by now? Asked in a process of its own, with the user's rights. @wish: with
+ * the store's flags, because to ask another machine takes a network.
+ */
+int keeper_identify(const struct confined_wish *wish, char *text, size_t size)
+{
+	struct keeper keeper = { .wish = *wish, .fd = -1 };
+	struct message answer;
+	int err = start(&keeper, confined_identify);
+
+	if (err)
+		return err;
+	limit_answers(&keeper);
+	err = await(&keeper, &answer);
+	if (!err)
+		err = take_identity(&keeper, answer.text, text, size);
+	bury(&keeper);
+	return err;
+}
+
 /* Start it and have it open its store, whose size and block size are @shape's then. */
 int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct zcmu_store *shape)
 {
@@ -187,7 +222,7 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 	}
 	shape->size = answer.size;
 	shape->block_size = answer.block_size;
-	return 0;
+	return take_identity(keeper, answer.text, keeper->identity, sizeof(keeper->identity));
 }
 
 /* It shall not see what was in the memory that is to be read to; stock copies everything. */
@@ -256,7 +291,7 @@ bool keeper_listen(struct keeper *keeper)
 	return true;
 }
 
-/* Let it answer what it has begun, and take no more. */
+/* Let it answer what it has begun, and take no more; if its flush fails, it goes on serving. */
 int keeper_drain(struct keeper *keeper)
 {
 	struct message message = { .type = MESSAGE_DRAIN };
@@ -264,14 +299,21 @@ int keeper_drain(struct keeper *keeper)
 	return ask(keeper, &message, -1);
 }
 
-/* Let it answer what it has begun, close the store and end. @statistics: what it claims. */
-void keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics)
+/*
+ * Let it answer what it has begun, flush and close the store and end. @statistics: what it
+ * claims. Return: was everything flushed?
+ */
+int keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics)
 {
 	struct message message = { .type = MESSAGE_STOP };
+	int err;
 
 	if (!keeper_has_child(keeper))
-		return;
-	if (!ask(keeper, &message, -1))
+		return 0;
+	err = ask(keeper, &message, -1);
+	/* It has answered, if it lives. */
+	if (keeper_has_child(keeper))
 		*statistics = message.statistics;
 	bury(keeper);
+	return err;
 }

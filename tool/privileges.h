@@ -35,12 +35,13 @@ enum message_type {
 	/* to the keeper */
 	MESSAGE_LOG,		/* level, text */
 	MESSAGE_DONE,		/* error; the answer to everything below, and to being born */
+				/* (text is the store's identity then, if it has one) */
 	MESSAGE_ENDED,		/* error: serving has ended by itself */
 	/* from the keeper */
 	MESSAGE_SERVE,		/* text: serial; size: the disk's; with it comes the UIO device */
 	MESSAGE_LOCK_IN,
 	MESSAGE_RESIZE,		/* size */
-	MESSAGE_DRAIN,		/* no more is taken from the ring, which stays open */
+	MESSAGE_DRAIN,		/* no more is taken from the ring, unless the store's flush fails */
 	MESSAGE_STOP,
 };
 
@@ -70,6 +71,7 @@ struct confined_wish {
 
 _Noreturn void confined_main(int fd, const struct confined_wish *wish);
 _Noreturn void confined_describe(int fd, const struct confined_wish *wish);
+_Noreturn void confined_identify(int fd, const struct confined_wish *wish);
 
 /* keeper.c: who has started it, and does what takes root */
 struct keeper {
@@ -77,9 +79,11 @@ struct keeper {
 	pid_t pid;			/* 0: there is none */
 	int fd;
 	bool is_dead;			/* there was one */
+	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of its store; or empty */
 };
 
 int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret);	/* ZCMU_STORE_... */
+int keeper_identify(const struct confined_wish *wish, char *text, size_t size);
 bool keeper_has_child(const struct keeper *keeper);
 int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct zcmu_store *shape);
 int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint64_t size,
@@ -87,6 +91,6 @@ int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint6
 int keeper_resize(struct keeper *keeper, uint64_t size);
 bool keeper_listen(struct keeper *keeper);
 int keeper_drain(struct keeper *keeper);
-void keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics);
+int keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics);
 
 #endif /* ZCMU_PRIVILEGES_H */

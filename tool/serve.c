@@ -39,6 +39,74 @@ static int check_name(struct serve *serve)
 	return -EEXIST;
 }
 
+static struct confined_wish make_wish(const struct serve *serve,
+				      const struct zcmu_store_options *options)
+{
+	return (struct confined_wish){
+		.name = serve->name,
+		.spec = serve->spec,
+		.store_flags = serve->flags,
+		.store_options = options,
+		.threads = serve->options.threads,
+		.user = &serve->user,
+		.takes_over = serve->takes_over,
+	};
+}
+
+/* What does the store say of itself? To be known before it is opened. */
+static int ask_flags(struct serve *serve)
+{
+	const struct confined_wish wish = make_wish(serve, &serve->store_options);
+
+	if (serve->user.name[0])
+		return keeper_ask_flags(&wish, &serve->flags);
+	return zcmu_store_flags(serve->spec, &serve->flags);
+}
+
+/* Which store does its name lead to by now? It isn't opened for that. "": nobody can tell */
+static int look_up_identity(struct serve *serve, char *text, size_t size)
+{
+	const struct confined_wish wish = make_wish(serve, &serve->store_options);
+	int err;
+
+	if (serve->user.name[0])
+		err = keeper_identify(&wish, text, size);
+	else
+		err = zcmu_store_identify(serve->spec, text, size);
+	if (!err || err == -EOPNOTSUPP)
+		return err;
+	zcmu_error("%s: can't find its store, %s: %s", serve->name, serve->spec, strerror(-err));
+	return err;
+}
+
+/*
+ * To be known before it is opened, which may change something; and whoever has it open need
+ * not close it for nothing.
+ */
+static int check_named_store(struct serve *serve, const struct backstore *backstore)
+{
+	char identity[ZCMU_STORE_IDENTITY_MAX] = "";
+	bool is_noted;
+	int err = look_up_identity(serve, identity, sizeof(identity));
+
+	/* When it is open, it can tell. */
+	if (err == -EOPNOTSUPP)
+		return 0;
+	return err ? err : takeover_check_identity(backstore, identity, &is_noted);
+}
+
+/* Before the one that serves it lets go of it: does the store's name still lead to the store? */
+static int check_succession(struct serve *serve)
+{
+	struct backstore backstore;
+
+	if (backstore_find(serve->name, &backstore)) {
+		zcmu_error("%s: there is no such disk", serve->name);
+		return -ENOENT;
+	}
+	return check_named_store(serve, &backstore);
+}
+
 /* From here on no other zcmu has the name. */
 static int claim_name(struct serve *serve)
 {
@@ -48,6 +116,8 @@ static int claim_name(struct serve *serve)
 		control_inherit(serve->name, serve->handover.control_fd, &serve->control);
 		serve->takes_over = true;
 		err = runfile_inherit(serve->name, serve->handover.runfile_fd, &serve->runfile);
+		if (!err)
+			err = check_succession(serve);
 		return err ? err : handover_wait(&serve->handover);
 	}
 	err = check_name(serve);
@@ -115,15 +185,31 @@ static int start_serving(struct serve *serve)
 	return serve->serve_error;
 }
 
-/* What the store has begun is answered when this returns. */
-void serve_stop(struct serve *serve)
+static void join_serving(struct serve *serve)
 {
-	if (serve->served_fd < 0)
-		return;
-	zcmu_disk_stop(serve->disk);
 	pthread_join(serve->thread, NULL);
 	close(serve->served_fd);
 	serve->served_fd = -1;
+}
+
+/* What the store has begun is answered when this returns. Return: was it flushed? */
+int serve_stop(struct serve *serve)
+{
+	if (serve->served_fd < 0)
+		return 0;
+	zcmu_disk_stop(serve->disk);
+	join_serving(serve);
+	return serve->serve_error;
+}
+
+/* The same, but it serves on if the store can't be flushed. */
+int serve_hand_over(struct serve *serve)
+{
+	int err = zcmu_disk_hand_over(serve->disk);
+
+	if (!err)
+		join_serving(serve);
+	return err;
 }
 
 /* A spec that means the same from every folder, to be shown. */
@@ -189,37 +275,45 @@ static const struct zcmu_store *shape_of(const struct serve *serve)
 	return serve->store ? serve->store : &serve->shape;
 }
 
-static struct confined_wish make_wish(const struct serve *serve,
-				      const struct zcmu_store_options *options)
-{
-	return (struct confined_wish){
-		.name = serve->name,
-		.spec = serve->spec,
-		.store_flags = serve->flags,
-		.store_options = options,
-		.threads = serve->options.threads,
-		.user = &serve->user,
-		.takes_over = serve->takes_over,
-	};
-}
-
-/* What does the store say of itself? To be known before it is opened. */
-static int ask_flags(struct serve *serve)
-{
-	const struct confined_wish wish = make_wish(serve, &serve->store_options);
-
-	if (serve->user.name[0])
-		return keeper_ask_flags(&wish, &serve->flags);
-	return zcmu_store_flags(serve->spec, &serve->flags);
-}
-
 /* Open it in a process of its own. */
 static int open_confined(struct serve *serve, const struct zcmu_store_options *options)
 {
 	const struct confined_wish wish = make_wish(serve, options);
 
+	int err;
+
 	serve->shape.read_only = options->read_only;
-	return keeper_open(&serve->keeper, &wish, &serve->shape);
+	err = keeper_open(&serve->keeper, &wish, &serve->shape);
+	if (!err)
+		snprintf(serve->identity, sizeof(serve->identity), "%s", serve->keeper.identity);
+	return err;
+}
+
+static int open_here(struct serve *serve, const struct zcmu_store_options *options)
+{
+	int err = zcmu_store_open(serve->spec, options, &serve->store);
+
+	serve->identity[0] = '\0';
+	if (err)
+		return err;
+	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));
+	if (!err || err == -EOPNOTSUPP)
+		return 0;
+	zcmu_error("%s: can't tell which store it is: %s", serve->spec, strerror(-err));
+	return err;
+}
+
+/* What was opened counts: its name may have led elsewhere when it was looked up. */
+static int check_opened_store(struct serve *serve)
+{
+	bool is_noted;
+	int err = takeover_check_identity(&serve->backstore, serve->identity, &is_noted);
+
+	if (!err && !is_noted)
+		err = takeover_note_identity(&serve->backstore, serve->identity);
+	if (!err && serve->store)
+		err = takeover_check_opened(serve->name, serve->store);
+	return err;
 }
 
 /*
@@ -230,16 +324,18 @@ int serve_open_store(struct serve *serve)
 {
 	struct zcmu_store_options options = serve->store_options;
 	struct zcmu_store *store;
-	int err;
+	int err = 0;
 
-	if (serve->takes_over)
+	if (serve->takes_over) {
 		options.size = 0;
-	if (serve->user.name[0])
+		err = check_named_store(serve, &serve->backstore);
+	}
+	if (!err && serve->user.name[0])
 		err = open_confined(serve, &options);
-	else
-		err = zcmu_store_open(serve->spec, &options, &serve->store);
-	if (!err && serve->takes_over && serve->store)
-		err = takeover_check_opened(serve->name, serve->store);
+	else if (!err)
+		err = open_here(serve, &options);
+	if (!err && serve->takes_over)
+		err = check_opened_store(serve);
 	store = serve->store ? serve->store : &serve->shape;
 	if (!err && serve->takes_over && store->size > serve->backstore.size)
 		store->size = serve->backstore.size;
@@ -283,7 +379,7 @@ static int create_disk(struct serve *serve)
 		serve->backstore.name[0] = '\0';
 		return err;
 	}
-	err = takeover_note(&serve->backstore, shape_of(serve));
+	err = takeover_note(&serve->backstore, shape_of(serve), serve->identity);
 	/* The bytes of a volatile store are new, and were never reserved. */
 	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
 		err = reservations_restore(&serve->backstore);
@@ -324,6 +420,9 @@ static int take_over(struct serve *serve)
 	/* It had none yet, or none any more. */
 	if (!err && loopback_find(&serve->backstore, &serve->loopback))
 		err = loopback_attach(&serve->backstore, &serve->loopback);
+	/* Somebody has deleted it, or nobody was there to serve it when it was looked for. */
+	else if (!err && !serve->loopback.device[0])
+		err = loopback_scan(&serve->loopback);
 	if (!err && serve_is_successor(serve))
 		err = serve_own_name(serve);
 	if (err)
@@ -363,25 +462,34 @@ static int set_up(struct serve *serve)
 	return serve->takes_over ? take_over(serve) : create_disk(serve);
 }
 
-/* What the disk has done, in one line that a script can read as well. */
-static void say_farewell(struct serve *serve)
+/*
+ * What the disk has done, in one line that a script can read as well. Return: was its store
+ * flushed, as far as that is known here?
+ */
+static int say_farewell(struct serve *serve)
 {
 	struct zcmu_statistics s = { 0 };
+	int err = 0;
 
 	if (serve->disk)
 		zcmu_disk_statistics(serve->disk, &s);
 	else
-		keeper_stop(&serve->keeper, &s);
+		err = keeper_stop(&serve->keeper, &s);
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %" PRIu64 " commands, %" PRIu64 " errors; payload: %" PRIu64
 			" bytes in place, %" PRIu64 " bytes copied by the kernel\n",
 			serve->name, s.commands, s.errors, s.bytes_in_place, s.bytes_copied);
+	return err;
 }
 
-/* Undo what was made, in reverse. The detach waits until the disk's commands are done. */
-static int tear_down(struct serve *serve)
+/*
+ * Undo what was made, in reverse. The detach waits until the disk's commands are done. @so_far:
+ * what it ends with already, for who waits for the end.
+ */
+static int tear_down(struct serve *serve, int so_far)
 {
 	struct zcmu_statistics ignored;
+	bool is_ours;
 	int err = 0;
 
 	/* Nobody answers any more. */
@@ -395,17 +503,22 @@ static int tear_down(struct serve *serve)
 	if (serve->loopback.wwn[0]) {
 		if (loopback_detach(&serve->loopback))
 			err = -EBUSY;
-		say_farewell(serve);
+		if (say_farewell(serve))
+			err = -EIO;
 	}
-	keeper_stop(&serve->keeper, &ignored);
-	serve_stop(serve);
+	if (keeper_stop(&serve->keeper, &ignored) || serve_stop(serve))
+		err = -EIO;
 	zcmu_disk_close(serve->disk);
 	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
 		err = -EBUSY;
 	zcmu_store_close(serve->store);
+	if (!err)
+		err = so_far;
 	if (serve_is_successor(serve))
 		return err;
-	control_close(&serve->control, runfile_is_ours(&serve->runfile));
+	is_ours = runfile_is_ours(&serve->runfile);
+	control_conclude(&serve->control, is_ours, err);
+	control_close(&serve->control, is_ours);
 	runfile_remove(&serve->runfile);
 	return err;
 }
@@ -418,9 +531,6 @@ static int tear_down(struct serve *serve)
 static void announce_succession(struct serve *serve)
 {
 	if (serve->daemon)
-	/* Somebody has deleted it, or nobody was there to serve it when it was looked for. */
-	else if (!err && !serve->loopback.device[0])
-		err = loopback_scan(&serve->loopback);
 		daemon_let_go();
 	else
 		zcmu_set_log(daemon_log_to_stderr);
@@ -496,6 +606,10 @@ static int carry_out(char **words, size_t count, void *argument)
 				    serve->loopback.device, words, count);
 	if (count == 2 && !strcmp(words[0], "upgrade"))
 		return upgrade_serve(serve, words[1]);
+	if (count == 1 && !strcmp(words[0], "stop")) {
+		serve->is_stopped = true;
+		return CONTROL_LATER;
+	}
 	zcmu_error("%s: its process, of zcmu %s, does not know the request \"%s\"", serve->name,
 		   zcmu_version(), count ? words[0] : "");
 	return -EOPNOTSUPP;
@@ -520,6 +634,8 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 		}
 		if (serve->is_over)
 			return 0;
+		if (serve->is_stopped)
+			break;
 		/* It may be served by another thread now, or by another process. */
 		fds[1].fd = serve->served_fd;
 		fds[4].fd = serve->keeper.fd;
@@ -531,7 +647,7 @@ static int wait_for_end(struct serve *serve, int signal_fd)
 		if (fds[3].revents)
 			_exit(EXIT_FAILED);
 	} while (!fds[0].revents && !fds[1].revents);
-	if (fds[1].revents) {
+	if (!serve->is_stopped && fds[1].revents) {
 		zcmu_error("%s: serving has ended: %s", serve->name, strerror(-serve->serve_error));
 		return -EIO;
 	}
@@ -561,7 +677,7 @@ int serve_main(int argc, char **argv)
 		.time_out = DEFAULT_TIME_OUT,
 		.ready_fd = -1,
 		.runfile.fd = -1,
-		.control.fd = -1,
+		.control = { .fd = -1, .asker = -1 },
 		.served_fd = -1,
 		.recover = "reissue",
 		.asked_serial = "",
@@ -584,7 +700,6 @@ int serve_main(int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
-	return 0;
 	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
 	memory_lock();
 	signal_fd = daemon_block_signals();
@@ -596,7 +711,7 @@ int serve_main(int argc, char **argv)
 	}
 	if (serve.is_over)
 		return leave(&serve);
-	if (tear_down(&serve))
-		err = -EBUSY;
+	control_gather();
+	err = tear_down(&serve, err);
 	return err ? EXIT_FAILED : EXIT_OK;
 }

@@ -25,6 +25,7 @@ struct serve {
 	struct handover handover;	/* from the one before; socket -1: not, or not any more */
 	bool stands_in;			/* for a process in the foreground: see heir_wait() */
 	bool takes_over;		/* the backstore is there already */
+	bool is_stopped;		/* by "zcmu stop", which waits */
 	bool is_over;			/* the disk is not this process's any more, */
 	pid_t heir;			/* but this one's */
 
@@ -35,6 +36,7 @@ struct serve {
 	struct zcmu_store *store;	/* NULL if the keeper's process has it */
 	struct keeper keeper;
 	struct zcmu_store shape;	/* of that process's store: sizes alone */
+	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the open store; or empty */
 	char serial[SERIAL_SIZE];
 	struct backstore backstore;
 	struct zcmu_disk *disk;
@@ -57,7 +59,8 @@ int serve_parse(struct serve *serve, int argc, char **argv);
 int serve_open_store(struct serve *serve);
 int serve_take_disk(struct serve *serve);
 int serve_own_name(struct serve *serve);
-void serve_stop(struct serve *serve);
+int serve_stop(struct serve *serve);
+int serve_hand_over(struct serve *serve);
 
 /* upgrade.c */
 int upgrade_serve(struct serve *serve, const char *program);

@@ -17,13 +17,54 @@ static const char *access_of(bool read_only)
 	return read_only ? "read-only" : "read-write";
 }
 
-/* For the process that takes the disk over: what configfs has no attribute of its own for. */
-int takeover_note(const struct backstore *backstore, const struct zcmu_store *store)
+/*
+ * Which store it has: "" is one that can't tell. It stands where the disk itself is, so it is
+ * there for as long as the disk is, whatever becomes of processes, and no longer.
+ */
+int takeover_note_identity(const struct backstore *backstore, const char *identity)
 {
 	char path[PATH_MAX];
 
+	if (!identity[0])
+		return 0;
 	backstore_path(backstore, path, sizeof(path));
-	return attribute_write(access_of(store->read_only), "%s/udev_path", path);
+	return attribute_write(identity, "%s/alias", path);
+}
+
+/* For the process that takes the disk over: what configfs has no attribute of its own for. */
+int takeover_note(const struct backstore *backstore, const struct zcmu_store *store,
+		  const char *identity)
+{
+	char path[PATH_MAX];
+	int err;
+
+	backstore_path(backstore, path, sizeof(path));
+	err = attribute_write(access_of(store->read_only), "%s/udev_path", path);
+	return err ? err : takeover_note_identity(backstore, identity);
+}
+
+/*
+ * Is it the store that the disk had, and not another one that has its name by now? @is_noted:
+ * is there anything to compare with? An older zcmu has noted nothing.
+ */
+int takeover_check_identity(const struct backstore *backstore, const char *identity,
+			    bool *is_noted)
+{
+	char path[PATH_MAX], noted[ZCMU_STORE_IDENTITY_MAX] = "";
+
+	backstore_path(backstore, path, sizeof(path));
+	if (attribute_exists("%s/alias", path) &&
+	    attribute_read(noted, sizeof(noted), "%s/alias", path)) {
+		zcmu_error("%s: can't read which store it has, from %s/alias", backstore->name, path);
+		return -EIO;
+	}
+	*is_noted = noted[0];
+	if (!noted[0] || !strcmp(noted, identity))
+		return 0;
+	zcmu_error("%s: what its store's name leads to is not what it was (%s, it was %s): put that back, or end the disk with \"zcmu stop %s\"",
+		   backstore->name, identity[0] ? identity : "nobody can tell what", noted,
+		   backstore->name);
+	return -ESTALE;
 }
 
 bool takeover_is_mode(const char *text)

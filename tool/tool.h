@@ -208,8 +208,12 @@ int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT
 
 struct control {
 	int fd;				/* poll()ed for reading */
+	int asker;			/* who is told how it has ended; or -1 */
 	char path[128];
 };
+
+/* A request that control_conclude() answers */
+#define CONTROL_LATER	1
 
 /* Carries out a request; what it says goes back to who has asked. 0: it is done. */
 typedef int (*control_function)(char **words, size_t count, void *argument);
@@ -220,7 +224,10 @@ int control_own(const struct control *control);
 void control_close(struct control *control, bool is_ours);
 void control_handle(struct control *control, control_function function, void *argument);
 bool control_takes(const char *message);	/* is it for who has asked? */
+void control_gather(void);	/* from here on what is said is for control_conclude(), too */
+void control_conclude(struct control *control, bool is_ours, int err);
 int control_ask(const char *name, const char *request);
+int control_stop(const char *name, int seconds);
 int control_ask_for(const char *name, const char *request, char *said, size_t size);
 bool control_is_served(const char *name);
 int control_find_server(const char *name, pid_t *pid);	/* quiet; -ESRCH, -EACCES */
@@ -240,7 +247,11 @@ int takeover_check_store(const struct backstore *backstore, uint32_t flags, cons
 			 const char *serial);
 int takeover_check_opened(const char *name, const struct zcmu_store *store);
 int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);
-int takeover_note(const struct backstore *backstore, const struct zcmu_store *store);
+int takeover_note(const struct backstore *backstore, const struct zcmu_store *store,
+		  const char *identity);
+int takeover_note_identity(const struct backstore *backstore, const char *identity);
+int takeover_check_identity(const struct backstore *backstore, const char *identity,
+			    bool *is_noted);
 int takeover_set_recover(const struct backstore *backstore, const char *mode);
 
 /* handover.c: the process that is to go on with a disk, seen by the one that has it */
@@ -278,6 +289,10 @@ int handover_parse(const char *text, struct handover *ret);	/* quiet */
 void handover_log(int level, const char *message);
 int handover_wait(const struct handover *handover);		/* quiet */
 int handover_end(struct handover *handover);			/* quiet */
+
+/* reservations.c */
+int reservations_restore(const struct backstore *backstore);
+
 /* stop.c: take a disk out of everything, though nobody serves it any more */
 int stop_detach(const struct backstore *backstore);
 
@@ -290,10 +305,6 @@ enum module_kind {
 
 enum module_kind module_loaded(void);
 int module_prepare(void);
-
-/* reservations.c */
-int reservations_restore(const struct backstore *backstore);
-
 int module_load(const char *name);	/* quiet */
 int run_program(const char *const argv[]);	/* quiet; its exit status */
 

@@ -20,19 +20,25 @@
 
 /*
  * Nobody has seen what is on the ring then: the next process can have all of it. It fails if
- * the store's own process dies over it; the disk goes then, as it does without an upgrade.
+ * the store can't be flushed: the next process's flush would not know, so this one serves on,
+ * and its initiators hear of it. Or if the store's own process dies over it; the disk goes
+ * then, as it does without an upgrade.
  */
 static int let_go(struct serve *serve)
 {
 	struct zcmu_statistics ignored;
-	int err = 0;
+	int err;
 
 	if (keeper_has_child(&serve->keeper))
 		err = keeper_drain(&serve->keeper);
 	else
-		serve_stop(serve);
-	if (err)
+		err = serve_hand_over(serve);
+	if (err) {
+		if (!serve->keeper.is_dead)
+			zcmu_error("%s: it can't be handed over, because its store can't be flushed: %s; it is served as before",
+				   serve->name, strerror(-err));
 		return err;
+	}
 	takeover_set_recover(&serve->backstore, "reissue");
 	/* What it was asked to do it has done, even if it has died after all. */
 	keeper_stop(&serve->keeper, &ignored);
