@@ -62,7 +62,8 @@ int zcmu_store_identify(const char *spec, char *text, size_t size);
 /*
  * A store without a disk: may it be asked for something, and ask. The caller has filled in
  * all of the request, with a done, and queue if the store has queues: it opens, submits,
- * polls and reaps them as zcmu_disk_serve() would.
+ * polls and reaps them as zcmu_disk_serve() would. FUA goes with the request, also if the caller
+ * didn't ask for it and the store needs it; FUA that takes a flush is refused (-EOPNOTSUPP).
  */
 bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op);
 void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io);

@@ -66,7 +66,7 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->scratch = cmd->inline_scratch;
 	cmd->req.iov_max = ZCMU_INLINE_IOVECS;
 	cmd->step = NULL;
-	cmd->range.is_locked = false;
+	cmd->nr_ranges = 0;
 	cmd->chunk = 0;
 	cmd->phase = 0;
 	cmd->may_trim = false;
@@ -218,28 +218,12 @@ static void show_payload(struct zcmu_cmd *cmd, uint64_t skip, uint64_t length)
 	cmd->io.iovcnt = zcmu_iov_cut(cmd->payload, cmd->req.iovcnt, skip, length, cmd->scratch);
 }
 
-/* Does the request change what a flush would make stable? */
-static bool leaves_something_to_flush(enum zcmu_io_op op)
-{
-	return op == ZCMU_IO_WRITE || op == ZCMU_IO_TRIM || op == ZCMU_IO_ZERO;
-}
-
-/*
- * FUA is honoured the way the store can: with the write, or by a flush after it. A store
- * that has FUA and no flush gets it with everything.
- */
+/* FUA is honoured the way the store can: with the request, or by a flush after it. */
 static void set_fua(struct zcmu_cmd *cmd, bool fua)
 {
-	const struct zcmu_store *store = cmd->disk->store;
-
-	if (zcmu_store_flush(store) == ZCMU_CAN_EMULATED) {
-		cmd->io.fua = leaves_something_to_flush(cmd->io.op);
-	} else if (fua && zcmu_store_fua(store) == ZCMU_CAN_NATIVE) {
-		/* Without a flag for it there is no cache either: nothing to say. */
-		cmd->io.fua = store->ops->flags & ZCMU_STORE_FUA;
-	} else if (fua && zcmu_store_can(store, ZCMU_IO_FLUSH)) {
-		cmd->flush_after = true;
-	}
+	cmd->flush_after = zcmu_store_stable_by(cmd->disk->store, cmd->io.op, fua) ==
+			   ZCMU_STABLE_BY_FLUSH;
+	cmd->io.fua = fua && !cmd->flush_after;
 }
 
 /*
@@ -275,6 +259,17 @@ void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_
 	cmd->io.iovcnt = 1;
 	set_fua(cmd, fua);
 	zcmu_store_ask(cmd->disk->store, &cmd->io);
+}
+
+/*
+ * What was checked goes on, now or later and in whichever thread is free: it may take as long as
+ * the store likes. Commands with a range come here by range_lock.c.
+ */
+void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd))
+{
+	cmd->go_on = go_on;
+	if (!zcmu_serve_share(cmd))
+		go_on(cmd);
 }
 
 /*

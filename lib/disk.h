@@ -3,11 +3,12 @@
  * The library's insides: a disk being served, its threads, its commands. Prototypes
  * are grouped by the file that has them.
  *
- * A command's way: a thread takes a request off the ring (serve.c), makes it a
- * struct zcmu_cmd (command.c), has it interpreted (scsi*.c), which either ends it
- * with zcmu_cmd_finish() or asks the store; the store's zcmu_io_done() leads to the
- * next step or to the end; the answer goes to the ring and the kernel is kicked
- * (serve.c).
+ * A command's way: the leading thread takes a request off the ring (serve.c), makes it
+ * a struct zcmu_cmd (command.c), and has it interpreted (scsi*.c). That either ends it
+ * with zcmu_cmd_finish(), or it waits for older commands of the same blocks
+ * (range_lock.c), and asks the store in whichever thread is free (zcmu_cmd_start()); the
+ * store's zcmu_io_done() leads to the next step or to the end; the answer goes to the
+ * ring and the kernel is kicked (serve.c).
  */
 #ifndef ZCMU_DISK_H
 #define ZCMU_DISK_H
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "hring.h"
+#include "range_tree.h"
 #include "sense.h"
 #include "zcmu.h"
 
@@ -37,28 +39,20 @@ struct zcmu_cmd;
 struct zcmu_disk;
 struct zcmu_thread;
 
-/* The bytes that a command is going to write; see range_lock.c. */
-struct zcmu_range {
-	uint64_t begin, end;
-	bool is_locked;			/* it is on the disk's list */
-	bool atomic;			/* nobody else may write there */
-	bool waits;
-	void (*go_on)(struct zcmu_cmd *cmd);
-	struct zcmu_range *older, *newer;
-};
-
+/* Where commands write, and what those read that have to wait for it; see range_lock.c. */
 struct zcmu_ranges {
-	pthread_mutex_t lock;		/* all below, and the lists' links */
-	struct zcmu_range *oldest, *newest;
-	unsigned int atomic;		/* so many of them are */
-	unsigned int waiting;
+	pthread_mutex_t lock;		/* all below, and the commands' in_the_way */
+	struct zcmu_range_tree tree;
+	uint64_t arrivals;		/* commands that have come */
+	unsigned int waiting;		/* commands that have something in their way */
+	atomic_int writes;		/* ranges in the tree that are written to */
 };
 
 struct zcmu_cmd {
 	struct zcmu_io io;		/* what the store is asked; rebuilt for each step */
 	struct zcmu_disk *disk;
 	struct zcmu_thread *thread;	/* that took it */
-	struct zcmu_cmd *next;		/* free list, backlog */
+	struct zcmu_cmd *next;		/* free list, backlog, those that need not wait any more */
 	struct zcmu_hreq req;
 	uint64_t capacity;		/* bytes the disk had when it was taken */
 	unsigned int epoch;		/* index of disk->inflight */
@@ -66,7 +60,15 @@ struct zcmu_cmd {
 	struct iovec inline_payload[ZCMU_INLINE_IOVECS];
 	struct iovec *scratch;		/* io.iov: the store may change it */
 	struct iovec inline_scratch[ZCMU_INLINE_IOVECS];
-	struct zcmu_range range;	/* what it writes to */
+	/*
+	 * What it reads and writes, and so who is to be waited for. The ranges are range, or in
+	 * its buffer; none while nobody has to know of them.
+	 */
+	struct zcmu_range *ranges, range;
+	unsigned int nr_ranges;
+	unsigned int in_the_way;	/* overlaps with what older commands write to */
+	uint64_t arrival;		/* which was older? */
+	void (*go_on)(struct zcmu_cmd *cmd);	/* what is next, when it is its turn */
 
 	/*
 	 * Steps: NULL if one request to the store is all. A step asks the store once
@@ -95,9 +97,9 @@ struct zcmu_cmd {
 };
 
 /*
- * Thread 0 leads: it alone takes requests off the ring. With one thread it also
- * serves them; with more it shares them out, and serves what is left unless the
- * store's callbacks may sleep.
+ * Thread 0 leads: it alone takes requests off the ring and interprets them. With one
+ * thread it also has the store do them; with more it shares them out, and does what is
+ * left unless the store's callbacks may sleep.
  */
 struct zcmu_thread {
 	struct zcmu_disk *disk;
@@ -107,6 +109,7 @@ struct zcmu_thread {
 	int wake_fd;			/* eventfd: there is work, or something has ended */
 	bool has_queue;
 	bool is_idle;			/* on disk->idle */
+	unsigned int shared;		/* the leader's: commands that it has yet to wake somebody for */
 	struct zcmu_thread *next_idle;
 	/* answers that the kernel has not been told of */
 	unsigned int unkicked;
@@ -185,6 +188,7 @@ void zcmu_serve_wait(struct zcmu_thread *thread);
 void zcmu_serve_take_again(struct zcmu_thread *leader);
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
 			   uint64_t bytes, unsigned int epoch);
+bool zcmu_serve_share(struct zcmu_cmd *cmd);
 
 /* resize.c */
 unsigned int zcmu_epoch_enter(struct zcmu_disk *disk);
@@ -203,14 +207,22 @@ void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, u
 			 bool fua);
 void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
 			       void *buffer, size_t length, bool fua);
+void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd));
 void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd));
 
 /* scsi.c */
 void zcmu_scsi_execute(struct zcmu_cmd *cmd);
-bool zcmu_scsi_asks_store(const uint8_t *cdb);
 void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
 /* store.c */
+enum zcmu_stable_by {
+	ZCMU_STABLE_BY_ITSELF,		/* or it needn't be, or nothing could make it so */
+	ZCMU_STABLE_BY_FUA,		/* that goes with the request */
+	ZCMU_STABLE_BY_FLUSH,		/* that follows it */
+};
+
+enum zcmu_stable_by zcmu_store_stable_by(const struct zcmu_store *store, enum zcmu_io_op op,
+					 bool fua);
 enum zcmu_can zcmu_store_fua(const struct zcmu_store *store);
 enum zcmu_can zcmu_store_flush(const struct zcmu_store *store);
 enum zcmu_can zcmu_store_trim(const struct zcmu_store *store);
@@ -222,7 +234,11 @@ bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
 
 /* range_lock.c */
-void zcmu_range_lock(struct zcmu_cmd *cmd, bool atomic, uint64_t offset, uint64_t length,
+void zcmu_range_lock_all(struct zcmu_cmd *cmd, struct zcmu_range *ranges, unsigned int nr,
+			 void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_range_lock(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
+		     void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_range_wait(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
 		     void (*go_on)(struct zcmu_cmd *cmd));
 void zcmu_range_unlock(struct zcmu_cmd *cmd);
 void zcmu_range_go_on(void);
@@ -269,6 +285,7 @@ void zcmu_scsi_read(struct zcmu_cmd *cmd);
 void zcmu_scsi_write(struct zcmu_cmd *cmd);
 void zcmu_scsi_prefetch(struct zcmu_cmd *cmd);
 void zcmu_scsi_synchronize_cache(struct zcmu_cmd *cmd);
+void zcmu_scsi_start_flush(struct zcmu_cmd *cmd);
 
 /* scsi_verify.c */
 void zcmu_scsi_verify(struct zcmu_cmd *cmd);

@@ -92,7 +92,7 @@ void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
 		return;
 	}
-	zcmu_range_lock(cmd, true, cmd->begin, cmd->left, start_compare_and_write);
+	zcmu_range_lock(cmd, cmd->begin, cmd->left, start_compare_and_write);
 }
 
 /*
@@ -158,5 +158,5 @@ void zcmu_scsi_orwrite(struct zcmu_cmd *cmd)
 	}
 	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_written, cmd->left,
 				  memory_order_relaxed);
-	zcmu_range_lock(cmd, true, cmd->begin, cmd->left, start_orwrite);
+	zcmu_range_lock(cmd, cmd->begin, cmd->left, start_orwrite);
 }

@@ -23,40 +23,46 @@ static bool read_in_part_step(struct zcmu_cmd *cmd)
 	return false;
 }
 
-static void read_in_part(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length)
+static void read_in_part(struct zcmu_cmd *cmd)
 {
-	cmd->begin = offset;
-	cmd->left = length;
-	cmd->buffer = malloc(length + cmd->disk->store->block_size);
+	cmd->buffer = malloc(cmd->left + cmd->disk->store->block_size);
 	if (cmd->buffer)
 		zcmu_cmd_run_steps(cmd, read_in_part_step);
 	else
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
 }
 
-void zcmu_scsi_read(struct zcmu_cmd *cmd)
+/* READ_LEN can't say "nothing": all of the payload is padding, then. */
+static void read_nothing(struct zcmu_cmd *cmd)
 {
-	uint64_t offset, length;
+	zcmu_iov_zero(cmd->payload, cmd->req.iovcnt, 0, cmd->req.bytes);
+	zcmu_cmd_finish(cmd, ZCMU_OK);
+}
 
-	if (!zcmu_scsi_transfer_in(cmd, &offset, &length))
-		return;
-	if (!length) {
-		/* READ_LEN can't say "nothing": all of it is padding, then. */
-		zcmu_iov_zero(cmd->payload, cmd->req.iovcnt, 0, cmd->req.bytes);
-		zcmu_cmd_finish(cmd, ZCMU_OK);
-		return;
-	}
-	cmd->data_len = (uint32_t)length;
-	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_read, length, memory_order_relaxed);
-	if (length % cmd->disk->store->block_size) {
-		read_in_part(cmd, offset, length);
+static void start_read(struct zcmu_cmd *cmd)
+{
+	if (cmd->left % cmd->disk->store->block_size) {
+		read_in_part(cmd);
 		return;
 	}
 	/*
 	 * FUA: what is read comes from the medium, or from a cache that agrees with
 	 * it. That is so in any case.
 	 */
-	zcmu_cmd_ask_store(cmd, ZCMU_IO_READ, offset, length, false);
+	zcmu_cmd_ask_store(cmd, ZCMU_IO_READ, cmd->begin, cmd->left, false);
+}
+
+void zcmu_scsi_read(struct zcmu_cmd *cmd)
+{
+	if (!zcmu_scsi_transfer_in(cmd, &cmd->begin, &cmd->left))
+		return;
+	if (!cmd->left) {
+		zcmu_cmd_start(cmd, read_nothing);
+		return;
+	}
+	cmd->data_len = (uint32_t)cmd->left;
+	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_read, cmd->left, memory_order_relaxed);
+	zcmu_range_wait(cmd, cmd->begin, cmd->left, start_read);
 }
 
 static void start_write(struct zcmu_cmd *cmd)
@@ -75,7 +81,7 @@ void zcmu_scsi_write(struct zcmu_cmd *cmd)
 	}
 	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_written, cmd->left,
 				  memory_order_relaxed);
-	zcmu_range_lock(cmd, false, cmd->begin, cmd->left, start_write);
+	zcmu_range_lock(cmd, cmd->begin, cmd->left, start_write);
 }
 
 /*
@@ -91,6 +97,11 @@ void zcmu_scsi_prefetch(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 }
 
+void zcmu_scsi_start_flush(struct zcmu_cmd *cmd)
+{
+	zcmu_cmd_ask_store(cmd, ZCMU_IO_FLUSH, 0, 0, false);
+}
+
 /*
  * SYNCHRONIZE CACHE, SBC-3 5.29. The range is checked; what is flushed is the whole
  * disk. IMMED: an answer after the deed is as good.
@@ -102,7 +113,7 @@ void zcmu_scsi_synchronize_cache(struct zcmu_cmd *cmd)
 	if (!zcmu_scsi_range(cmd, &offset, &length))
 		return;
 	if (zcmu_store_can(cmd->disk->store, ZCMU_IO_FLUSH))
-		zcmu_cmd_ask_store(cmd, ZCMU_IO_FLUSH, 0, 0, false);
+		zcmu_cmd_start(cmd, zcmu_scsi_start_flush);
 	else
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 }

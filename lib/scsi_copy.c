@@ -36,6 +36,7 @@ struct segment {
 struct copy {
 	unsigned int nr;
 	struct segment segments[MAX_SEGMENTS];
+	struct zcmu_range ranges[2 * MAX_SEGMENTS];	/* that are read, and written to */
 	uint8_t data[COPY_CHUNK];
 };
 
@@ -86,10 +87,55 @@ static enum zcmu_status check_target(struct zcmu_cmd *cmd, const uint8_t *list, 
 	return ZCMU_OK;
 }
 
-static enum zcmu_status add_segment(struct zcmu_cmd *cmd, const uint8_t *descriptor,
+/* Do segments before this one write to all of a range? */
+static bool is_written_before(const struct copy *copy, unsigned int segment, uint64_t begin,
+			      uint64_t end)
+{
+	unsigned int i = 0;
+
+	while (begin < end && i < segment) {
+		const struct segment *s = &copy->segments[i++];
+
+		if (s->to <= begin && begin < s->to + s->length) {
+			begin = s->to + s->length;
+			i = 0;
+		}
+	}
+	return begin >= end;
+}
+
+/*
+ * Does the list, with this segment as its last one, give the same when it is done once more after
+ * any part of it? That happens: an initiator sends again what was answered BUSY, and what a dead
+ * process had on its ring is done by the next one.
+ *
+ * It does if the second time reads what the first time has read. That is in doubt for bytes that a
+ * segment reads, and it or a later one writes to: they may have been written already. But if an
+ * earlier segment writes to them, too, then it has put them right again by the time they are read.
+ * So refused is a segment which writes to a byte that is read by an earlier one, or by itself, and
+ * that none before the one that reads it writes to.
+ */
+static bool can_be_done_again(const struct copy *copy, const struct segment *last)
+{
+	const struct segment *s;
+
+	for (s = copy->segments; s <= last; s++) {
+		uint64_t begin = s->from > last->to ? s->from : last->to;
+		uint64_t end = s->from + s->length < last->to + last->length ?
+			       s->from + s->length : last->to + last->length;
+
+		if (!is_written_before(copy, (unsigned int)(s - copy->segments), begin, end))
+			return false;
+	}
+	return true;
+}
+
+/* @at: the segment descriptor's place in the list. */
+static enum zcmu_status add_segment(struct zcmu_cmd *cmd, const uint8_t *list, uint32_t at,
 				    unsigned int targets, struct copy *copy)
 {
 	const struct zcmu_store *store = cmd->disk->store;
+	const uint8_t *descriptor = list + at;
 	uint64_t capacity = cmd->capacity / store->block_size;
 	uint64_t blocks = zcmu_get16(descriptor + 10);
 	uint64_t from = zcmu_get64(descriptor + 12), to = zcmu_get64(descriptor + 20);
@@ -99,10 +145,16 @@ static enum zcmu_status add_segment(struct zcmu_cmd *cmd, const uint8_t *descrip
 	if (from > capacity || blocks > capacity - from ||
 	    to > capacity || blocks > capacity - to)
 		return ZCMU_COPY_ABORTED;
-	copy->segments[copy->nr++] = (struct segment){
+	/* Nothing is copied, or nothing is changed by it. */
+	if (!blocks || from == to)
+		return ZCMU_OK;
+	copy->segments[copy->nr] = (struct segment){
 		.from = from * store->block_size, .to = to * store->block_size,
 		.length = blocks * store->block_size,
 	};
+	if (!can_be_done_again(copy, &copy->segments[copy->nr]))
+		return bad_parameter(cmd, at + 20);
+	copy->nr++;
 	return ZCMU_OK;
 }
 
@@ -123,7 +175,7 @@ static enum zcmu_status check_segments(struct zcmu_cmd *cmd, const uint8_t *list
 			return ZCMU_PARAMETER_LIST_LENGTH;
 		if (zcmu_get16(list + at + 2) != SEGMENT_LEN - 4)
 			return bad_parameter(cmd, at + 2);
-		status = add_segment(cmd, list + at, targets, copy);
+		status = add_segment(cmd, list, at, targets, copy);
 		if (status != ZCMU_OK)
 			return status;
 	}
@@ -220,22 +272,22 @@ static void start_copy(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, copy_step);
 }
 
-/* Everything from the first byte that is written to to the last. */
-static void lock_and_copy(struct zcmu_cmd *cmd, const struct copy *copy)
+static void lock_and_copy(struct zcmu_cmd *cmd, struct copy *copy)
 {
-	uint64_t begin = UINT64_MAX, end = 0;
 	unsigned int i;
 
 	for (i = 0; i < copy->nr; i++) {
 		const struct segment *s = &copy->segments[i];
 
-		if (!s->length)
-			continue;
-		begin = s->to < begin ? s->to : begin;
-		end = s->to + s->length > end ? s->to + s->length : end;
+		copy->ranges[2 * i] = (struct zcmu_range){
+			.begin = s->from, .end = s->from + s->length,
+		};
+		copy->ranges[2 * i + 1] = (struct zcmu_range){
+			.begin = s->to, .end = s->to + s->length, .writes = true,
+		};
 	}
-	if (begin < end)
-		zcmu_range_lock(cmd, false, begin, end - begin, start_copy);
+	if (copy->nr)
+		zcmu_range_lock_all(cmd, copy->ranges, 2 * copy->nr, start_copy);
 	else
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 }

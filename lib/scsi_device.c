@@ -19,7 +19,7 @@ void zcmu_scsi_start_stop(struct zcmu_cmd *cmd)
 	else if (cdb[4] >> 4)			/* POWER CONDITION: none but active */
 		zcmu_cmd_bad_field(cmd, 4);
 	else if (stops && !no_flush && zcmu_store_can(cmd->disk->store, ZCMU_IO_FLUSH))
-		zcmu_cmd_ask_store(cmd, ZCMU_IO_FLUSH, 0, 0, false);
+		zcmu_cmd_start(cmd, zcmu_scsi_start_flush);
 	else
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 }

@@ -81,6 +81,11 @@ static bool map_step(struct zcmu_cmd *cmd)
 	return true;
 }
 
+static void start_map(struct zcmu_cmd *cmd)
+{
+	zcmu_cmd_run_steps(cmd, map_step);
+}
+
 void zcmu_scsi_get_lba_status(struct zcmu_cmd *cmd)
 {
 	const struct zcmu_store *store = cmd->disk->store;
@@ -103,7 +108,7 @@ void zcmu_scsi_get_lba_status(struct zcmu_cmd *cmd)
 		return;
 	}
 	if (zcmu_store_can(store, ZCMU_IO_MAP)) {
-		zcmu_cmd_run_steps(cmd, map_step);
+		zcmu_range_wait(cmd, cmd->offset, cmd->left, start_map);
 		return;
 	}
 	cmd->io.mapped = true;

@@ -48,16 +48,14 @@ static void start_unmap(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, unmap_step);
 }
 
-/* @begin, @end: everything from the first byte that is trimmed to the last. */
-static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count, uint64_t *begin,
-					  uint64_t *end)
+/* @ranges: room for as many as there are descriptors; what is trimmed. */
+static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count,
+					  struct zcmu_range *ranges)
 {
 	const struct zcmu_store *store = cmd->disk->store;
 	uint64_t capacity = cmd->capacity / store->block_size;
 	uint32_t i;
 
-	*begin = UINT64_MAX;
-	*end = 0;
 	for (i = 0; i < count; i++) {
 		const uint8_t *d = (const uint8_t *)cmd->buffer + 16 * i;
 		uint64_t lba = zcmu_get64(d);
@@ -67,12 +65,10 @@ static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count, 
 			cmd->information = lba > capacity ? lba : capacity;
 			return ZCMU_OUT_OF_RANGE;
 		}
-		if (!blocks)
-			continue;
-		if (lba * store->block_size < *begin)
-			*begin = lba * store->block_size;
-		if ((lba + blocks) * store->block_size > *end)
-			*end = (lba + blocks) * store->block_size;
+		ranges[i] = (struct zcmu_range){
+			.begin = lba * store->block_size, .end = (lba + blocks) * store->block_size,
+			.writes = true,
+		};
 	}
 	return ZCMU_OK;
 }
@@ -81,8 +77,8 @@ void zcmu_scsi_unmap(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
 	uint32_t len = zcmu_get16(cdb + 7);
+	struct zcmu_range *ranges;
 	enum zcmu_status status;
-	uint64_t begin, end;
 	uint8_t header[8];
 	uint32_t count;
 
@@ -109,20 +105,22 @@ void zcmu_scsi_unmap(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 		return;
 	}
-	cmd->buffer = malloc(16 * (size_t)count);
+	/* The descriptors, and behind them the ranges, which are sorted and so others. */
+	cmd->buffer = malloc((16 + sizeof(*ranges)) * (size_t)count);
 	if (!cmd->buffer) {
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
 		return;
 	}
 	zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 8, cmd->buffer, 16 * (size_t)count);
-	status = check_descriptors(cmd, count, &begin, &end);
-	if (status != ZCMU_OK || begin >= end) {
+	ranges = (struct zcmu_range *)((uint8_t *)cmd->buffer + 16 * (size_t)count);
+	status = check_descriptors(cmd, count, ranges);
+	if (status != ZCMU_OK) {
 		zcmu_cmd_finish(cmd, status);
 		return;
 	}
 	cmd->offset = 0;
 	cmd->left = count;
-	zcmu_range_lock(cmd, false, begin, end - begin, start_unmap);
+	zcmu_range_lock_all(cmd, ranges, count, start_unmap);
 }
 
 /*
@@ -173,17 +171,15 @@ static bool zero_step(struct zcmu_cmd *cmd)
 	return true;
 }
 
-/* Make the buffer: the one block, as often as it goes into a chunk. */
-static bool make_pattern(struct zcmu_cmd *cmd, const uint8_t *block, uint32_t block_size)
+/* The buffer: room for a chunk, and the one block. */
+static bool make_buffer(struct zcmu_cmd *cmd, const uint8_t *block, uint32_t block_size)
 {
 	uint64_t len = cmd->left < SAME_CHUNK ? cmd->left : SAME_CHUNK;
-	uint64_t i;
 
-	cmd->buffer = malloc(len);
+	cmd->buffer = malloc(len < block_size ? block_size : len);
 	if (!cmd->buffer)
 		return false;
-	for (i = 0; i < len; i += block_size)
-		memcpy((uint8_t *)cmd->buffer + i, block, block_size);
+	memcpy(cmd->buffer, block, block_size);
 	cmd->chunk = (uint32_t)len;
 	return true;
 }
@@ -198,8 +194,13 @@ static void start_zero(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, zero_step);
 }
 
+/* The one block is wanted as often as it goes into a chunk. */
 static void start_write_same(struct zcmu_cmd *cmd)
 {
+	uint32_t block = cmd->disk->store->block_size, i;
+
+	for (i = block; i < cmd->chunk; i += block)
+		memcpy((uint8_t *)cmd->buffer + i, cmd->buffer, block);
 	zcmu_cmd_run_steps(cmd, write_same_step);
 }
 
@@ -237,12 +238,12 @@ void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
 	cmd->offset = cmd->begin;
 	cmd->may_trim = flags & 0x08;		/* UNMAP */
 	if (is_zero(block, store->block_size) && zeroes_natively(cmd)) {
-		zcmu_range_lock(cmd, false, cmd->begin, cmd->left, start_zero);
+		zcmu_range_lock(cmd, cmd->begin, cmd->left, start_zero);
 		return;
 	}
-	if (!make_pattern(cmd, block, store->block_size)) {
+	if (!make_buffer(cmd, block, store->block_size)) {
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
 		return;
 	}
-	zcmu_range_lock(cmd, false, cmd->begin, cmd->left, start_write_same);
+	zcmu_range_lock(cmd, cmd->begin, cmd->left, start_write_same);
 }

@@ -59,6 +59,11 @@ static bool has_buffer(struct zcmu_cmd *cmd)
 	return cmd->buffer;
 }
 
+static void start_verify(struct zcmu_cmd *cmd)
+{
+	zcmu_cmd_run_steps(cmd, verify_step);
+}
+
 /* VERIFY, SBC-3 5.33 */
 void zcmu_scsi_verify(struct zcmu_cmd *cmd)
 {
@@ -83,7 +88,7 @@ void zcmu_scsi_verify(struct zcmu_cmd *cmd)
 		return;
 	}
 	if (has_buffer(cmd))
-		zcmu_cmd_run_steps(cmd, verify_step);
+		zcmu_range_wait(cmd, cmd->begin, cmd->left, start_verify);
 }
 
 /*
@@ -121,5 +126,5 @@ void zcmu_scsi_write_and_verify(struct zcmu_cmd *cmd)
 		return;
 	atomic_fetch_add_explicit(&cmd->disk->counts.bytes_written, cmd->left,
 				  memory_order_relaxed);
-	zcmu_range_lock(cmd, false, cmd->begin, cmd->left, start_write_and_verify);
+	zcmu_range_lock(cmd, cmd->begin, cmd->left, start_write_and_verify);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The threads that serve a disk: who takes requests, who runs them, when the kernel
- * is told of answers, and how it all ends. Knows nothing of SCSI but whether a CDB
- * will ask the store.
+ * is told of answers, and how it all ends. Knows nothing of SCSI.
  */
 #include <errno.h>
 #include <sched.h>
@@ -213,10 +212,40 @@ static struct zcmu_cmd *find_work(struct zcmu_thread *thread, bool *more)
 	return cmd;
 }
 
+/*
+ * Have a command go on in whichever thread is free. It may be over when this returns; the caller
+ * sees to it that the disk is served until then: it leads, or has a command that isn't answered.
+ * Return: false if there is but one thread for it, that of the caller.
+ */
+bool zcmu_serve_share(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+	struct zcmu_thread *thread = current_thread;
+
+	if (disk->max_busy <= 1)
+		return false;
+	share(disk, cmd);
+	/* The leader goes on to take commands, and wakes for all of them then. */
+	if (thread && thread->disk == disk && is_leader(thread))
+		thread->shared++;
+	else
+		wake_helpers(disk, 1);
+	return true;
+}
+
+/* Begin with one that was just taken. */
+static void begin(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
+{
+	zcmu_scsi_execute(cmd);
+	if (should_kick(thread))
+		kick_for(thread);
+}
+
+/* Go on with one that was shared. */
 static void run(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 {
 	cmd->thread = thread;
-	zcmu_scsi_execute(cmd);
+	cmd->go_on(cmd);
 	if (should_kick(thread))
 		kick_for(thread);
 }
@@ -340,20 +369,17 @@ static bool lead_once(struct zcmu_thread *thread)
 	struct zcmu_disk *disk = thread->disk;
 	/* The leader is a pair of hands itself, unless it could get stuck. */
 	bool helps = !store_blocks(disk);
-	unsigned int shared = 0;
 	struct zcmu_cmd *cmd;
+	unsigned int shared;
 	bool any = false, more;
 
 	while (!atomic_load_explicit(&disk->stopping, memory_order_relaxed) &&
 	       (cmd = zcmu_cmd_take(disk, thread))) {
 		any = true;
-		if (disk->max_busy == 1 || !zcmu_scsi_asks_store(cmd->req.cdb)) {
-			run(thread, cmd);
-		} else {
-			share(disk, cmd);
-			shared++;
-		}
+		begin(thread, cmd);
 	}
+	shared = thread->shared;
+	thread->shared = 0;
 	/*
 	 * Each wakes the next: where all share few CPUs, one does it all before another gets to
 	 * run. Whoever could get stuck must not be waited for.
@@ -399,6 +425,9 @@ static int lead(struct zcmu_thread *thread)
 		if (lead_once(thread))
 			continue;
 		flush(thread);
+		/* What was submitted may have been answered, and others go on for it. */
+		if (thread->shared)
+			continue;
 		if (!atomic_load(&disk->stopping) || !zcmu_disk_is_idle(disk)) {
 			wait_for_events(thread);
 			continue;

@@ -163,6 +163,39 @@ bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store)
 	       trim == ZCMU_CAN_EMULATED;
 }
 
+/* Does the request change what a flush would make stable? */
+static bool leaves_something_to_flush(enum zcmu_io_op op)
+{
+	return op == ZCMU_IO_WRITE || op == ZCMU_IO_TRIM || op == ZCMU_IO_ZERO;
+}
+
+/* Does it look at io->fua of a WRITE? By its flag, unless open() knew better. */
+static bool knows_fua(const struct zcmu_store *store)
+{
+	if (store->can_fua != ZCMU_CAN_DEFAULT)
+		return store->can_fua == ZCMU_CAN_NATIVE;
+	return store->ops->flags & ZCMU_STORE_FUA;
+}
+
+/*
+ * How does a request come to be stable before it is answered? @fua: whoever asks wants that. A
+ * store that has FUA and no flush gets it with everything, wanted or not. This is the one place
+ * that decides, whoever asks: zcmu_store_ask() heeds it, for a layer, a copy, or a disk.
+ */
+enum zcmu_stable_by zcmu_store_stable_by(const struct zcmu_store *store, enum zcmu_io_op op, bool fua)
+{
+	if (!leaves_something_to_flush(op))
+		return ZCMU_STABLE_BY_ITSELF;
+	if (zcmu_store_flush(store) == ZCMU_CAN_EMULATED)
+		return ZCMU_STABLE_BY_FUA;
+	if (!fua)
+		return ZCMU_STABLE_BY_ITSELF;
+	if (op == ZCMU_IO_WRITE && knows_fua(store))
+		return ZCMU_STABLE_BY_FUA;
+	/* Without a cache there is nothing to do. */
+	return zcmu_store_can(store, ZCMU_IO_FLUSH) ? ZCMU_STABLE_BY_FLUSH : ZCMU_STABLE_BY_ITSELF;
+}
+
 int zcmu_parse_size(const char *text, uint64_t *ret)
 {
 	static const char units[] = "KMGTP";

@@ -131,14 +131,23 @@ static void part_done(struct zcmu_io *io, int error)
 		go_on(split);
 }
 
-/* Have a request done by a store that can (zcmu_store_can()). */
+/*
+ * Have a request done by a store that can (zcmu_store_can()). FUA that takes a flush is the
+ * caller's, who has to wait for the one before the other; it isn't passed over in silence.
+ */
 void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 {
+	enum zcmu_stable_by by = zcmu_store_stable_by(store, io->op, io->fua);
 	uint64_t max = zcmu_store_max(store, io->op);
 	struct split *split;
 
 	io->store = store;
 	io->asked = io->length;
+	if (by == ZCMU_STABLE_BY_FLUSH) {
+		zcmu_io_done(io, -EOPNOTSUPP);
+		return;
+	}
+	io->fua = by == ZCMU_STABLE_BY_FUA;
 	if (!max || io->length <= max) {
 		call(store, io);
 		return;

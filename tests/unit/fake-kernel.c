@@ -298,6 +298,16 @@ const struct fake_answer *fake_kernel_answer(struct fake_kernel *kernel, int id)
 	return &kernel->commands[id]->answer;
 }
 
+bool fake_kernel_has_answered(struct fake_kernel *kernel, int id)
+{
+	bool came;
+
+	pthread_mutex_lock(&kernel->lock);
+	came = fake_kernel_answer(kernel, id)->arrived;
+	pthread_mutex_unlock(&kernel->lock);
+	return came;
+}
+
 unsigned int fake_patience = FAKE_PATIENCE_SECONDS;
 
 /* Wait for @answer if there is one, else for @answers in all. */

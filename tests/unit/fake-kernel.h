@@ -55,6 +55,9 @@ unsigned int fake_kernel_collect(struct fake_kernel *kernel);
 /* The answer to a command; stays where it is, and is arrived once it came. */
 const struct fake_answer *fake_kernel_answer(struct fake_kernel *kernel, int id);
 
+/* Has it come? For tests whose disk has threads. */
+bool fake_kernel_has_answered(struct fake_kernel *kernel, int id);
+
 /* Wait for a command's answer, or for so many in all. Return: false if none comes. */
 bool fake_kernel_wait(struct fake_kernel *kernel, int id);
 bool fake_kernel_wait_for_answers(struct fake_kernel *kernel, unsigned int answers);

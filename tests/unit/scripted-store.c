@@ -52,7 +52,7 @@ static const char *breach(const struct scripted_store *s, const struct zcmu_io *
 		return "a payload that has no use";
 	if (io->op != ZCMU_IO_READ && io->op != ZCMU_IO_MAP && s->store.read_only)
 		return "a read-only disk was to be changed";
-	if (io->fua && !(s->ops.flags & ZCMU_STORE_FUA))
+	if (io->fua && s->store.can_fua != ZCMU_CAN_NATIVE && !(s->ops.flags & ZCMU_STORE_FUA))
 		return "FUA for a store that doesn't know it";
 	return NULL;
 }

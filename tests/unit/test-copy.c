@@ -121,6 +121,27 @@ static void to_a_server_and_back_by_several_threads(void **state)
 	expect_same(s, "to");
 }
 
+/* It takes nothing without FUA: what else it is told would be lost by a power failure. */
+static void a_server_without_flush_gets_fua_with_each_request(void **state)
+{
+	static const char *const targets[] = {
+		"'nbd+unix:///?socket=@/socket'", "'limit,rate=1G:nbd+unix:///?socket=@/socket'",
+	};
+	struct nbd_server *s = *state;
+	char arguments[128];
+	size_t i;
+
+	make_source(s);
+	for (i = 0; i < 2; i++) {
+		nbdkit_start(s, "eval get_size=echo\t9M pread=exit\t1 can_write=exit\t0 can_fua=echo\tnative "
+				"pwrite=case\t$5\tin\t*fua*)\tcat\t>/dev/null;;\t*)\techo\tEIO\tno\tFUA\t>&2;\texit\t1;;\tesac");
+		snprintf(arguments, sizeof(arguments), "file:@/from %s", targets[i]);
+		if (copy(s, arguments))
+			fail_msg("expected each request to %s to have FUA, got one without", targets[i]);
+		nbd_server_kill(s);
+	}
+}
+
 static void what_does_not_fit_is_not_begun(void **state)
 {
 	struct nbd_server *s = *state;
@@ -314,6 +335,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		NBD_TEST(data_and_holes_are_copied),
 		NBD_TEST(to_a_server_and_back_by_several_threads),
+		NBD_TEST(a_server_without_flush_gets_fua_with_each_request),
 		NBD_TEST(what_does_not_fit_is_not_begun),
 		NBD_TEST(old_contents_are_overwritten_by_holes_too),
 		NBD_TEST(a_target_with_larger_blocks_gets_whole_ones),

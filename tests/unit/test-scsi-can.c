@@ -5,6 +5,8 @@
  */
 #include "initiator.h"
 
+#include "zcmu.h"
+
 #define FUA	0x08
 
 static uint8_t data[8 * 512];
@@ -112,6 +114,111 @@ static void emulated_flush_is_fua_with_everything(void **state)
 	assert_false(t->script.requests[4].fua);
 }
 
+/* WRITE, WRITE AND VERIFY, COMPARE AND WRITE, ORWRITE: each asks the store for one write. */
+static void send_all_with_fua(struct initiator *t)
+{
+	uint8_t both[1024] = { 0 };
+
+	memset(t->script.contents + 9 * 512, 0, 512);
+	expect_good(write_blocks(t, FUA));
+	expect_good(send_out(t, block_cdb(t, 0x2e, 0, 8, 8), data, sizeof(data)));
+	expect_good(send_out(t, CDB(0x89, FUA, BE64(9), 0, 0, 0, 1), both, sizeof(both)));
+	expect_good(send_out(t, block_cdb(t, 0x8b, FUA, 8, 8), data, sizeof(data)));
+	assert_int_equal(scripted_count(&t->script, ZCMU_IO_WRITE), 4);
+}
+
+static unsigned int count_fua(const struct initiator *t)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < t->script.nr; i++)
+		n += t->script.requests[i].fua;
+	return n;
+}
+
+/* open() has found it out; the flags are of all stores of that kind. */
+static void fua_that_only_open_has_told_of_goes_with_each_write(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.store.can_fua = ZCMU_CAN_NATIVE;
+	expect_mode(t, true, true);
+	send_all_with_fua(t);
+	assert_int_equal(count_fua(t), 4);
+	assert_int_equal(scripted_count(&t->script, ZCMU_IO_FLUSH), 0);
+	expect_good(write_blocks(t, 0));
+	assert_int_equal(count_fua(t), 4);
+}
+
+static void fua_is_a_flush_after_each_write_without(void **state)
+{
+	struct initiator *t = *state;
+
+	send_all_with_fua(t);
+	assert_int_equal(count_fua(t), 0);
+	assert_int_equal(scripted_count(&t->script, ZCMU_IO_FLUSH), 4);
+}
+
+/* FUA is what they promise; there is nothing to do for it. */
+static void a_store_without_a_cache_is_told_nothing_of_fua(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.ops.flush = NULL;
+	expect_mode(t, true, false);
+	send_all_with_fua(t);
+	assert_int_equal(count_fua(t), 0);
+	assert_int_equal(scripted_count(&t->script, ZCMU_IO_FLUSH), 0);
+}
+
+/*
+ * Not by a disk
+ */
+
+static void note_error(struct zcmu_io *io, int error)
+{
+	*(int *)io->data = error;
+}
+
+static int ask(struct initiator *t, enum zcmu_io_op op, bool fua)
+{
+	static uint8_t zeroes[512];
+	struct iovec iov = { zeroes, sizeof(zeroes) };
+	int error = 1;
+	struct zcmu_io io = {
+		.op = op, .fua = fua, .offset = 512, .length = 512, .iov = &iov,
+		.iovcnt = op == ZCMU_IO_WRITE || op == ZCMU_IO_READ, .data = &error,
+		.done = note_error,
+	};
+
+	zcmu_store_ask(&t->script.store, &io);
+	return error;
+}
+
+static void who_asks_a_store_without_a_disk_gets_fua_or_is_told(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.store.can_fua = ZCMU_CAN_NATIVE;
+	assert_int_equal(ask(t, ZCMU_IO_WRITE, true), 0);
+	assert_true(t->script.requests[0].fua);
+	assert_int_equal(ask(t, ZCMU_IO_WRITE, false), 0);
+	assert_false(t->script.requests[1].fua);
+	/* A flush has to follow, and that can't be done here. */
+	t->script.store.can_fua = ZCMU_CAN_EMULATED;
+	assert_int_equal(ask(t, ZCMU_IO_WRITE, true), -EOPNOTSUPP);
+	assert_int_equal(t->script.nr, 2);
+	/* Each is to have it, though nobody said so. */
+	t->script.store.can_fua = ZCMU_CAN_NATIVE;
+	t->script.store.can_flush = ZCMU_CAN_EMULATED;
+	assert_int_equal(ask(t, ZCMU_IO_WRITE, false), 0);
+	assert_int_equal(ask(t, ZCMU_IO_ZERO, false), 0);
+	assert_int_equal(ask(t, ZCMU_IO_TRIM, false), 0);
+	assert_int_equal(count_fua(t), 4);
+	assert_int_equal(ask(t, ZCMU_IO_READ, true), 0);
+	assert_int_equal(count_fua(t), 4);
+}
+
 static void emulated_trim_is_a_zero_that_may_trim(void **state)
 {
 	struct initiator *t = *state;
@@ -142,6 +249,10 @@ int main(void)
 		SCSI_TEST(emulated_fua_is_a_flush_though_the_store_knows_fua),
 		SCSI_TEST(without_flush_there_is_no_cache_though_there_is_a_callback),
 		SCSI_TEST(emulated_flush_is_fua_with_everything),
+		SCSI_TEST(fua_that_only_open_has_told_of_goes_with_each_write),
+		SCSI_TEST(fua_is_a_flush_after_each_write_without),
+		SCSI_TEST(a_store_without_a_cache_is_told_nothing_of_fua),
+		SCSI_TEST(who_asks_a_store_without_a_disk_gets_fua_or_is_told),
 		SCSI_TEST(emulated_trim_is_a_zero_that_may_trim),
 		SCSI_TEST(a_trim_that_leaves_anything_is_told_as_that),
 	};

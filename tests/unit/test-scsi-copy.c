@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "prng.h"
+
 #define CHUNK	(1u << 20)
 
 /* A parameter list in the making */
@@ -74,22 +76,103 @@ static void blocks_are_copied(void **state)
 	assert_int_equal(t->script.nr, 4);
 }
 
-/* As if all were read before anything is written. */
-static void ranges_that_overlap_are_copied_as_they_were(void **state)
+/* After a part of it the second time would read what the first has written. */
+static void a_copy_onto_itself_is_refused(void **state)
 {
 	struct initiator *t = *state;
+	struct list list = { 0 };
+
+	expect_sense(copy(t, 100, 103, 4500), SENSE_INVALID_FIELD_IN_PARAMETERS, 48 + 20);
+	expect_sense(copy(t, 103, 100, 4500), SENSE_INVALID_FIELD_IN_PARAMETERS, 48 + 20);
+	expect_sense(copy(t, 0, 1, 2), SENSE_INVALID_FIELD_IN_PARAMETERS, 48 + 20);
+	/* A segment whose source is overwritten by a later one */
+	add_target(t, &list);
+	add_segment(&list, 0, 1000, 8);
+	add_segment(&list, 500, 2000, 8);
+	add_segment(&list, 100, 507, 8);
+	expect_sense(send_list(t, &list), SENSE_INVALID_FIELD_IN_PARAMETERS, 48 + 2 * 28 + 20);
+	assert_int_equal(t->script.nr, 0);
+}
+
+/* To where it is, or beside it, or onto what was copied there: nothing of that is in doubt. */
+static void a_copy_that_can_be_done_again_is_not_refused(void **state)
+{
+	struct initiator *t = *state;
+	struct list list = { 0 };
 	uint32_t i;
 
-	expect_good(copy(t, 100, 103, 4500));
-	for (i = 0; i < 4500 * 512; i++)
-		assert_int_equal(t->script.contents[103 * 512 + i],
-				 scripted_pattern(100 * 512 + i));
+	expect_good(copy(t, 100, 100, 4));
+	assert_int_equal(t->script.nr, 0);
+	expect_good(copy(t, 100, 104, 4));
+	expect_good(copy(t, 104, 100, 4));
 	for (i = 0; i < SCRIPTED_BYTES; i++)
 		t->script.contents[i] = scripted_pattern(i);
-	expect_good(copy(t, 103, 100, 4500));
-	for (i = 0; i < 4500 * 512; i++)
-		assert_int_equal(t->script.contents[100 * 512 + i],
-				 scripted_pattern(103 * 512 + i));
+	/* As if all were read before anything is written */
+	add_target(t, &list);
+	add_segment(&list, 4096, 100, 3000);
+	add_segment(&list, 100, 103, 2997);
+	expect_good(send_list(t, &list));
+	for (i = 0; i < 2997 * 512; i++)
+		assert_int_equal(t->script.contents[103 * 512 + i],
+				 scripted_pattern(4096 * 512 + i));
+}
+
+static void copy_in_memory(uint8_t *memory, const struct list *list)
+{
+	const uint8_t *p = list->data + 16 + 32 * list->targets;
+	unsigned int i;
+
+	for (i = 0; i < list->segments; i++, p += 28)
+		memmove(memory + zcmu_get64(p + 20) * 512, memory + zcmu_get64(p + 12) * 512,
+			zcmu_get16(p + 10) * 512u);
+}
+
+/* Lists at random; the store is busy at any of the requests, and the initiator sends it again. */
+static void what_was_answered_busy_can_be_sent_again(void **state)
+{
+	struct initiator *t = *state;
+	uint8_t *begun = malloc(SCRIPTED_BYTES), *want = malloc(SCRIPTED_BYTES);
+	struct prng prng = { 14 };
+	unsigned int round, refused = 0, repeated = 0, i, n;
+	const struct fake_answer *a;
+
+	memcpy(begun, t->script.contents, SCRIPTED_BYTES);
+	for (round = 0; round < 600; round++) {
+		struct list list = { 0 };
+		unsigned int blocks = round % 10 ? 24 : 4200;	/* these by several chunks */
+
+		add_target(t, &list);
+		n = 1 + prng_below(&prng, 4);
+		for (i = 0; i < n; i++)
+			add_segment(&list, prng_below(&prng, blocks), prng_below(&prng, blocks),
+				    (uint16_t)prng_below(&prng, blocks * 2 / 3));
+		memcpy(want, begun, blocks * 5 / 3 * 512);
+		copy_in_memory(want, &list);
+		t->script.error = -EAGAIN;
+		t->script.fail_at = (int)(t->script.nr + prng_below(&prng, 2 * n + 2));
+		memcpy(t->script.contents, begun, blocks * 5 / 3 * 512);
+		a = send_list(t, &list);
+		t->script.fail_at = -1;
+		if (a->status == 0x02) {
+			expect_sense(a, SENSE_INVALID_FIELD_IN_PARAMETERS, zcmu_get16(a->sense + 16));
+			refused++;
+			continue;
+		}
+		if (a->status == 0x08) {
+			repeated++;
+			a = send_list(t, &list);
+		}
+		expect_good(a);
+		for (i = 0; i < blocks * 5 / 3 * 512; i++) {
+			if (t->script.contents[i] != want[i])
+				fail_msg("expected %02x in byte %u after copying twice (list %u), got %02x",
+					 want[i], i, round, t->script.contents[i]);
+		}
+	}
+	/* It was about something. */
+	assert_true(refused > 50 && repeated > 50);
+	free(begun);
+	free(want);
 }
 
 static void segments_are_copied_one_after_the_other(void **state)
@@ -281,7 +364,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		SCSI_TEST(blocks_are_copied),
-		SCSI_TEST(ranges_that_overlap_are_copied_as_they_were),
+		SCSI_TEST(a_copy_onto_itself_is_refused),
+		SCSI_TEST(a_copy_that_can_be_done_again_is_not_refused),
+		SCSI_TEST(what_was_answered_busy_can_be_sent_again),
 		SCSI_TEST(segments_are_copied_one_after_the_other),
 		SCSI_TEST(a_copy_waits_for_an_atomic_command),
 		SCSI_TEST(a_failing_store_aborts_the_copy),

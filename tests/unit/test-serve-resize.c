@@ -114,6 +114,35 @@ static void a_disk_that_shrinks_waits_for_what_is_under_way(void **state)
 	expect_contents(s, last, SCRIPTED_BLOCKS - 1);
 }
 
+/* One that waits for another is under way as well. */
+static void a_disk_that_shrinks_waits_for_those_that_wait(void **state)
+{
+	struct server *s = *state;
+	struct resizing r = { .server = s, .size = HALF };
+	uint8_t data[512] = { 0 };
+	int first, second;
+
+	s->script.hold = true;
+	server_start(s, 2);
+	first = put_write(s, SCRIPTED_BLOCKS - 1, 1, data);
+	second = put_write(s, SCRIPTED_BLOCKS - 1, 1, data);
+	/* One behind them shows that both were taken. */
+	expect_answer(s, put_inquiry(s));
+	assert_int_equal(pthread_create(&r.thread, NULL, resize_thread, &r), 0);
+	wait_for_size(s, HALF);
+	scripted_answer(&s->script, 0, 0);
+	expect_answer(s, first);
+	assert_true(scripted_wait(&s->script, 2));
+	assert_int_equal(atomic_load(&calls), 0);
+	/* The store has it, whose offset isn't on the smaller disk any more. */
+	s->script.complaint = NULL;
+	scripted_answer(&s->script, 1, 0);
+	expect_answer(s, second);
+	pthread_join(r.thread, NULL);
+	assert_int_equal(r.result, 0);
+	assert_int_equal(atomic_load(&calls), 1);
+}
+
 static void commands_that_come_later_are_not_waited_for(void **state)
 {
 	struct server *s = *state;
@@ -173,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RESIZE_TEST(a_disk_that_grows_has_space_in_the_store_first),
 		RESIZE_TEST(a_disk_that_shrinks_waits_for_what_is_under_way),
+		RESIZE_TEST(a_disk_that_shrinks_waits_for_those_that_wait),
 		RESIZE_TEST(commands_that_come_later_are_not_waited_for),
 		RESIZE_TEST(a_store_that_refuses_leaves_the_disk_as_it_was),
 		RESIZE_TEST(what_makes_no_sense_is_refused),

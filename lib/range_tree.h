@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A set of ranges that is asked which of them overlap another; see range_tree.c. */
+#ifndef ZCMU_RANGE_TREE_H
+#define ZCMU_RANGE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct zcmu_cmd;
+
+/* Bytes that a command reads or writes. Whoever owns it keeps it while it is in a tree. */
+struct zcmu_range {
+	uint64_t begin, end;		/* end isn't in it */
+	bool writes;
+	struct zcmu_cmd *cmd;		/* whose it is */
+	/* the tree's */
+	uint64_t last;			/* the greatest end from here on downwards */
+	uint32_t priority;		/* that of what is below is less, or the same */
+	struct zcmu_range *before, *after;
+};
+
+struct zcmu_range_tree {
+	struct zcmu_range *root;
+	uint32_t priority;		/* what the last one has got */
+};
+
+void zcmu_range_tree_add(struct zcmu_range_tree *tree, struct zcmu_range *range);
+void zcmu_range_tree_remove(struct zcmu_range_tree *tree, struct zcmu_range *range);
+void zcmu_range_tree_overlaps(const struct zcmu_range_tree *tree, uint64_t begin, uint64_t end,
+			      void (*found)(struct zcmu_range *range, void *argument),
+			      void *argument);
+
+#endif /* ZCMU_RANGE_TREE_H */
