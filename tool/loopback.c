@@ -161,7 +161,8 @@ int loopback_scan(struct loopback *loopback)
 		zcmu_error("can't find the SCSI address of %s: %s", loopback->wwn, strerror(-err));
 		return err;
 	}
-	snprintf(where, sizeof(where), "%u %u 0", channel, id);
+	/* The fabric says of its hosts that they have no LUNs, so it can't be asked for LUN 0. */
+	snprintf(where, sizeof(where), "%u %u -", channel, id);
 	err = attribute_write(where, "/sys/class/scsi_host/host%u/scan", host);
 	return err ? err : wait_for_device(loopback);
 }
