@@ -189,6 +189,7 @@ void zcmu_serve_take_again(struct zcmu_thread *leader);
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
 			   uint64_t bytes, unsigned int epoch);
 bool zcmu_serve_share(struct zcmu_cmd *cmd);
+void zcmu_serve_note_request(void);
 
 /* resize.c */
 unsigned int zcmu_epoch_enter(struct zcmu_disk *disk);

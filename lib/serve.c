@@ -33,6 +33,13 @@ enum event {
 
 static __thread struct zcmu_thread *current_thread;
 
+/* A request went to the store without a command of this thread's: a further part of one. */
+void zcmu_serve_note_request(void)
+{
+	if (current_thread && current_thread->has_queue)
+		current_thread->unsubmitted = true;
+}
+
 static void signal_fd(int fd)
 {
 	uint64_t one = 1;
@@ -331,8 +338,6 @@ static bool wait_for_events(struct zcmu_thread *thread)
 			break;
 		case EVENT_QUEUE:
 			disk->store->ops->queue_reap(disk->store, thread->queue);
-			/* An answer may have led to the next part of a request (store_ask.c). */
-			thread->unsubmitted = true;
 			break;
 		case EVENT_STOP:
 			stop_taking(thread);

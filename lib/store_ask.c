@@ -108,6 +108,7 @@ static bool ask_next(struct split *split)
 	part->next = NULL;
 	part->done = part_done;
 	split->asked += part->length;
+	zcmu_serve_note_request();
 	call(store, part);
 	return true;
 }
