@@ -3,9 +3,11 @@
  * cow: what is written goes to a file, the overlay; what is below stays as it is. A block
  * that is in the overlay is read there.
  *
- * The overlay is the disk's bytes, sparse; a bit for each block that is in it; and a page
- * that says whose it is. Bits are in memory, and go to the file with a flush, after the
- * blocks they speak of: a crash loses what was not flushed, and nothing else.
+ * The overlay is the disk's bytes, sparse; a bit for each block that is in it; a page that
+ * says whose it is; and the bits once more. Those in front go to the file with a flush, after
+ * the blocks they speak of: a machine that crashes loses what was not flushed, and nothing else.
+ * Those behind (the live ones) go to the page cache with each write, before it is answered: a
+ * process that dies loses nothing. They count until the machine is booted again.
  */
 #include "layer.h"
 #include "../file/file.h"
@@ -23,9 +25,11 @@
 
 #define MAGIC		0x776f632d756d637aull	/* "zcmu-cow" */
 #define PAGE		4096u
+#define BOOT_ID		"/proc/sys/kernel/random/boot_id"
 
 struct trailer {
 	uint64_t magic, size, block_size;
+	char boot[40];			/* in which the live bits are right; or empty */
 };
 
 struct cow {
@@ -37,6 +41,7 @@ struct cow {
 	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
 	atomic_bool *dirty;		/* for each page of the map: the file hasn't got it */
 	pthread_mutex_t flush_lock;	/* one flushes at a time, so it has all the errors */
+	pthread_mutex_t live_lock;	/* bits are set and written: none goes back to what it was */
 	struct loss loss;
 };
 
@@ -76,17 +81,66 @@ static bool is_in(const struct cow *cow, uint64_t block)
 	return atomic_load_explicit(&cow->map[block / 8], memory_order_acquire) & 1u << block % 8;
 }
 
-/* The blocks are written: whoever sees the bit finds them. */
-static void put_in(struct cow *cow, uint64_t first, uint64_t end)
+/* Where the live bits begin. */
+static uint64_t live_start(const struct cow *cow)
 {
-	uint64_t block;
+	return cow->layer.below->size + cow->map_bytes + PAGE;
+}
 
-	for (block = first; block < end; block++) {
-		if (is_in(cow, block))
-			continue;
-		atomic_fetch_or(&cow->map[block / 8], (unsigned char)(1u << block % 8));
-		atomic_store(&cow->dirty[block / 8 / PAGE], true);
+static int write_all(int fd, const void *data, size_t len, uint64_t offset)
+{
+	ssize_t put;
+
+	do {
+		put = pwrite(fd, data, len, (off_t)offset);
+	} while (put < 0 && errno == EINTR);
+	return put < 0 ? -errno : (size_t)put < len ? -EIO : 0;
+}
+
+static bool are_in(const struct cow *cow, uint64_t first, uint64_t end)
+{
+	while (first < end && is_in(cow, first))
+		first++;
+	return first == end;
+}
+
+/* Set the bits of blocks, at most a page of them, live ones first. live_lock is held. */
+static int set_bits(struct cow *cow, uint64_t first, uint64_t end)
+{
+	uint64_t start = first / 8, n = (end - 1) / 8 - start + 1, block, i;
+	unsigned char bytes[PAGE + 1];
+	int err;
+
+	for (i = 0; i < n; i++)
+		bytes[i] = atomic_load(&cow->map[start + i]);
+	for (block = first; block < end; block++)
+		bytes[block / 8 - start] |= (unsigned char)(1u << block % 8);
+	err = write_all(cow->fd, bytes, n, live_start(cow) + start);
+	for (i = 0; !err && i < n; i++) {
+		atomic_store(&cow->map[start + i], bytes[i]);
+		atomic_store(&cow->dirty[(start + i) / PAGE], true);
 	}
+	return err;
+}
+
+/*
+ * The blocks are written: whoever sees the bit finds them, and so does the next process, which
+ * has it from the file. If that can't be, the blocks are what they were.
+ */
+static int put_in(struct cow *cow, uint64_t first, uint64_t end)
+{
+	uint64_t next;
+	int err = 0;
+
+	if (are_in(cow, first, end))
+		return 0;
+	pthread_mutex_lock(&cow->live_lock);
+	for (; first < end && !err; first = next) {
+		next = end - first > PAGE * 8 ? first + PAGE * 8 : end;
+		err = set_bits(cow, first, next);
+	}
+	pthread_mutex_unlock(&cow->live_lock);
+	return err;
 }
 
 /* Pages of the map as they were before the blocks were made stable. */
@@ -281,8 +335,8 @@ static void cow_write(struct cow *cow, struct layer_io *lio)
 	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset);
 
 	if (!err)
-		put_in(cow, lio->upper->offset / block,
-		       (lio->upper->offset + lio->upper->length) / block);
+		err = put_in(cow, lio->upper->offset / block,
+			     (lio->upper->offset + lio->upper->length) / block);
 	layer_done(&lio->io, err);
 }
 
@@ -329,13 +383,40 @@ static int make_overlay(struct cow *cow, uint64_t end)
 	return err;
 }
 
+/* Which start of the machine is this? Empty if that can't be told. */
+static void read_boot(char *boot, size_t size)
+{
+	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, boot, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	memset(boot + (got > 0 ? got : 0), 0, size - (size_t)(got > 0 ? got : 0));
+	boot[strcspn(boot, "\n")] = '\0';
+}
+
+static int read_map(struct cow *cow, uint64_t start)
+{
+	uint64_t at;
+	ssize_t got;
+
+	for (at = 0; at < cow->map_bytes; at += (uint64_t)got) {
+		got = pread(cow->fd, (void *)(cow->map + at), cow->map_bytes - at,
+			    (off_t)(start + at));
+		if (got <= 0)
+			return fail(cow, "can't read it", got ? -errno : -EIO);
+	}
+	return 0;
+}
+
 /* Is it the overlay of a disk like this? Then read its map. */
-static int take_overlay(struct cow *cow, uint64_t end)
+static int take_overlay(struct cow *cow, uint64_t end, bool *is_live)
 {
 	const struct zcmu_store *below = cow->layer.below;
 	struct trailer trailer = { 0 };
-	uint64_t at;
-	ssize_t got;
+	char boot[sizeof(trailer.boot)];
+	uint64_t page;
+	int err;
 
 	if (pread(cow->fd, &trailer, sizeof(trailer), (off_t)end) != sizeof(trailer) ||
 	    trailer.magic != MAGIC || trailer.size != below->size ||
@@ -345,13 +426,50 @@ static int take_overlay(struct cow *cow, uint64_t end)
 			   below->size);
 		return -EINVAL;
 	}
-	for (at = 0; at < cow->map_bytes; at += (uint64_t)got) {
-		got = pread(cow->fd, (void *)(cow->map + at), cow->map_bytes - at,
-			    (off_t)(below->size + at));
-		if (got <= 0)
-			return fail(cow, "can't read it", got ? -errno : -EIO);
+	read_boot(boot, sizeof(boot));
+	*is_live = boot[0] && !strncmp(trailer.boot, boot, sizeof(boot));
+	err = read_map(cow, *is_live ? live_start(cow) : below->size);
+	/* What only the live bits know is not stable yet. */
+	for (page = 0; !err && *is_live && page < cow->map_bytes / PAGE; page++)
+		atomic_store(&cow->dirty[page], true);
+	return err;
+}
+
+static bool is_empty(const struct cow *cow, uint64_t page)
+{
+	size_t i;
+
+	for (i = 0; i < PAGE; i++) {
+		if (atomic_load_explicit(&cow->map[page * PAGE + i], memory_order_relaxed))
+			return false;
 	}
-	return 0;
+	return true;
+}
+
+/*
+ * From now on the live bits are kept. Those of an earlier start of the machine go; then come all
+ * that are known, and then the word that they are right.
+ */
+static int begin_live(struct cow *cow, uint64_t end)
+{
+	const struct zcmu_store *below = cow->layer.below;
+	struct trailer trailer = {
+		.magic = MAGIC, .size = below->size, .block_size = below->block_size,
+	};
+	uint64_t page, at = live_start(cow);
+	int err = 0;
+
+	if (ftruncate(cow->fd, (off_t)at) || ftruncate(cow->fd, (off_t)(at + cow->map_bytes)))
+		return fail(cow, "can't make room for its bits", -errno);
+	for (page = 0; page < cow->map_bytes / PAGE && !err; page++) {
+		if (!is_empty(cow, page))
+			err = write_all(cow->fd, (const void *)(cow->map + page * PAGE), PAGE,
+					at + page * PAGE);
+	}
+	read_boot(trailer.boot, sizeof(trailer.boot));
+	if (!err)
+		err = write_all(cow->fd, &trailer, sizeof(trailer), end);
+	return err ? fail(cow, "can't write its bits", err) : 0;
 }
 
 static int cow_start(struct layer *layer)
@@ -360,7 +478,9 @@ static int cow_start(struct layer *layer)
 	struct zcmu_store *store = layer->store, *below = layer->below;
 	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
 	uint64_t blocks = below->size / below->block_size, end;
+	bool is_live = false;
 	struct stat st;
+	int err;
 
 	cow->fd = -1;
 	if (!cow->path[0]) {
@@ -368,6 +488,7 @@ static int cow_start(struct layer *layer)
 		return -EINVAL;
 	}
 	pthread_mutex_init(&cow->flush_lock, NULL);
+	pthread_mutex_init(&cow->live_lock, NULL);
 	cow->map_bytes = (blocks / 8 + PAGE) / PAGE * PAGE;
 	cow->map = calloc(1, cow->map_bytes);
 	cow->dirty = calloc(cow->map_bytes / PAGE, sizeof(*cow->dirty));
@@ -395,7 +516,9 @@ static int cow_start(struct layer *layer)
 	ops->resize = NULL;
 	ops->map = NULL;
 	end = below->size + cow->map_bytes;
-	return st.st_size ? take_overlay(cow, end) : make_overlay(cow, end);
+	err = st.st_size ? take_overlay(cow, end, &is_live) : make_overlay(cow, end);
+	/* A read-only disk has nothing to keep. */
+	return err || is_live || store->read_only ? err : begin_live(cow, end);
 }
 
 static void cow_stop(struct layer *layer)

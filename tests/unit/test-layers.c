@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -272,6 +273,70 @@ static void cow_leaves_what_is_below_as_it_is(void **state)
 	assert_true(d->store->read_only);
 }
 
+/* Another process opens the disk, writes to it, and dies. */
+static void write_and_die(struct driver *d)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		bool ok = !driver_open(d, spec, 0, false) &&
+			  driver_write(d, 512, data, 512, false) == ZCMU_OK &&
+			  driver_write(d, 65536 - 512, data, 1024, false) == ZCMU_OK;
+
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void cow_loses_nothing_with_its_process(void **state)
+{
+	struct driver *d = *state;
+
+	make_disk(d, 7);
+	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	memset(data, 0xe1, sizeof(data));
+	write_and_die(d);
+	memset(data, 0xe2, sizeof(data));
+	write_and_die(d);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	expect_bytes_of(d, 0, 512, 7);
+	expect_bytes_of(d, 512, 512, 0xe2);
+	expect_bytes_of(d, 65536 - 512, 1024, 0xe2);
+	expect_bytes_of(d, 65536 + 512, 512, 7);
+	assert_int_equal(driver_flush(d), ZCMU_OK);
+}
+
+/* The bits that were not flushed may speak of blocks that are gone then. */
+static void cow_takes_what_was_flushed_when_the_machine_was_booted_again(void **state)
+{
+	struct driver *d = *state;
+	FILE *overlay;
+
+	make_disk(d, 7);
+	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	memset(data, 0xe1, sizeof(data));
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	assert_int_equal(driver_write(d, 4096, data, 512, true), ZCMU_OK);
+	driver_close(d);
+	write_and_die(d);
+	overlay = fopen(path_of(d, "overlay"), "r+e");
+	/* Behind the blocks, a page of bits, and three numbers. */
+	assert_int_equal(fseek(overlay, (1 << 20) + 4096 + 24, SEEK_SET), 0);
+	assert_int_equal(fputs("another", overlay) < 0, 0);
+	assert_int_equal(fclose(overlay), 0);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	expect_bytes_of(d, 512, 512, 7);
+	expect_bytes_of(d, 4096, 512, 0xe1);
+	/* Nor do they come back with the next process. */
+	driver_close(d);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	expect_bytes_of(d, 512, 512, 7);
+	expect_bytes_of(d, 4096, 512, 0xe1);
+}
+
 static void cow_refuses_an_overlay_of_something_else(void **state)
 {
 	struct driver *d = *state;
@@ -429,6 +494,8 @@ int main(void)
 		STORE_TEST(fault_delays_and_then_fails),
 		STORE_TEST(limit_lets_through_so_much_in_a_second),
 		STORE_TEST(cow_leaves_what_is_below_as_it_is),
+		STORE_TEST(cow_loses_nothing_with_its_process),
+		STORE_TEST(cow_takes_what_was_flushed_when_the_machine_was_booted_again),
 		STORE_TEST(cow_refuses_an_overlay_of_something_else),
 		STORE_TEST(layers_have_the_identity_of_what_is_below),
 		STORE_TEST(cow_never_forgets_blocks_that_could_not_be_flushed),
