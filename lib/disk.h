@@ -181,7 +181,7 @@ void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options 
 int zcmu_end_flush(struct zcmu_thread *leader);
 bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error);
 void zcmu_end_begin(struct zcmu_disk *disk);
-void zcmu_end_finish(struct zcmu_disk *disk);
+void zcmu_end_finish(struct zcmu_disk *disk, int error);
 
 /* serve.c */
 void zcmu_serve_wait(struct zcmu_thread *thread);

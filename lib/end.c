@@ -69,13 +69,25 @@ int zcmu_end_flush(struct zcmu_thread *leader)
 	return error;
 }
 
+/* Who wants a stop, and not a hand-over, has said must_stop before. */
+static void drain_stop(struct zcmu_disk *disk)
+{
+	uint64_t count;
+	ssize_t ignored = read(disk->stop_fd, &count, sizeof(count));
+
+	(void)ignored;
+}
+
 /* Does serving end, or go on, because nobody may have the disk with that? */
 bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error)
 {
 	bool is_over = true;
 
+	/* Whoever has answered the last command in a thread of its own has had it before. */
 	pthread_mutex_lock(&disk->end_lock);
 	if (disk->hands_over && flush_error && !disk->gone) {
+		/* Before the next one can ask: who hands over writes it under the lock. */
+		drain_stop(disk);
 		disk->hands_over = false;
 		pthread_cond_broadcast(&disk->handed);
 		is_over = atomic_load(&disk->must_stop);
@@ -91,13 +103,14 @@ void zcmu_end_begin(struct zcmu_disk *disk)
 	pthread_mutex_unlock(&disk->end_lock);
 }
 
-void zcmu_end_finish(struct zcmu_disk *disk)
+/* @error: what serving has ended with; who wants to hand over must know it. */
+void zcmu_end_finish(struct zcmu_disk *disk, int error)
 {
 	pthread_mutex_lock(&disk->end_lock);
 	disk->is_served = false;
 	if (disk->hands_over) {
 		disk->hands_over = false;
-		disk->flush_error = 0;
+		disk->flush_error = error;
 		pthread_cond_broadcast(&disk->handed);
 	}
 	pthread_mutex_unlock(&disk->end_lock);

@@ -86,6 +86,13 @@ static bool should_kick(const struct zcmu_thread *thread)
 	return thread->unkicked >= KICK_AFTER_ANSWERS || thread->unkicked_bytes >= KICK_AFTER_BYTES;
 }
 
+/* One command less. The leader waits for the last one, and takes the disk away then. */
+static void leave(struct zcmu_disk *disk, unsigned int epoch)
+{
+	if (zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping))
+		signal_fd(disk->threads[0].wake_fd);
+}
+
 /*
  * Put an answer on the ring. @bytes: of its payload. In a thread of the disk's the
  * kick waits for the end of what that thread has at hand; elsewhere it comes now.
@@ -99,11 +106,14 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
 	if (thread && thread->disk == disk) {
 		thread->unkicked++;
 		thread->unkicked_bytes += bytes;
-	} else {
-		kick(disk);
+		leave(disk, epoch);
+		return;
 	}
-	if (zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping))
-		signal_fd(disk->threads[0].wake_fd);
+	kick(disk);
+	/* Nobody joins a thread of the store's: the disk stays until it has the lock no more. */
+	pthread_mutex_lock(&disk->end_lock);
+	leave(disk, epoch);
+	pthread_mutex_unlock(&disk->end_lock);
 }
 
 /*
@@ -289,12 +299,20 @@ static int watch(struct zcmu_thread *thread, int fd, uint32_t events, enum event
 	return epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
 }
 
+/* It is among the leader's events already, so this takes no memory, and can't fail. */
+static void watch_stop(struct zcmu_thread *leader, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.u32 = EVENT_STOP };
+
+	epoll_ctl(leader->epoll_fd, EPOLL_CTL_MOD, leader->disk->stop_fd, &e);
+}
+
 /* The leader takes no more requests. */
 static void stop_taking(struct zcmu_thread *leader)
 {
 	atomic_store(&leader->disk->stopping, true);
 	/* It stays readable: once is enough. */
-	epoll_ctl(leader->epoll_fd, EPOLL_CTL_DEL, leader->disk->stop_fd, NULL);
+	watch_stop(leader, 0);
 }
 
 /*
@@ -405,17 +423,13 @@ void zcmu_serve_wait(struct zcmu_thread *thread)
 	wait_for_events(thread);
 }
 
-/*
- * It shall not end after all. A zcmu_disk_stop() whose event is lost here has said must_stop
- * before.
- */
+/* It shall not end after all, unless a zcmu_disk_stop() has come whose event is gone. */
 void zcmu_serve_take_again(struct zcmu_thread *leader)
 {
 	struct zcmu_disk *disk = leader->disk;
 
-	drain_fd(disk->stop_fd);
-	if (watch(leader, disk->stop_fd, EPOLLIN, EVENT_STOP) ||
-	    atomic_load(&disk->must_stop))
+	watch_stop(leader, EPOLLIN);
+	if (atomic_load(&disk->must_stop))
 		signal_fd(disk->stop_fd);
 	atomic_store(&disk->stopping, false);
 }
@@ -609,9 +623,9 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	if (!err) {
 		zcmu_end_begin(disk);
 		err = run_threads(disk, options);
-		zcmu_end_finish(disk);
 		if (!err && disk->gone)
 			err = -ENODEV;
+		zcmu_end_finish(disk, err);
 	} else {
 		zcmu_error("%s: can't set up %u threads: %s", disk->name, disk->nr_threads,
 			   strerror(-err));
