@@ -242,7 +242,8 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 	if (ftruncate(file->fd, (off_t)size))
 		goto fail;
 	err = make_stable(file);
-	if (!err)
+	/* It is cut off already, and the disk must not be larger. The loss was told. */
+	if (!err || shrinks)
 		return 0;
 	errno = -err;
 fail:
