@@ -70,17 +70,25 @@ static int take_line(struct reservations *r, char *line)
 
 static int read_file(struct reservations *r, FILE *file)
 {
+	bool is_whole = false;
 	char *line = NULL;
 	size_t size = 0;
+	ssize_t n;
 	int err = 0;
 
-	while (!err && getline(&line, &size, file) >= 0)
-		err = take_line(r, line);
+	while (!err && (n = getline(&line, &size, file)) > 0) {
+		/* The core ends the file with a NUL, and there is no other. */
+		is_whole = !line[n - 1];
+		if (memchr(line, '\0', (size_t)n - 1))
+			err = say_wrong(r, "it isn't the target core's");
+		else
+			err = take_line(r, line);
+	}
 	free(line);
 	if (!err && ferror(file))
 		err = say_wrong(r, "it can't be read");
 	/* The kernel writes it anew each time, and is not sure to have come to the end. */
-	if (!err && (r->is_open || !r->line))
+	if (!err && (r->is_open || !is_whole))
 		err = say_wrong(r, "it is cut short");
 	return err;
 }
