@@ -40,9 +40,12 @@ static int run(struct copy *copy)
 		return -ENOMEM;
 	for (made = 0; made < copy->threads && !err; made++)
 		err = copy_worker_init(&copy->workers[made], copy);
-	for (; started < copy->threads && !err; started++)
+	while (started < copy->threads && !err) {
 		err = -pthread_create(&copy->workers[started].handle, NULL, copy_work,
 				      &copy->workers[started]);
+		if (!err)
+			started++;
+	}
 	if (err) {
 		zcmu_error("can't set up %u threads: %s", copy->threads, strerror(-err));
 		atomic_store(&copy->error, err);
@@ -134,7 +137,7 @@ static int copy_all(struct copy *copy)
 		err = run(copy);
 	/* There is nothing to go on with any more. */
 	if (!err && copy->resume)
-		unlink(copy->resume);
+		err = copy_remove_note(copy);
 	free(copy->is_done);
 	zcmu_store_close(copy->target);
 	zcmu_store_close(copy->source);

@@ -71,6 +71,7 @@ bool copy_is_done(const struct copy *copy);
 
 /* copy_note.c */
 int copy_read_note(struct copy *copy);
+int copy_remove_note(const struct copy *copy);
 int copy_check_note_before_creating(const struct copy *copy);
 void copy_write_note(const struct copy *copy, uint64_t chunks);
 

@@ -234,3 +234,16 @@ int copy_check_note_before_creating(const struct copy *copy)
 		   copy->resume, copy->to);
 	return -ESTALE;
 }
+
+/* It says that all is copied: the next copy would do nothing, if it came back. */
+int copy_remove_note(const struct copy *copy)
+{
+	int err;
+
+	if ((!unlink(copy->resume) || errno == ENOENT) && !sync_folder(copy->resume))
+		return 0;
+	err = -errno;
+	zcmu_error("all is copied, but the note %s can't be removed: %s; remove it, or the next copy goes on from it and does nothing",
+		   copy->resume, strerror(-err));
+	return err;
+}
