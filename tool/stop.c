@@ -228,6 +228,7 @@ static int find_process(const char *name, pid_t *pid)
 /* How it has ended, it tells somebody else. */
 static int stop_by_signal(const char *name)
 {
+	struct backstore backstore;
 	pid_t pid;
 	int fd = find_process(name, &pid), err = fd < 0 ? fd : 0;
 
@@ -238,9 +239,9 @@ static int stop_by_signal(const char *name)
 	if (err == -EXDEV)
 		zcmu_error("%s: its process has no pid here (it is in another PID namespace, a container's perhaps): stop the disk there",
 			   name);
-	/* It has ended by itself meanwhile. */
+	/* It has ended by itself meanwhile, and may have left its disk behind. */
 	else if (err == -ESRCH && !runfile_is_held(name))
-		err = 0;
+		return backstore_find(name, &backstore) ? EXIT_OK : stop_dead(name);
 	else if (err)
 		zcmu_error("%s: can't signal its process, %d: %s", name, (int)pid, strerror(-err));
 	if (err)
