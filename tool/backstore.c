@@ -345,8 +345,6 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 	snprintf(seconds, sizeof(seconds), "%u", time_out);
 	if (!err)
 		err = attribute_write(seconds, "%s/attrib/cmd_time_out", path);
-	if (!err)
-		err = attribute_write("1", "%s/enable", path);
 	return err;
 }
 
@@ -365,7 +363,10 @@ static void make_folder_for_reservations(void)
 		(void)!mkdir(path, 0755);
 }
 
-/* Make and enable a backstore; nothing is left if that fails. */
+/*
+ * Make a backstore; nothing is left if that fails. It can't be used until it is enabled, and if
+ * that is not come to, it is seen to be half made.
+ */
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret)
 {
@@ -389,9 +390,21 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 		backstore_remove(ret);
 		return err;
 	}
-	ret->uio = find_uio(ret);
 	make_folder_for_reservations();
 	return 0;
+}
+
+/* The end of its making: everything that the next process has to know of it is there. */
+int backstore_enable(struct backstore *backstore)
+{
+	char path[PATH_MAX];
+	int err;
+
+	backstore_path(backstore, path, sizeof(path));
+	err = attribute_write("1", "%s/enable", path);
+	if (!err)
+		backstore->uio = find_uio(backstore);
+	return err;
 }
 
 /* Remove it and its HBA, which may be shared if somebody else made it. */

@@ -86,13 +86,12 @@ static int look_up_identity(struct serve *serve, char *text, size_t size)
 static int check_named_store(struct serve *serve, const struct backstore *backstore)
 {
 	char identity[ZCMU_STORE_IDENTITY_MAX] = "";
-	bool is_noted;
 	int err = look_up_identity(serve, identity, sizeof(identity));
 
 	/* When it is open, it can tell. */
 	if (err == -EOPNOTSUPP)
 		return 0;
-	return err ? err : takeover_check_identity(backstore, identity, &is_noted);
+	return err ? err : takeover_check_identity(backstore, identity);
 }
 
 /* Before the one that serves it lets go of it: does the store's name still lead to the store? */
@@ -136,7 +135,10 @@ int serve_own_name(struct serve *serve)
 {
 	int err = control_own(&serve->control);
 
-	return err ? err : runfile_write_pid(&serve->runfile);
+	/* The number is for people, and it was told that it can't be written. */
+	if (!err)
+		(void)runfile_write_pid(&serve->runfile);
+	return err;
 }
 
 static void is_ready(void *argument)
@@ -306,11 +308,8 @@ static int open_here(struct serve *serve, const struct zcmu_store_options *optio
 /* What was opened counts: its name may have led elsewhere when it was looked up. */
 static int check_opened_store(struct serve *serve)
 {
-	bool is_noted;
-	int err = takeover_check_identity(&serve->backstore, serve->identity, &is_noted);
+	int err = takeover_check_identity(&serve->backstore, serve->identity);
 
-	if (!err && !is_noted)
-		err = takeover_note_identity(&serve->backstore, serve->identity);
 	if (!err && serve->store)
 		err = takeover_check_opened(serve->name, serve->store);
 	return err;
@@ -358,7 +357,11 @@ int serve_take_disk(struct serve *serve)
 {
 	int err = open_ring(serve);
 
-	if (!err)
+	/* Only now is the store known to be the disk's, if nothing was noted before. */
+	if (!err && serve->takes_over)
+		err = takeover_note_identity(&serve->backstore, serve->identity);
+	/* A successor may be dismissed yet: until then what it has is for the one before. */
+	if (!err && !serve_is_successor(serve))
 		err = takeover_set_recover(&serve->backstore, serve->recover);
 	return err;
 }
@@ -383,6 +386,9 @@ static int create_disk(struct serve *serve)
 	/* The bytes of a volatile store are new, and were never reserved. */
 	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
 		err = reservations_restore(&serve->backstore);
+	/* From here on another process may take it over. */
+	if (!err)
+		err = backstore_enable(&serve->backstore);
 	if (!err)
 		err = serve_take_disk(serve);
 	if (!err)
@@ -425,6 +431,8 @@ static int take_over(struct serve *serve)
 		err = loopback_scan(&serve->loopback);
 	if (!err && serve_is_successor(serve))
 		err = serve_own_name(serve);
+	if (!err && serve_is_successor(serve))
+		err = takeover_set_recover(&serve->backstore, serve->recover);
 	if (err)
 		leave_disk(serve);
 	else if (!is_kept)

@@ -44,11 +44,10 @@ int takeover_note(const struct backstore *backstore, const struct zcmu_store *st
 }
 
 /*
- * Is it the store that the disk had, and not another one that has its name by now? @is_noted:
- * is there anything to compare with? An older zcmu has noted nothing.
+ * Is it the store that the disk had, and not another one that has its name by now? An older
+ * zcmu has noted nothing to compare with.
  */
-int takeover_check_identity(const struct backstore *backstore, const char *identity,
-			    bool *is_noted)
+int takeover_check_identity(const struct backstore *backstore, const char *identity)
 {
 	char path[PATH_MAX], noted[ZCMU_STORE_IDENTITY_MAX] = "";
 
@@ -58,7 +57,6 @@ int takeover_check_identity(const struct backstore *backstore, const char *ident
 		zcmu_error("%s: can't read which store it has, from %s/alias", backstore->name, path);
 		return -EIO;
 	}
-	*is_noted = noted[0];
 	if (!noted[0] || !strcmp(noted, identity))
 		return 0;
 	zcmu_error("%s: what its store's name leads to is not what it was (%s, it was %s): put that back, or end the disk with \"zcmu stop %s\"",

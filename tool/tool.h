@@ -92,6 +92,7 @@ const char *backstore_state(const struct backstore *backstore);
 bool backstore_is_ours(const struct backstore *backstore);
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret);
+int backstore_enable(struct backstore *backstore);
 int backstore_remove(const struct backstore *backstore);
 int backstore_open_uio(const struct backstore *backstore);	/* a descriptor */
 int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **ret);
@@ -250,8 +251,7 @@ int takeover_check(const struct backstore *backstore, const struct zcmu_store *s
 int takeover_note(const struct backstore *backstore, const struct zcmu_store *store,
 		  const char *identity);
 int takeover_note_identity(const struct backstore *backstore, const char *identity);
-int takeover_check_identity(const struct backstore *backstore, const char *identity,
-			    bool *is_noted);
+int takeover_check_identity(const struct backstore *backstore, const char *identity);
 int takeover_set_recover(const struct backstore *backstore, const char *mode);
 
 /* handover.c: the process that is to go on with a disk, seen by the one that has it */
