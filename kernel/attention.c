@@ -22,6 +22,12 @@ struct told {
 	u64 round;		/* of forget_dead(), the latest that has seen its session */
 };
 
+/* Is it an initiator's, and not the core's own for its EXTENDED COPY, which caches no size? */
+static bool is_initiators(const struct se_session *session)
+{
+	return session && session->se_node_acl && !list_empty(&session->sess_list);
+}
+
 static bool is_of(const struct told *told, const struct se_session *session)
 {
 	return told->acl_index == session->se_node_acl->acl_index &&
@@ -174,7 +180,7 @@ bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd)
 	const struct se_session *session = se_cmd->se_sess;
 
 	if (likely(!READ_ONCE(device->has_attention)) || ignores_attention(se_cmd) ||
-	    !session || !session->se_node_acl || was_told(device, session))
+	    !is_initiators(session) || was_told(device, session))
 		return false;
 	forget_dead(device);
 	return note_told(device, session);

@@ -332,7 +332,9 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 	}
 	mutex_lock(&device->config_lock);
 	WRITE_ONCE(device->recover, mode);
+	spin_lock(&device->lock);
 	zcmu_recover_tell(device);
+	spin_unlock(&device->lock);
 	mutex_unlock(&device->config_lock);
 	/* If the ring is broken, what waits for its mending may have to fail now. */
 	zcmu_retry_waiting(device);

@@ -124,7 +124,9 @@ static int set_up_areas(struct zcmu_device *device)
 	device->map_pages = ring_pages + copy_pages + window_pages;
 	zcmu_ring_init(&device->ring, device->map,
 		       (ring_pages << PAGE_SHIFT) - sizeof(struct zcmu_mailbox));
+	spin_lock(&device->lock);
 	zcmu_recover_tell(device);
+	spin_unlock(&device->lock);
 	return 0;
 
 release:

@@ -157,14 +157,15 @@ void zcmu_recover_open(struct zcmu_device *device)
 
 /*
  * The handler is told by a flag that the ring is as zcmu_recover_open() left it.
- * config_lock is held: the ring may come and go, where "enable" fails.
+ * device->lock is held; who isn't sure that there is a ring, which comes and goes where "enable"
+ * fails, holds config_lock as well.
  */
 void zcmu_recover_tell(struct zcmu_device *device)
 {
 	struct zcmu_mailbox *mailbox = device->map;
 	u16 flags = ZCMU_CAPS;
 
-	lockdep_assert_held(&device->config_lock);
+	lockdep_assert_held(&device->lock);
 	if (!mailbox)
 		return;
 	if (READ_ONCE(device->recover) == ZCMU_RECOVER_REISSUE)

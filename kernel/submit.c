@@ -273,7 +273,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	cmd->state = ZCMU_CMD_RING;
 	list_add_tail(&cmd->node, &device->inflight);
 	/* Its time began when it was put there first. */
-	if (cmd->is_second_try)
+	if (cmd->is_second_try && device->cmd_time_out)
 		zcmu_expire_rearm(device, cmd);
 	else
 		zcmu_expire_arm(device, cmd, device->cmd_time_out);
@@ -513,7 +513,12 @@ void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 		}
 		cmd->se_cmd->priv = cmd;
 		cmd->state = ZCMU_CMD_WAITING;
-		zcmu_expire_rearm(device, cmd);
+		/* Nobody waits for room for ever, in front of all others. */
+		if (cmd->is_second_try && !cmd->has_deadline)
+			zcmu_expire_arm(device, cmd,
+					waiting_time_out(device) ?: ZCMU_TIME_OUT_MS);
+		else
+			zcmu_expire_rearm(device, cmd);
 	}
 	list_splice_init(batch, &device->waiting);
 	spin_unlock(&device->lock);

@@ -225,7 +225,9 @@ int zcmu_uio_register(struct zcmu_device *device)
 	if (ret) {
 		/* A handler may have found it already, and have it mapped. */
 		set_bit(ZCMU_DEV_GONE, &device->flags);
+		zcmu_stop_work(device);
 		zcmu_wake_stop(device);
+		clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 		forget_inode(device);
 		return ret;
 	}
