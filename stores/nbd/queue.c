@@ -276,7 +276,7 @@ static void step(struct queue *queue)
 /* Is there more to do before anything else happens? An answer may have led to a request. */
 static bool has_more(const struct queue *queue)
 {
-	return queue->ended.first || 
+	return queue->ended.first ||
 	       (queue->link == LINK_UP && queue->waiting.first && !queue->renews);
 }
 
