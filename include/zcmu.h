@@ -53,8 +53,8 @@ int zcmu_store_flags(const char *spec, uint32_t *ret);
 
 /*
  * Which bytes an open store has, and which those are that a spec names now, without opening it:
- * two texts that differ are two stores, whatever their names. Quiet. ZCMU_STORE_IDENTITY_MAX bytes are
- * room enough. -EOPNOTSUPP: this store can't tell.
+ * two texts that differ are two stores, whatever their names. Quiet. ZCMU_STORE_IDENTITY_MAX
+ * bytes are room enough. -EOPNOTSUPP: this store can't tell.
  */
 int zcmu_store_identity(const struct zcmu_store *store, char *text, size_t size);
 int zcmu_store_identify(const char *spec, char *text, size_t size);

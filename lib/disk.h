@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "hring.h"
 #include "range_tree.h"
@@ -109,7 +110,7 @@ struct zcmu_thread {
 	int wake_fd;			/* eventfd: there is work, or something has ended */
 	bool has_queue;
 	bool is_idle;			/* on disk->idle */
-	unsigned int shared;		/* the leader's: commands that it has yet to wake somebody for */
+	unsigned int shared;		/* the leader's: so many it has yet to wake somebody for */
 	struct zcmu_thread *next_idle;
 	/* answers that the kernel has not been told of */
 	unsigned int unkicked;
@@ -182,6 +183,11 @@ int zcmu_end_flush(struct zcmu_thread *leader);
 bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error);
 void zcmu_end_begin(struct zcmu_disk *disk);
 void zcmu_end_finish(struct zcmu_disk *disk, int error);
+
+/* backlog.c */
+void zcmu_backlog_add(struct zcmu_disk *disk, struct zcmu_cmd *cmd);
+void zcmu_backlog_wake(struct zcmu_disk *disk, unsigned int commands);
+struct zcmu_cmd *zcmu_backlog_find(struct zcmu_thread *thread, bool *more);
 
 /* serve.c */
 void zcmu_serve_wait(struct zcmu_thread *thread);
@@ -307,6 +313,20 @@ void zcmu_scsi_get_lba_status(struct zcmu_cmd *cmd);
 void zcmu_scsi_extended_copy(struct zcmu_cmd *cmd);
 void zcmu_scsi_copy_parameters(struct zcmu_cmd *cmd);
 uint32_t zcmu_scsi_copy_page(const struct zcmu_disk *disk, uint8_t *p);
+
+static inline bool zcmu_thread_is_leader(const struct zcmu_thread *thread)
+{
+	return thread == thread->disk->threads;
+}
+
+/* An eventfd takes it unless its counter is full: then it is readable already. */
+static inline void zcmu_signal_fd(int fd)
+{
+	const uint64_t one = 1;
+	ssize_t ignored = write(fd, &one, sizeof(one));
+
+	(void)ignored;
+}
 
 /* Big-endian fields of CDBs, pages and parameter lists */
 static inline uint16_t zcmu_get16(const uint8_t *p)

@@ -21,15 +21,12 @@ static void last_flush_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_thread *leader = ((struct last_flush *)io)->leader;
 	struct zcmu_disk *disk = leader->disk;
-	uint64_t one = 1;
-	ssize_t ignored;
 
 	pthread_mutex_lock(&disk->end_lock);
 	disk->is_flushed = true;
 	/* Positive numbers are errors as well. */
 	disk->flush_error = error > 0 ? -error : error;
-	ignored = write(leader->wake_fd, &one, sizeof(one));
-	(void)ignored;
+	zcmu_signal_fd(leader->wake_fd);
 	pthread_mutex_unlock(&disk->end_lock);
 }
 
@@ -119,19 +116,12 @@ void zcmu_end_finish(struct zcmu_disk *disk, int error)
 /* May be called from a signal handler. */
 void zcmu_disk_stop(struct zcmu_disk *disk)
 {
-	uint64_t one = 1;
-	ssize_t ignored;
-
 	atomic_store(&disk->must_stop, true);
-	ignored = write(disk->stop_fd, &one, sizeof(one));
-	/* An eventfd takes it unless its counter is full: then it is readable already. */
-	(void)ignored;
+	zcmu_signal_fd(disk->stop_fd);
 }
 
 int zcmu_disk_hand_over(struct zcmu_disk *disk)
 {
-	uint64_t one = 1;
-	ssize_t ignored;
 	int err;
 
 	pthread_mutex_lock(&disk->end_lock);
@@ -141,8 +131,7 @@ int zcmu_disk_hand_over(struct zcmu_disk *disk)
 		return err;
 	}
 	disk->hands_over = true;
-	ignored = write(disk->stop_fd, &one, sizeof(one));
-	(void)ignored;
+	zcmu_signal_fd(disk->stop_fd);
 	while (disk->hands_over)
 		pthread_cond_wait(&disk->handed, &disk->end_lock);
 	err = disk->flush_error;

@@ -114,7 +114,7 @@ static void look(struct zcmu_range *node, uint64_t begin, uint64_t end,
 	}
 }
 
-/* Tell of each range that has a byte of @begin .. @end, in order; @found doesn't change the tree. */
+/* Tell of each range with a byte of @begin .. @end, in order; @found doesn't change the tree. */
 void zcmu_range_tree_overlaps(const struct zcmu_range_tree *tree, uint64_t begin, uint64_t end,
 			      void (*found)(struct zcmu_range *range, void *argument),
 			      void *argument)

@@ -40,15 +40,6 @@ void zcmu_serve_note_request(void)
 		current_thread->unsubmitted = true;
 }
 
-static void signal_fd(int fd)
-{
-	uint64_t one = 1;
-	ssize_t ignored = write(fd, &one, sizeof(one));
-
-	/* An eventfd takes it unless its counter is full: then it is readable already. */
-	(void)ignored;
-}
-
 /*
  * Kicks
  */
@@ -90,7 +81,7 @@ static bool should_kick(const struct zcmu_thread *thread)
 static void leave(struct zcmu_disk *disk, unsigned int epoch)
 {
 	if (zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping))
-		signal_fd(disk->threads[0].wake_fd);
+		zcmu_signal_fd(disk->threads[0].wake_fd);
 }
 
 /*
@@ -120,113 +111,10 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
  * Work
  */
 
-static bool is_leader(const struct zcmu_thread *thread)
-{
-	return thread == thread->disk->threads;
-}
-
 /* Do callbacks of this store keep a thread busy for who knows how long? */
 static bool store_blocks(const struct zcmu_disk *disk)
 {
 	return disk->store->ops->flags & ZCMU_STORE_BLOCKS;
-}
-
-static void append(struct zcmu_disk *disk, struct zcmu_cmd *cmd)
-{
-	cmd->next = NULL;
-	*disk->backlog_end = cmd;
-	disk->backlog_end = &cmd->next;
-	disk->backlog_len++;
-}
-
-static struct zcmu_cmd *pop(struct zcmu_disk *disk)
-{
-	struct zcmu_cmd *cmd = disk->backlog;
-
-	if (cmd) {
-		disk->backlog = cmd->next;
-		if (!disk->backlog)
-			disk->backlog_end = &disk->backlog;
-		disk->backlog_len--;
-	}
-	return cmd;
-}
-
-/* work_lock is held. */
-static void become_idle(struct zcmu_thread *thread)
-{
-	struct zcmu_disk *disk = thread->disk;
-
-	thread->is_idle = true;
-	thread->next_idle = disk->idle;
-	disk->idle = thread;
-	disk->nr_idle++;
-}
-
-/* There is work for it, or it has found some by itself, woken by its queue. work_lock is held. */
-static void become_busy(struct zcmu_thread *thread)
-{
-	struct zcmu_thread **link = &thread->disk->idle;
-
-	while (*link != thread)
-		link = &(*link)->next_idle;
-	*link = thread->next_idle;
-	thread->disk->nr_idle--;
-	thread->is_idle = false;
-}
-
-/* A thread that was idle; NULL: there is none, or as many are busy as can be of use. */
-static struct zcmu_thread *pop_idle(struct zcmu_disk *disk)
-{
-	struct zcmu_thread *thread = disk->idle;
-
-	if (!thread || disk->nr_threads - disk->nr_idle >= disk->max_busy)
-		return NULL;
-	become_busy(thread);
-	return thread;
-}
-
-/* Put a command where the next free thread finds it. */
-static void share(struct zcmu_disk *disk, struct zcmu_cmd *cmd)
-{
-	pthread_mutex_lock(&disk->work_lock);
-	append(disk, cmd);
-	pthread_mutex_unlock(&disk->work_lock);
-}
-
-/* Wake as many idle threads as there are commands for them. */
-static void wake_helpers(struct zcmu_disk *disk, unsigned int commands)
-{
-	struct zcmu_thread *helper;
-
-	while (commands--) {
-		pthread_mutex_lock(&disk->work_lock);
-		helper = pop_idle(disk);
-		pthread_mutex_unlock(&disk->work_lock);
-		if (!helper)
-			return;
-		signal_fd(helper->wake_fd);
-	}
-}
-
-/*
- * The next command for a thread, and whether there are more; a worker that gets none is idle
- * from now on.
- */
-static struct zcmu_cmd *find_work(struct zcmu_thread *thread, bool *more)
-{
-	struct zcmu_disk *disk = thread->disk;
-	struct zcmu_cmd *cmd;
-
-	pthread_mutex_lock(&disk->work_lock);
-	cmd = pop(disk);
-	*more = disk->backlog;
-	if (cmd && thread->is_idle)
-		become_busy(thread);
-	else if (!cmd && !is_leader(thread) && !thread->is_idle)
-		become_idle(thread);
-	pthread_mutex_unlock(&disk->work_lock);
-	return cmd;
 }
 
 /*
@@ -241,12 +129,12 @@ bool zcmu_serve_share(struct zcmu_cmd *cmd)
 
 	if (disk->max_busy <= 1)
 		return false;
-	share(disk, cmd);
+	zcmu_backlog_add(disk, cmd);
 	/* The leader goes on to take commands, and wakes for all of them then. */
-	if (thread && thread->disk == disk && is_leader(thread))
+	if (thread && thread->disk == disk && zcmu_thread_is_leader(thread))
 		thread->shared++;
 	else
-		wake_helpers(disk, 1);
+		zcmu_backlog_wake(disk, 1);
 	return true;
 }
 
@@ -374,9 +262,9 @@ static void work(struct zcmu_thread *thread)
 	bool more;
 
 	do {
-		while ((cmd = find_work(thread, &more))) {
+		while ((cmd = zcmu_backlog_find(thread, &more))) {
 			if (more && !store_blocks(thread->disk))
-				wake_helpers(thread->disk, 1);
+				zcmu_backlog_wake(thread->disk, 1);
 			run(thread, cmd);
 			/* The next callback may sleep: what is answered can't wait for it. */
 			if (store_blocks(thread->disk))
@@ -408,8 +296,8 @@ static bool lead_once(struct zcmu_thread *thread)
 	 * run. Whoever could get stuck must not be waited for.
 	 */
 	if (shared > helps)
-		wake_helpers(disk, helps ? 1 : shared);
-	if (disk->max_busy > 1 && helps && (cmd = find_work(thread, &more))) {
+		zcmu_backlog_wake(disk, helps ? 1 : shared);
+	if (disk->max_busy > 1 && helps && (cmd = zcmu_backlog_find(thread, &more))) {
 		any = true;
 		run(thread, cmd);
 	}
@@ -430,7 +318,7 @@ void zcmu_serve_take_again(struct zcmu_thread *leader)
 
 	watch_stop(leader, EPOLLIN);
 	if (atomic_load(&disk->must_stop))
-		signal_fd(disk->stop_fd);
+		zcmu_signal_fd(disk->stop_fd);
 	atomic_store(&disk->stopping, false);
 }
 
@@ -456,7 +344,7 @@ static int lead(struct zcmu_thread *thread)
 			break;
 		zcmu_serve_take_again(thread);
 	}
-	signal_fd(disk->end_fd);
+	zcmu_signal_fd(disk->end_fd);
 	return err;
 }
 
@@ -490,7 +378,7 @@ static int thread_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
 	if (thread->epoll_fd < 0 || thread->wake_fd < 0)
 		return -errno;
 	err = watch(thread, thread->wake_fd, EPOLLIN, EVENT_WAKE);
-	if (!err && is_leader(thread)) {
+	if (!err && zcmu_thread_is_leader(thread)) {
 		/*
 		 * Edge-triggered: the ring's event is never read. Every one the kernel
 		 * sends after this wakes us, and the ring is looked at before each sleep.
@@ -566,7 +454,7 @@ static int start_threads(struct zcmu_disk *disk)
 		err = pthread_create(&disk->threads[i].handle, NULL, thread_main,
 				     &disk->threads[i]);
 		if (err) {
-			signal_fd(disk->end_fd);
+			zcmu_signal_fd(disk->end_fd);
 			while (--i)
 				pthread_join(disk->threads[i].handle, NULL);
 			zcmu_error("%s: can't start %u threads: %s", disk->name, disk->nr_threads,

@@ -182,7 +182,8 @@ static bool knows_fua(const struct zcmu_store *store)
  * store that has FUA and no flush gets it with everything, wanted or not. This is the one place
  * that decides, whoever asks: zcmu_store_ask() heeds it, for a layer, a copy, or a disk.
  */
-enum zcmu_stable_by zcmu_store_stable_by(const struct zcmu_store *store, enum zcmu_io_op op, bool fua)
+enum zcmu_stable_by zcmu_store_stable_by(const struct zcmu_store *store, enum zcmu_io_op op,
+					 bool fua)
 {
 	if (!leaves_something_to_flush(op))
 		return ZCMU_STABLE_BY_ITSELF;

@@ -85,7 +85,8 @@ void copy_write_note(const struct copy *copy, uint64_t chunks)
 		note.stable = note.from.size;
 	snprintf(path, sizeof(path), "%s.new", copy->resume);
 	file = fopen(path, "we");
-	failed = !file || put(file, &note) || rename(path, copy->resume) || sync_folder(copy->resume);
+	failed = !file || put(file, &note) || rename(path, copy->resume) ||
+		 sync_folder(copy->resume);
 	if (failed)
 		zcmu_warning("%s: can't be written: %s; a copy that is broken off begins where the last note was written",
 			     copy->resume, strerror(errno));

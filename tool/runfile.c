@@ -58,7 +58,7 @@ static int open_and_lock(const char *path)
 		if (fd < 0)
 			return -errno;
 		err = lock(fd);
-		/* Did its owner remove the file between our open() and our lock? Once more, then. */
+		/* Has its owner removed the file between our open() and our lock? Once more. */
 		if (!err && is_at(fd, path))
 			return fd;
 		close(fd);

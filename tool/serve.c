@@ -39,61 +39,6 @@ static int check_name(struct serve *serve)
 	return -EEXIST;
 }
 
-static struct confined_wish make_wish(const struct serve *serve,
-				      const struct zcmu_store_options *options)
-{
-	return (struct confined_wish){
-		.name = serve->name,
-		.spec = serve->spec,
-		.store_flags = serve->flags,
-		.store_options = options,
-		.threads = serve->options.threads,
-		.user = &serve->user,
-		.takes_over = serve->takes_over,
-	};
-}
-
-/* What does the store say of itself? To be known before it is opened. */
-static int ask_flags(struct serve *serve)
-{
-	const struct confined_wish wish = make_wish(serve, &serve->store_options);
-
-	if (serve->user.name[0])
-		return keeper_ask_flags(&wish, &serve->flags);
-	return zcmu_store_flags(serve->spec, &serve->flags);
-}
-
-/* Which store does its name lead to by now? It isn't opened for that. "": nobody can tell */
-static int look_up_identity(struct serve *serve, char *text, size_t size)
-{
-	const struct confined_wish wish = make_wish(serve, &serve->store_options);
-	int err;
-
-	if (serve->user.name[0])
-		err = keeper_identify(&wish, text, size);
-	else
-		err = zcmu_store_identify(serve->spec, text, size);
-	if (!err || err == -EOPNOTSUPP)
-		return err;
-	zcmu_error("%s: can't find its store, %s: %s", serve->name, serve->spec, strerror(-err));
-	return err;
-}
-
-/*
- * To be known before it is opened, which may change something; and whoever has it open need
- * not close it for nothing.
- */
-static int check_named_store(struct serve *serve, const struct backstore *backstore)
-{
-	char identity[ZCMU_STORE_IDENTITY_MAX] = "";
-	int err = look_up_identity(serve, identity, sizeof(identity));
-
-	/* When it is open, it can tell. */
-	if (err == -EOPNOTSUPP)
-		return 0;
-	return err ? err : takeover_check_identity(backstore, identity);
-}
-
 /* Before the one that serves it lets go of it: does the store's name still lead to the store? */
 static int check_succession(struct serve *serve)
 {
@@ -103,7 +48,7 @@ static int check_succession(struct serve *serve)
 		zcmu_error("%s: there is no such disk", serve->name);
 		return -ENOENT;
 	}
-	return check_named_store(serve, &backstore);
+	return serve_check_named_store(serve, &backstore);
 }
 
 /* From here on no other zcmu has the name. */
@@ -214,133 +159,6 @@ int serve_hand_over(struct serve *serve)
 	return err;
 }
 
-/* A spec that means the same from every folder, to be shown. */
-static void make_absolute(const char *spec, char *absolute, size_t size)
-{
-	char path[PATH_MAX];
-
-	if (!strncmp(spec, "file:", 5) && realpath(spec + 5, path))
-		snprintf(absolute, size, "file:%s", path);
-	else
-		snprintf(absolute, size, "%s", spec);
-}
-
-/* Of a new disk. @spec: absolute */
-static int get_serial(struct serve *serve, const char *spec)
-{
-	serve->options.serial = serve->serial;
-	if (!serve->asked_serial[0])
-		return serial_get(serve->name, spec, !(serve->flags & ZCMU_STORE_VOLATILE),
-				  serve->serial);
-	snprintf(serve->serial, sizeof(serve->serial), "%s", serve->asked_serial);
-	return 0;
-}
-
-/*
- * Of a disk that is there: what it has to have. One whose serial isn't kept was made by an older
- * zcmu.
- */
-static int find_serial(struct serve *serve, const char *spec, bool *is_kept)
-{
-	int err;
-
-	*is_kept = true;
-	serve->options.serial = serve->serial;
-	if (serve->asked_serial[0]) {
-		snprintf(serve->serial, sizeof(serve->serial), "%s", serve->asked_serial);
-		return 0;
-	}
-	err = serial_find(serve->name, spec, serve->serial);
-	if (err == -ENOENT) {
-		*is_kept = false;
-		serial_of_machine(serve->name, spec, serve->serial);
-		return 0;
-	}
-	if (err)
-		zcmu_error("%s: can't find out its serial number: %s", serve->name, strerror(-err));
-	return err;
-}
-
-/* The older one's is the disk's from now on, on whichever machine it is made again. */
-static void keep_serial(const struct serve *serve, const char *spec)
-{
-	int err = serial_keep(serve->name, spec, serve->serial);
-
-	if (err)
-		zcmu_warning("%s: can't keep its serial number, %s: %s; give it with --serial when the disk is made anew",
-			     serve->name, serve->serial, strerror(-err));
-}
-
-/* The store's sizes, wherever it is */
-static const struct zcmu_store *shape_of(const struct serve *serve)
-{
-	return serve->store ? serve->store : &serve->shape;
-}
-
-/* Open it in a process of its own. */
-static int open_confined(struct serve *serve, const struct zcmu_store_options *options)
-{
-	const struct confined_wish wish = make_wish(serve, options);
-
-	int err;
-
-	serve->shape.read_only = options->read_only;
-	err = keeper_open(&serve->keeper, &wish, &serve->shape);
-	if (!err)
-		snprintf(serve->identity, sizeof(serve->identity), "%s", serve->keeper.identity);
-	return err;
-}
-
-static int open_here(struct serve *serve, const struct zcmu_store_options *options)
-{
-	int err = zcmu_store_open(serve->spec, options, &serve->store);
-
-	serve->identity[0] = '\0';
-	if (err)
-		return err;
-	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));
-	if (!err || err == -EOPNOTSUPP)
-		return 0;
-	zcmu_error("%s: can't tell which store it is: %s", serve->spec, strerror(-err));
-	return err;
-}
-
-/* What was opened counts: its name may have led elsewhere when it was looked up. */
-static int check_opened_store(struct serve *serve)
-{
-	int err = takeover_check_identity(&serve->backstore, serve->identity);
-
-	if (!err && serve->store)
-		err = takeover_check_opened(serve->name, serve->store);
-	return err;
-}
-
-/*
- * A store whose disk is there is there, too: it must not be made anew. It may have more than
- * its disk shows: the disk was made smaller, the store has grown, or a resize was cut short.
- */
-int serve_open_store(struct serve *serve)
-{
-	struct zcmu_store_options options = serve->store_options;
-	struct zcmu_store *store;
-	int err = 0;
-
-	if (serve->takes_over) {
-		options.size = 0;
-		err = check_named_store(serve, &serve->backstore);
-	}
-	if (!err && serve->user.name[0])
-		err = open_confined(serve, &options);
-	else if (!err)
-		err = open_here(serve, &options);
-	if (!err && serve->takes_over)
-		err = check_opened_store(serve);
-	store = serve->store ? serve->store : &serve->shape;
-	if (!err && serve->takes_over && store->size > serve->backstore.size)
-		store->size = serve->backstore.size;
-	return err;
-}
-
 static int open_ring(struct serve *serve)
 {
 	int err;
@@ -373,16 +191,16 @@ static int create_disk(struct serve *serve)
 
 	if (err)
 		return err;
-	make_absolute(serve->spec, spec, sizeof(spec));
-	err = get_serial(serve, spec);
+	serve_absolute_spec(serve->spec, spec, sizeof(spec));
+	err = serve_get_serial(serve, spec);
 	if (!err)
-		err = backstore_create(serve->name, shape_of(serve), spec, serve->serial,
+		err = backstore_create(serve->name, serve_shape(serve), spec, serve->serial,
 				       serve->time_out, &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		return err;
 	}
-	err = takeover_note(&serve->backstore, shape_of(serve), serve->identity);
+	err = takeover_note(&serve->backstore, serve_shape(serve), serve->identity);
 	/* The bytes of a volatile store are new, and were never reserved. */
 	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
 		err = reservations_restore(&serve->backstore);
@@ -412,15 +230,15 @@ static int take_over(struct serve *serve)
 	int err = backstore_find(serve->name, &serve->backstore);
 	bool is_kept;
 
-	make_absolute(serve->spec, spec, sizeof(spec));
+	serve_absolute_spec(serve->spec, spec, sizeof(spec));
 	if (!err)
-		err = find_serial(serve, spec, &is_kept);
+		err = serve_find_serial(serve, spec, &is_kept);
 	if (!err)
 		err = takeover_check_store(&serve->backstore, serve->flags, spec, serve->serial);
 	if (!err)
 		err = serve_open_store(serve);
 	if (!err)
-		err = takeover_check(&serve->backstore, shape_of(serve));
+		err = takeover_check(&serve->backstore, serve_shape(serve));
 	if (!err)
 		err = serve_take_disk(serve);
 	/* It had none yet, or none any more. */
@@ -436,7 +254,7 @@ static int take_over(struct serve *serve)
 	if (err)
 		leave_disk(serve);
 	else if (!is_kept)
-		keep_serial(serve, spec);
+		serve_keep_serial(serve, spec);
 	return err;
 }
 
@@ -449,10 +267,10 @@ static int choose_name(struct serve *serve)
 
 	if (!is_given)
 		disk_name_make(serve->spec, serve->name);
-	err = ask_flags(serve);
+	err = serve_ask_flags(serve);
 	if (err || is_given || serve->flags & ZCMU_STORE_VOLATILE)
 		return err;
-	make_absolute(serve->spec, spec, sizeof(spec));
+	serve_absolute_spec(serve->spec, spec, sizeof(spec));
 	disk_name_find(serve->spec, spec, serve->asked_serial, serve->name);
 	return 0;
 }
@@ -575,7 +393,7 @@ static int announce(struct serve *serve, int report_fd)
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
 			serve->name, serve->spec,
-			format_size(shape_of(serve)->size, size, sizeof(size)),
+			format_size(serve_shape(serve)->size, size, sizeof(size)),
 			serve->loopback.device, serve->name);
 	if (serve->ready_fd >= 0) {
 		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
@@ -610,7 +428,7 @@ static int carry_out(char **words, size_t count, void *argument)
 	struct serve *serve = argument;
 
 	if (count && !strcmp(words[0], "resize"))
-		return resize_serve(resize_here, serve, shape_of(serve)->size, &serve->backstore,
+		return resize_serve(resize_here, serve, serve_shape(serve)->size, &serve->backstore,
 				    serve->loopback.device, words, count);
 	if (count == 2 && !strcmp(words[0], "upgrade"))
 		return upgrade_serve(serve, words[1]);

@@ -55,8 +55,17 @@ static inline bool serve_is_successor(const struct serve *serve)
 /* serve_options.c */
 int serve_parse(struct serve *serve, int argc, char **argv);
 
-/* serve.c */
+/* serve_store.c */
+int serve_ask_flags(struct serve *serve);
+int serve_check_named_store(struct serve *serve, const struct backstore *backstore);
+void serve_absolute_spec(const char *spec, char *absolute, size_t size);
+int serve_get_serial(struct serve *serve, const char *spec);
+int serve_find_serial(struct serve *serve, const char *spec, bool *is_kept);
+void serve_keep_serial(const struct serve *serve, const char *spec);
+const struct zcmu_store *serve_shape(const struct serve *serve);
 int serve_open_store(struct serve *serve);
+
+/* serve.c */
 int serve_take_disk(struct serve *serve);
 int serve_own_name(struct serve *serve);
 int serve_stop(struct serve *serve);

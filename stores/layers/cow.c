@@ -41,7 +41,7 @@ struct cow {
 	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
 	atomic_bool *dirty;		/* for each page of the map: the file hasn't got it */
 	pthread_mutex_t flush_lock;	/* one flushes at a time, so it has all the errors */
-	pthread_mutex_t live_lock;	/* bits are set and written: none goes back to what it was */
+	pthread_mutex_t live_lock;	/* bits are set and written: none goes back */
 	struct loss loss;
 };
 

@@ -109,7 +109,7 @@ struct queue {
 	struct zcmu_io own;		/* a flush of the store's own */
 	bool own_is_out, own_failed;
 	bool woken;			/* by wake_fd */
-	bool renews;			/* nothing is sent: a connection that knows the new size follows */
+	bool renews;			/* nothing is sent: one that knows the new size follows */
 	/* milliseconds of the monotonic clock; 0: none */
 	uint64_t silent_since;		/* when it was last heard, if something is expected */
 	uint64_t retry_at, deadline, armed_for;

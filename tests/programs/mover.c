@@ -24,8 +24,8 @@
  *	mixed		every other payload is moved by the CPU
  *	first		only WRITEs to the first MiB are not
  *	touched		each payload is summed up by the CPU first
- *	unaware		the same, by a handler that knows nothing of lending: it was written for stock,
- *			and every error is an I/O error to it
+ *	unaware		the same, by a handler that knows nothing of lending: it was written for
+ *			stock, and every error is an I/O error to it
  *	into		direct: something else is read into each WRITE's payload first
  *	late		vmsplice: a WRITE is answered while its payload is still in the pipe
  */

@@ -355,7 +355,8 @@ static void cow_refuses_an_overlay_of_something_else(void **state)
 static void layers_have_the_identity_of_what_is_below(void **state)
 {
 	struct driver *d = *state;
-	char below[ZCMU_STORE_IDENTITY_MAX], named[ZCMU_STORE_IDENTITY_MAX], text[ZCMU_STORE_IDENTITY_MAX];
+	char below[ZCMU_STORE_IDENTITY_MAX], named[ZCMU_STORE_IDENTITY_MAX];
+	char text[ZCMU_STORE_IDENTITY_MAX];
 
 	make_disk(d, 1);
 	assert_int_equal(zcmu_store_identify(d->spec, below, sizeof(below)), 0);

@@ -154,7 +154,8 @@ static void what_was_answered_busy_can_be_sent_again(void **state)
 		a = send_list(t, &list);
 		t->script.fail_at = -1;
 		if (a->status == 0x02) {
-			expect_sense(a, SENSE_INVALID_FIELD_IN_PARAMETERS, zcmu_get16(a->sense + 16));
+			expect_sense(a, SENSE_INVALID_FIELD_IN_PARAMETERS,
+				     zcmu_get16(a->sense + 16));
 			refused++;
 			continue;
 		}

@@ -15,7 +15,8 @@ static uint8_t data[64 * BLOCK], zeroes[BLOCK];
 
 static const struct fake_answer *unmap(struct initiator *t, uint32_t lba, uint32_t blocks)
 {
-	const uint8_t list[] = { BE16(22), BE16(16), 0, 0, 0, 0, BE64(lba), BE32(blocks), 0, 0, 0, 0 };
+	const uint8_t list[] = { BE16(22), BE16(16), 0, 0, 0, 0, BE64(lba), BE32(blocks),
+				 0, 0, 0, 0 };
 
 	return send_out(t, CDB(0x42, 0, 0, 0, 0, 0, 0, BE16(sizeof(list))), list, sizeof(list));
 }
@@ -185,7 +186,7 @@ static void page_b0_has_the_store_s_limits(void **state)
 	assert_int_equal(zcmu_get32(p + 24), 8);
 	assert_int_equal(zcmu_get32(p + 28), 0x80000003);
 	assert_int_equal(zcmu_get64(p + 32), 0x3000);
-	/* An UNMAP that is a zero has a zero's limit; what the kernel takes at a time counts, too. */
+	/* An UNMAP that is a zero has a zero's limit; what the kernel takes counts, too. */
 	t->script.store.can_trim = ZCMU_CAN_EMULATED;
 	t->script.store.max_io = 0x10000 * BLOCK;
 	p = page_b0(t);

@@ -177,7 +177,7 @@ static void what_was_sent_last_stays_though_answers_are_late_with_four_threads(v
 	load(s, THREADS, true);
 }
 
-static void what_was_sent_last_stays_though_answers_are_late_in_a_store_that_blocks(void **state)
+static void what_was_sent_last_stays_though_a_store_that_blocks_is_late(void **state)
 {
 	struct server *s = *state;
 
@@ -261,7 +261,7 @@ int main(void)
 		SERVER_TEST(what_was_sent_last_stays_in_a_store_that_blocks),
 		SERVER_TEST(what_was_sent_last_stays_though_answers_are_late),
 		SERVER_TEST(what_was_sent_last_stays_though_answers_are_late_with_four_threads),
-		SERVER_TEST(what_was_sent_last_stays_though_answers_are_late_in_a_store_that_blocks),
+		SERVER_TEST(what_was_sent_last_stays_though_a_store_that_blocks_is_late),
 		SERVER_TEST(a_command_that_waits_holds_no_thread),
 		SERVER_TEST(who_has_waited_goes_on_in_a_thread_that_may_block),
 		SERVER_TEST(a_disk_that_stops_answers_those_that_wait),
