@@ -203,7 +203,9 @@ static void print_findings_json(const struct finding *findings, bool works)
 		json_object_array_add(array, entry);
 	}
 	json_object_object_add(object, "works", json_object_new_boolean(works));
-	json_object_object_add(object, "lends", json_object_new_boolean(module_loaded() == MODULE_OURS));
+	json_object_object_add(object, "lends",
+			       json_object_new_boolean(module_loaded() == MODULE_OURS &&
+						       module_lends()));
 	json_object_object_add(object, "findings", array);
 	print_json(object);
 }
