@@ -384,7 +384,10 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 	if (io->op == ZCMU_IO_READ || !twist(io)) {
 		move(io);
 		zcmu_io_done(io, 0);
-	} else if (!is_mode("hold") && !is_mode("reopen")) {
+	} else if (is_mode("hold") || is_mode("reopen")) {
+		/* It will not be answered: nobody shall wait for it. */
+		zcmu_range_unlock((struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io)));
+	} else {
 		say("answered");
 	}
 }
