@@ -78,7 +78,7 @@ struct zcmu_io {
 	bool fua;		/* stable before it is answered; see enum zcmu_can */
 	bool may_trim;		/* ZERO: may give the space back */
 	uint64_t offset;	/* bytes from the start of the disk */
-	uint64_t length;	/* bytes; MAP's answer: so many are like the first, one block at least */
+	uint64_t length;	/* bytes; MAP's answer: a block or more, like the first one */
 	bool mapped;		/* MAP's answer: they take space; true when it is asked */
 	struct iovec *iov;	/* READ, WRITE: length bytes; the store may change the array */
 	int iovcnt;

@@ -201,7 +201,8 @@ static bool is_supported(const struct zcmu_disk *disk, const struct command *com
 
 /*
  * Interpret a command: it is finished on return, or on its way through the store, and then it
- * isn't this thread's any more. Nothing here may take long. Only the thread that takes commands does this.
+ * isn't this thread's any more. Nothing here may take long. Only the thread that takes commands
+ * does this.
  */
 void zcmu_scsi_execute(struct zcmu_cmd *cmd)
 {
