@@ -13,6 +13,7 @@
 #include <linux/highmem.h>
 #include <linux/math64.h>
 #include <linux/pagemap.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "zcmu_kernel.h"
@@ -138,9 +139,20 @@ unlock:
 	return ret;
 }
 
+/* Blocks up to that get all of their pages at once: handlers register or map them whole. */
+#define WHOLE_BLOCK_PAGES	(SZ_64K / PAGE_SIZE)
+
+/* How many pages shall there be behind @blocks? A block may be many times what is taken of it. */
+static u32 pages_wanted(const struct zcmu_copy_area *area, u32 blocks, u32 bytes)
+{
+	if (area->pages_per_block <= WHOLE_BLOCK_PAGES)
+		return blocks * area->pages_per_block;
+	return DIV_ROUND_UP((u64)bytes, PAGE_SIZE);
+}
+
 /*
- * See to the pages of an extent, but to no more than @pages: a block may be many times what
- * the payload takes. Only the owner of a block touches its place in area->pages.
+ * See to the pages of an extent, but to no more than @pages. Only the owner of a block
+ * touches its place in area->pages.
  */
 static int populate(struct zcmu_copy_area *area, const struct zcmu_extent *extent, u32 *pages)
 {
@@ -179,8 +191,7 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 {
 	u64 blocks = blocks_of(area, bytes);
 	u32 max_extents = min_t(u64, blocks, MAX_EXTENTS);
-	u32 pages = DIV_ROUND_UP((u64)bytes, PAGE_SIZE);
-	u32 i;
+	u32 i, pages;
 	int ret;
 
 	if (blocks > area->nr_blocks)
@@ -195,6 +206,7 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 	extents->nr = 0;
 	extents->bytes = bytes;
 	ret = take(area, extents, blocks, max_extents);
+	pages = pages_wanted(area, blocks, bytes);
 	for (i = 0; !ret && i < extents->nr; i++)
 		ret = populate(area, &extents->list[i], &pages);
 	if (ret)
