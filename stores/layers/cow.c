@@ -176,14 +176,11 @@ static int copy_pages(struct cow *cow, struct copied **list)
 static int write_pages(const struct cow *cow, const struct copied *copy)
 {
 	uint64_t start = cow->layer.below->size;
-	ssize_t put;
+	int err = 0;
 
-	for (; copy; copy = copy->next) {
-		put = pwrite(cow->fd, copy->bytes, PAGE, (off_t)(start + copy->page * PAGE));
-		if (put != PAGE)
-			return put < 0 ? -errno : -EIO;
-	}
-	return 0;
+	for (; copy && !err; copy = copy->next)
+		err = write_all(cow->fd, copy->bytes, PAGE, start + copy->page * PAGE);
+	return err;
 }
 
 /*
@@ -362,27 +359,6 @@ static int fail(const struct cow *cow, const char *what, int err)
 	return err;
 }
 
-/* One that was half made is made anew the next time: it is empty. */
-static int make_overlay(struct cow *cow, uint64_t end)
-{
-	const struct zcmu_store *below = cow->layer.below;
-	struct trailer trailer = {
-		.magic = MAGIC, .size = below->size, .block_size = below->block_size,
-	};
-
-	ssize_t put = ftruncate(cow->fd, (off_t)(end + PAGE)) ? -1 :
-		      pwrite(cow->fd, &trailer, sizeof(trailer), (off_t)end);
-	int err = put < 0 ? -errno : put < (ssize_t)sizeof(trailer) ? -EIO :
-		  loss_make_lasting(cow->fd, cow->path);
-
-	if (!err)
-		return 0;
-	fail(cow, "can't make it", err);
-	if (ftruncate(cow->fd, 0))
-		zcmu_warning("cow: %s: it can't be emptied either; remove it", cow->path);
-	return err;
-}
-
 /* Which start of the machine is this? Empty if that can't be told. */
 static void read_boot(char *boot, size_t size)
 {
@@ -393,6 +369,34 @@ static void read_boot(char *boot, size_t size)
 		close(fd);
 	memset(boot + (got > 0 ? got : 0), 0, size - (size_t)(got > 0 ? got : 0));
 	boot[strcspn(boot, "\n")] = '\0';
+}
+
+/* @is_live: from now on, and until the machine is booted again, the live bits are right. */
+static int write_trailer(const struct cow *cow, uint64_t end, bool is_live)
+{
+	const struct zcmu_store *below = cow->layer.below;
+	struct trailer trailer = {
+		.magic = MAGIC, .size = below->size, .block_size = below->block_size,
+	};
+
+	if (is_live)
+		read_boot(trailer.boot, sizeof(trailer.boot));
+	return write_all(cow->fd, &trailer, sizeof(trailer), end);
+}
+
+/* One that was half made is made anew the next time: it is empty. */
+static int make_overlay(struct cow *cow, uint64_t end)
+{
+	int err = ftruncate(cow->fd, (off_t)(end + PAGE)) ? -errno : write_trailer(cow, end, false);
+
+	if (!err)
+		err = loss_make_lasting(cow->fd, cow->path);
+	if (!err)
+		return 0;
+	fail(cow, "can't make it", err);
+	if (ftruncate(cow->fd, 0))
+		zcmu_warning("cow: %s: it can't be emptied either; remove it", cow->path);
+	return err;
 }
 
 static int read_map(struct cow *cow, uint64_t start)
@@ -452,10 +456,6 @@ static bool is_empty(const struct cow *cow, uint64_t page)
  */
 static int begin_live(struct cow *cow, uint64_t end)
 {
-	const struct zcmu_store *below = cow->layer.below;
-	struct trailer trailer = {
-		.magic = MAGIC, .size = below->size, .block_size = below->block_size,
-	};
 	uint64_t page, at = live_start(cow);
 	int err = 0;
 
@@ -466,9 +466,8 @@ static int begin_live(struct cow *cow, uint64_t end)
 			err = write_all(cow->fd, (const void *)(cow->map + page * PAGE), PAGE,
 					at + page * PAGE);
 	}
-	read_boot(trailer.boot, sizeof(trailer.boot));
 	if (!err)
-		err = write_all(cow->fd, &trailer, sizeof(trailer), end);
+		err = write_trailer(cow, end, true);
 	return err ? fail(cow, "can't write its bits", err) : 0;
 }
 
