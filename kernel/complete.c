@@ -28,7 +28,7 @@ static void mark_broken(struct zcmu_device *device, const char *why, u32 value)
 		pr_err_ratelimited("%s: the handler broke the ring: %s %u; commands wait until it is replaced\n",
 				   device->name, why, value);
 	/* What waits for room fails like new ones, unless attrib/recover will mend the ring. */
-	queue_work(zcmu_wq, &device->waiting_work);
+	zcmu_look_again(device);
 }
 
 /* May the handler answer a command in this state? */

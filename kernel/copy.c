@@ -21,6 +21,33 @@
 /* More pieces than that: the payload waits until other commands free some. */
 #define MAX_EXTENTS	64
 
+/*
+ * See to the pages [index, end). The blocks are the caller's: nobody else touches their places
+ * in area->pages.
+ */
+static int make_pages(struct zcmu_copy_area *area, unsigned long index, unsigned long end,
+		      gfp_t gfp)
+{
+	int ret;
+
+	for (; index < end; index++) {
+		struct page *page;
+
+		if (xa_load(&area->pages, index))
+			continue;
+		page = alloc_page(gfp | __GFP_ZERO);
+		if (!page)
+			return -ENOMEM;
+		ret = xa_err(xa_store(&area->pages, index, page, gfp));
+		if (ret) {
+			put_page(page);
+			return ret;
+		}
+		zcmu_reclaim_count(1);
+	}
+	return 0;
+}
+
 int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block)
 {
 	spin_lock_init(&area->lock);
@@ -30,9 +57,13 @@ int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_bloc
 	area->free = area->nr_blocks;
 	area->hint = 0;
 	area->reclaim_at = 0;
+	area->own_pages = min_t(u64, (u64)area->nr_blocks * pages_per_block,
+				ZCMU_OWN_COPY_BYTES >> PAGE_SHIFT);
 	/* A large area has one that kmalloc() has no room for. */
 	area->bitmap = kvcalloc(BITS_TO_LONGS(area->nr_blocks), sizeof(long), GFP_KERNEL);
-	return area->bitmap ? 0 : -ENOMEM;
+	if (!area->bitmap)
+		return -ENOMEM;
+	return make_pages(area, 0, area->own_pages, GFP_KERNEL);
 }
 
 void zcmu_copy_destroy(struct zcmu_copy_area *area)
@@ -150,44 +181,18 @@ static u32 pages_wanted(const struct zcmu_copy_area *area, u32 blocks, u32 bytes
 	return DIV_ROUND_UP((u64)bytes, PAGE_SIZE);
 }
 
-/*
- * See to the pages of an extent, but to no more than @pages. Only the owner of a block
- * touches its place in area->pages.
- */
-static int populate(struct zcmu_copy_area *area, const struct zcmu_extent *extent, u32 *pages)
-{
-	unsigned long index = (unsigned long)extent->first * area->pages_per_block;
-	unsigned long end = index + (unsigned long)extent->count * area->pages_per_block;
-	int ret;
-
-	for (; index < end && *pages; index++, --*pages) {
-		struct page *page;
-
-		if (xa_load(&area->pages, index))
-			continue;
-		page = alloc_page(GFP_NOIO | __GFP_ZERO);
-		if (!page)
-			return -ENOMEM;
-		ret = xa_err(xa_store(&area->pages, index, page, GFP_NOIO));
-		if (ret) {
-			put_page(page);
-			return ret;
-		}
-		zcmu_reclaim_count(1);
-	}
-	return 0;
-}
-
 /**
  * zcmu_copy_reserve - take blocks for a payload
  * @area: the copy area
  * @extents: zeroed; filled in, in the order of the payload
  * @bytes: of payload, not 0
+ * @gfp: for what there is no memory of yet
  *
- * Sleeps. Return: 0, -ENOSPC if there is no room now, -EMSGSIZE if there can't
+ * Sleeps if @gfp may. Return: 0, -ENOSPC if there is no room now, -EMSGSIZE if there can't
  * ever be, or -ENOMEM; nothing is taken then.
  */
-int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes)
+int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes,
+		      gfp_t gfp)
 {
 	u64 blocks = blocks_of(area, bytes);
 	u32 max_extents = min_t(u64, blocks, MAX_EXTENTS);
@@ -199,16 +204,25 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 
 	extents->list = &extents->one;
 	if (max_extents > 1) {
-		extents->list = kmalloc_array(max_extents, sizeof(*extents->list), GFP_NOIO);
-		if (!extents->list)
-			return -ENOMEM;
+		extents->list = kmalloc_array(max_extents, sizeof(*extents->list), gfp);
+		/* In one piece, it needs none. */
+		if (!extents->list) {
+			extents->list = &extents->one;
+			max_extents = 1;
+		}
 	}
 	extents->nr = 0;
 	extents->bytes = bytes;
 	ret = take(area, extents, blocks, max_extents);
 	pages = pages_wanted(area, blocks, bytes);
-	for (i = 0; !ret && i < extents->nr; i++)
-		ret = populate(area, &extents->list[i], &pages);
+	for (i = 0; !ret && i < extents->nr; i++) {
+		const struct zcmu_extent *extent = &extents->list[i];
+		unsigned long first = (unsigned long)extent->first * area->pages_per_block;
+		u32 nr = min_t(u64, (u64)extent->count * area->pages_per_block, pages);
+
+		ret = make_pages(area, first, first + nr, gfp);
+		pages -= nr;
+	}
 	if (ret)
 		zcmu_copy_release(area, extents);
 	return ret;

@@ -21,7 +21,11 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	if (!device)
 		return NULL;
 	device->name = kstrdup(name, GFP_KERNEL);
-	if (!device->name) {
+	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
+	/* So the first ones take no memory: the last place of a node keeps it. */
+	BUILD_BUG_ON(ZCMU_OWN_COMMANDS >= XA_CHUNK_SIZE - 1);
+	if (!device->name || xa_reserve(&device->commands, XA_CHUNK_SIZE - 1, GFP_KERNEL)) {
+		kfree(device->name);
 		kfree(device);
 		return NULL;
 	}
@@ -44,10 +48,9 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	spin_lock_init(&device->attention_lock);
 	INIT_LIST_HEAD(&device->told);
 	INIT_LIST_HEAD(&device->tmrs);
-	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&device->inflight);
 	INIT_LIST_HEAD(&device->waiting);
-	INIT_WORK(&device->waiting_work, zcmu_submit_waiting);
+	INIT_DELAYED_WORK(&device->waiting_work, zcmu_submit_waiting);
 	INIT_DELAYED_WORK(&device->expire_work, zcmu_expire);
 	init_waitqueue_head(&device->loan_wait);
 	device->plug.se_dev = &device->se_dev;
@@ -72,6 +75,7 @@ static void release_areas(struct zcmu_device *device)
 	device->window.owner = NULL;
 	vfree(device->map);
 	device->map = NULL;
+	zcmu_reserve_free(device);
 }
 
 static void device_release(struct kref *kref)
@@ -194,7 +198,13 @@ static int set_up(struct zcmu_device *device)
 	if (test_bit(ZCMU_DEV_GONE, &device->flags) || device->map)
 		ret = clear_away(device);
 	ret = ret ?: set_up_areas(device);
-	return ret ?: zcmu_uio_register(device);
+	if (ret)
+		return ret;
+	ret = zcmu_reserve_make(device);
+	ret = ret ?: zcmu_uio_register(device);
+	if (ret)
+		zcmu_reserve_end_queues(device);
+	return ret;
 }
 
 /* No handler reaches it from here on, but through mappings that it has already. */
@@ -202,6 +212,7 @@ static void take_down(struct zcmu_device *device)
 {
 	zcmu_reclaim_remove(device);
 	zcmu_uio_unregister(device);
+	zcmu_reserve_end_queues(device);
 	zcmu_device_put(device);
 }
 

@@ -24,7 +24,7 @@ static void look_at(struct zcmu_device *device, unsigned long deadline)
 	    !time_before(deadline, device->next_look))
 		return;
 	device->next_look = deadline;
-	mod_delayed_work(zcmu_wq, &device->expire_work,
+	mod_delayed_work(device->expire_wq, &device->expire_work,
 			 time_after(deadline, now) ? deadline - now : 1);
 }
 
@@ -278,7 +278,7 @@ void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status)
 void zcmu_stop_work(struct zcmu_device *device)
 {
 	cancel_delayed_work_sync(&device->expire_work);
-	cancel_work_sync(&device->waiting_work);
+	cancel_delayed_work_sync(&device->waiting_work);
 	cancel_delayed_work_sync(&device->expire_work);
 }
 

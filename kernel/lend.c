@@ -21,12 +21,6 @@
 #include "trace.h"
 #include "zcmu_kernel.h"
 
-/*
- * For exchanges: rather fail than wait for memory. What is short of memory may be
- * writing to this very disk, and wait for the command that is to be revoked.
- */
-#define GFP_EXCHANGE		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
-
 static void free_pages_array(struct page **pages, u32 nr)
 {
 	u32 i;
@@ -41,34 +35,66 @@ static void free_pages_array(struct page **pages, u32 nr)
 }
 
 /*
- * Private pages in place of those that the payload fills in part, with the payload's
- * bytes at their place and nothing else (I2).
+ * From the memory there is, or the device's own: then @gfp must not wait for what others
+ * give back, as two that have a part of it would wait for each other.
  */
-static int make_edges(struct zcmu_cmd *cmd, u32 nr_edges)
+static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 {
 	struct zcmu_loan *loan = &cmd->loan;
+
+	while (loan->nr_edges < nr_edges) {
+		struct page *page = mempool_alloc(&cmd->device->edge_pool, ZCMU_GFP_NOW);
+
+		/* A pool that may sleep does so until somebody gives back. */
+		if (!page && gfpflags_allow_blocking(gfp))
+			page = alloc_page(gfp);
+		if (!page)
+			return -ENOMEM;
+		loan->edges[loan->nr_edges++] = page;
+	}
+	return 0;
+}
+
+/*
+ * The loan is over and its pages are unmapped: nobody can pin one any more. One that is
+ * pinned still, past the answer, goes when the pin does: it is nobody's to be used again.
+ */
+static void put_edges(struct zcmu_cmd *cmd)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+
+	/* A pin is counted first and then looks whether the page is mapped still. */
+	smp_mb();
+	while (loan->nr_edges) {
+		struct page *page = loan->edges[--loan->nr_edges];
+
+		if (page_count(page) == 1)
+			mempool_free(page, &cmd->device->edge_pool);
+		else
+			put_page(page);
+	}
+}
+
+/*
+ * Private pages in place of those that the payload fills in part, with the payload's
+ * bytes at their place and nothing else (I2): also where a handler has put something.
+ */
+static void fill_edges(struct zcmu_cmd *cmd)
+{
 	struct zcmu_page_iter iter;
 	u32 edge = 0;
 
-	loan->edges = kvcalloc(nr_edges, sizeof(*loan->edges), GFP_NOIO);
-	if (!loan->edges)
-		return -ENOMEM;
-	loan->nr_edges = nr_edges;
-
 	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	while (zcmu_page_iter_next(&iter)) {
+	while (edge < cmd->loan.nr_edges && zcmu_page_iter_next(&iter)) {
 		struct page *page;
 
 		if (!iter.is_edge)
 			continue;
-		page = alloc_page(GFP_NOIO | __GFP_ZERO);
-		if (!page)
-			return -ENOMEM;
-		loan->edges[edge++] = page;
+		page = cmd->loan.edges[edge++];
+		clear_highpage(page);
 		if (zcmu_is_write(cmd->se_cmd))
 			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
 	}
-	return 0;
 }
 
 /*
@@ -91,27 +117,36 @@ static void scrub(struct zcmu_cmd *cmd)
  * zcmu_lend_prepare - get what lending needs, before the command has an address
  * @cmd: the command, in state NEW
  * @plan: how its payload lies in the window
- *
- * Makes the edge pages, and clears a READ's memory if that is asked for; once, if the
- * command has to be prepared again because there was no room.
+ * @gfp: ZCMU_GFP_NOW or ZCMU_GFP_TRY
  *
  * Return: 0 or -ENOMEM.
  */
-int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
+int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t gfp)
 {
-	int ret = 0;
-
+	/* At most the first and the last page of each run are partial. */
+	if (WARN_ON_ONCE(plan->nr_edges > ZCMU_MAX_EDGES))
+		return -ENOMEM;
 	cmd->loan = (struct zcmu_loan){
 		.state = ZCMU_LOAN_CLOSED,
 		.nr_pages = plan->nr_pages,
 		.nr_slots = zcmu_window_slots(plan->nr_pages),
 	};
 	cmd->lent = true;
-	if (plan->nr_edges)
-		ret = make_edges(cmd, plan->nr_edges);
-	if (!ret && !cmd->scrubbed && zcmu_is_to_be_scrubbed(cmd))
+	return get_edges(cmd, plan->nr_edges, gfp);
+}
+
+/**
+ * zcmu_lend_fill - put into the payload's pages what the handler is to find there
+ * @cmd: a command that is prepared, and not published
+ *
+ * The edge pages' bytes; a READ's memory is cleared if that is asked for: once, if the
+ * command has to be prepared again because there was no room.
+ */
+void zcmu_lend_fill(struct zcmu_cmd *cmd)
+{
+	fill_edges(cmd);
+	if (!cmd->scrubbed && zcmu_is_to_be_scrubbed(cmd))
 		scrub(cmd);
-	return ret;
 }
 
 /* Free what zcmu_lend_prepare() and later swaps got. Its slots are back already. */
@@ -119,10 +154,10 @@ void zcmu_lend_free(struct zcmu_cmd *cmd)
 {
 	struct zcmu_loan *loan = &cmd->loan;
 
-	free_pages_array(loan->edges, loan->nr_edges);
+	/* Those have references to the edges. */
 	free_pages_array(loan->private, loan->nr_pages);
-	loan->edges = NULL;
 	loan->private = NULL;
+	put_edges(cmd);
 	cmd->lent = false;
 }
 
@@ -174,7 +209,7 @@ static struct page *private_page(const struct zcmu_page_iter *iter, struct page 
 		get_page(page);
 		return page;
 	}
-	page = alloc_page(GFP_EXCHANGE | __GFP_ZERO);
+	page = alloc_page(ZCMU_GFP_TRY | __GFP_ZERO);
 	if (page)
 		memcpy_page(page, iter->offset, iter->page, iter->offset, iter->len);
 	return page;
@@ -187,7 +222,7 @@ static struct page *private_page(const struct zcmu_page_iter *iter, struct page 
 static struct page **make_private(struct zcmu_cmd *cmd, struct page *scratch)
 {
 	struct zcmu_loan *loan = &cmd->loan;
-	struct page **pages = kvcalloc(loan->nr_pages, sizeof(*pages), GFP_EXCHANGE);
+	struct page **pages = kvcalloc(loan->nr_pages, sizeof(*pages), ZCMU_GFP_TRY);
 	struct zcmu_page_iter iter;
 	u32 i, edge = 0;
 
@@ -406,7 +441,7 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 	int ret = -ENOMEM;
 
 	if (!zcmu_is_write(cmd->se_cmd))
-		scratch = alloc_page(GFP_EXCHANGE | __GFP_ZERO);
+		scratch = alloc_page(ZCMU_GFP_TRY | __GFP_ZERO);
 	if (scratch || zcmu_is_write(cmd->se_cmd))
 		ret = part(cmd, scratch);
 	else
@@ -415,25 +450,6 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 		put_page(scratch);
 	trace_zcmu_revoke(cmd->device, cmd->id, ret);
 	return ret;
-}
-
-/* What a handler has put into edge pages: of a READ, or of a WRITE that was exchanged */
-static void restore_edges(struct zcmu_cmd *cmd)
-{
-	struct zcmu_page_iter iter;
-	u32 edge = 0;
-
-	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	while (edge < cmd->loan.nr_edges && zcmu_page_iter_next(&iter)) {
-		struct page *page;
-
-		if (!iter.is_edge)
-			continue;
-		page = cmd->loan.edges[edge++];
-		clear_highpage(page);
-		if (zcmu_is_write(cmd->se_cmd))
-			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
-	}
 }
 
 /**
@@ -447,7 +463,7 @@ void zcmu_lend_restore(struct zcmu_cmd *cmd)
 	free_pages_array(loan->private, loan->nr_pages);
 	loan->private = NULL;
 	loan->mapped = false;
-	restore_edges(cmd);
+	fill_edges(cmd);
 	if (zcmu_is_to_be_scrubbed(cmd))
 		scrub(cmd);
 	loan->state = ZCMU_LOAN_LENT;

@@ -18,12 +18,13 @@
 static DEFINE_MUTEX(devices_lock);	/* the list of devices; a device on it stays */
 static LIST_HEAD(devices);		/* whose turn it is comes first */
 static u32 nr_devices;
+static unsigned long nr_own_pages;	/* of those devices: what each keeps in any case */
 static atomic_long_t nr_pages;		/* in all copy areas */
 static unsigned long max_pages = (unsigned long)DEFAULT_MB * MB_PAGES;
 
 static bool is_too_much(void)
 {
-	return atomic_long_read(&nr_pages) > READ_ONCE(max_pages);
+	return atomic_long_read(&nr_pages) > max(READ_ONCE(max_pages), READ_ONCE(nr_own_pages));
 }
 
 /*
@@ -71,7 +72,8 @@ static bool take_free_pages(struct zcmu_copy_area *area, struct batch *batch)
 
 	batch->nr = 0;
 	spin_lock(&area->lock);
-	xa_for_each_start(&area->pages, index, page, area->reclaim_at) {
+	/* Those that it has for itself stay. */
+	xa_for_each_start(&area->pages, index, page, max(area->reclaim_at, area->own_pages)) {
 		if (batch->nr == BATCH || looks++ == LOOKS ||
 		    (batch->nr && index != batch->first + batch->nr))
 			break;
@@ -229,6 +231,7 @@ void zcmu_reclaim_add(struct zcmu_device *device)
 	mutex_lock(&devices_lock);
 	list_add_tail(&device->reclaim_node, &devices);
 	nr_devices++;
+	WRITE_ONCE(nr_own_pages, nr_own_pages + device->copy.own_pages);
 	mutex_unlock(&devices_lock);
 }
 
@@ -237,6 +240,7 @@ void zcmu_reclaim_remove(struct zcmu_device *device)
 	mutex_lock(&devices_lock);
 	list_del(&device->reclaim_node);
 	nr_devices--;
+	WRITE_ONCE(nr_own_pages, nr_own_pages - device->copy.own_pages);
 	mutex_unlock(&devices_lock);
 }
 

@@ -10,13 +10,33 @@
 #include "trace.h"
 #include "zcmu_kernel.h"
 
+/* How often a command that waits for memory tries */
+#define LOOK_FOR_MEMORY	msecs_to_jiffies(20)
+
+/* Somebody is about to sleep: nothing on the ring waits for the end of the batch any more. */
+static void end_plug(struct zcmu_device *device)
+{
+	if (test_bit(ZCMU_DEV_PLUGGED, &device->flags))
+		zcmu_unplug(&device->plug);
+}
+
+/*
+ * From the memory there is, or the device's own. If that is all out, so are as many
+ * commands: the initiator comes again (TASK SET FULL) when some are answered.
+ */
 static struct zcmu_cmd *cmd_alloc(struct se_cmd *se_cmd)
 {
-	struct zcmu_cmd *cmd = kmem_cache_zalloc(zcmu_cmd_cache, GFP_NOIO);
+	struct zcmu_device *device = zcmu_device(se_cmd->se_dev);
+	struct zcmu_cmd *cmd = mempool_alloc(&device->cmd_pool, ZCMU_GFP_NOW);
 
+	if (!cmd) {
+		end_plug(device);
+		cmd = kmem_cache_alloc(zcmu_cmd_cache, ZCMU_GFP_TRY);
+	}
 	if (!cmd)
 		return NULL;
-	cmd->device = zcmu_device(se_cmd->se_dev);
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->device = device;
 	cmd->se_cmd = se_cmd;
 	cmd->state = ZCMU_CMD_NEW;
 	INIT_LIST_HEAD(&cmd->node);
@@ -136,7 +156,7 @@ void zcmu_copy_in(struct zcmu_cmd *cmd)
 		zcmu_copy_zero(area, &cmd->out);
 }
 
-static int prepare_copy(struct zcmu_cmd *cmd)
+static int reserve_copy(struct zcmu_cmd *cmd, gfp_t gfp)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
@@ -147,11 +167,9 @@ static int prepare_copy(struct zcmu_cmd *cmd)
 	if (in_bytes > U32_MAX || !zcmu_copy_holds(area, bytes, in_bytes))
 		return -EMSGSIZE;
 	if (bytes)
-		ret = zcmu_copy_reserve(area, &cmd->out, bytes);
+		ret = zcmu_copy_reserve(area, &cmd->out, bytes, gfp);
 	if (!ret && in_bytes)
-		ret = zcmu_copy_reserve(area, &cmd->in, in_bytes);
-	if (!ret)
-		zcmu_copy_in(cmd);
+		ret = zcmu_copy_reserve(area, &cmd->in, in_bytes, gfp);
 	return ret;
 }
 
@@ -178,17 +196,17 @@ void zcmu_cmd_free(struct zcmu_cmd *cmd)
 	zcmu_lend_free(cmd);
 	zcmu_copy_release(&cmd->device->copy, &cmd->out);
 	zcmu_copy_release(&cmd->device->copy, &cmd->in);
-	kmem_cache_free(zcmu_cmd_cache, cmd);
+	mempool_free(cmd, &cmd->device->cmd_pool);
 }
 
 /*
  * Ids are 16 bits wide, and 0 is none. Where handlers have them all, for good as it seems,
  * nobody waits for one.
  */
-static int take_id(struct zcmu_cmd *cmd)
+static int take_id(struct zcmu_cmd *cmd, gfp_t gfp)
 {
 	u32 id;
-	int ret = xa_alloc(&cmd->device->commands, &id, cmd, XA_LIMIT(1, U16_MAX), GFP_NOIO);
+	int ret = xa_alloc(&cmd->device->commands, &id, cmd, XA_LIMIT(1, U16_MAX), gfp);
 
 	if (ret)
 		return ret == -EBUSY ? -ENOBUFS : ret;
@@ -288,6 +306,15 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	return 0;
 }
 
+/* Have what waits tried once more. device->lock is held. */
+void zcmu_look_again(struct zcmu_device *device)
+{
+	lockdep_assert_held(&device->lock);
+	/* There is none before the device is enabled, nor where that has failed. */
+	if (device->waiting_wq)
+		mod_delayed_work(device->waiting_wq, &device->waiting_work, 0);
+}
+
 static unsigned int waiting_time_out(const struct zcmu_device *device)
 {
 	if (device->qfull_time_out >= 0)
@@ -315,22 +342,48 @@ static int make_wait(struct zcmu_cmd *cmd)
 	zcmu_expire_arm(device, cmd, waiting_time_out(device));
 	device->counters.waits++;
 	/* Room may have come up since it was looked for. */
-	queue_work(zcmu_wq, &device->waiting_work);
+	zcmu_look_again(device);
 	return 0;
 }
 
+/*
+ * Is there room, before anything is copied for nothing? device->lock is held.
+ * Return: as publish().
+ */
+static int look_for_room(const struct zcmu_cmd *cmd, u32 len)
+{
+	const struct zcmu_device *device = cmd->device;
+	int ret = may_queue(cmd);
+
+	lockdep_assert_held(&device->lock);
+	if (!ret && (is_to_be_mended(device) || !zcmu_ring_has_room(&device->ring, len)))
+		ret = -ENOSPC;
+	if (!ret && cmd->lent && cmd->loan.nr_slots > device->window.free)
+		ret = -EXFULL;
+	return ret;
+}
+
 /* Prepare the payload and publish. Return: as publish(), or -ENOMEM, -EMSGSIZE. */
-static int try_submit(struct zcmu_cmd *cmd, bool lend, struct zcmu_plan *plan)
+static int try_submit(struct zcmu_cmd *cmd, bool lend, struct zcmu_plan *plan, gfp_t gfp)
 {
 	struct zcmu_device *device = cmd->device;
 	int ret;
 
-	ret = lend ? zcmu_lend_prepare(cmd, plan) : prepare_copy(cmd);
+	ret = lend ? zcmu_lend_prepare(cmd, plan, gfp) : reserve_copy(cmd, gfp);
 	if (!ret)
-		ret = take_id(cmd);
+		ret = take_id(cmd, gfp);
 	if (!ret && zcmu_entry_length(cmd, plan) > device->ring.size / 2)
 		ret = -EMSGSIZE;
 	if (!ret) {
+		spin_lock(&device->lock);
+		ret = look_for_room(cmd, zcmu_entry_length(cmd, plan));
+		spin_unlock(&device->lock);
+	}
+	if (!ret) {
+		if (lend)
+			zcmu_lend_fill(cmd);
+		else
+			zcmu_copy_in(cmd);
 		trace_zcmu_decide(device, cmd->id, cmd->se_cmd->data_length, cmd->lent);
 		spin_lock(&device->lock);
 		ret = publish(cmd, plan);
@@ -341,17 +394,17 @@ static int try_submit(struct zcmu_cmd *cmd, bool lend, struct zcmu_plan *plan)
 	return ret;
 }
 
-static int submit(struct zcmu_cmd *cmd)
+static int submit(struct zcmu_cmd *cmd, gfp_t gfp)
 {
 	struct zcmu_plan plan;
 	bool lend;
 	int ret;
 
 	lend = !cmd->is_second_try && should_lend(cmd->device, cmd->se_cmd, &plan);
-	ret = try_submit(cmd, lend, &plan);
+	ret = try_submit(cmd, lend, &plan, gfp);
 	/* The window is full: the copy area may not be. If it is too small, wait for the window. */
 	if (ret == -EXFULL) {
-		ret = try_submit(cmd, false, &plan);
+		ret = try_submit(cmd, false, &plan, gfp);
 		if (ret == -EMSGSIZE)
 			ret = -ENOSPC;
 	}
@@ -386,7 +439,7 @@ void zcmu_retry_waiting(struct zcmu_device *device)
 {
 	spin_lock(&device->lock);
 	if (must_queue_up(device))
-		queue_work(zcmu_wq, &device->waiting_work);
+		zcmu_look_again(device);
 	spin_unlock(&device->lock);
 }
 
@@ -411,8 +464,13 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 		ret = -ENOSPC;
 	spin_unlock(&device->lock);
 	if (!ret)
-		ret = submit(cmd);
-	if (ret == -ENOSPC) {
+		ret = submit(cmd, ZCMU_GFP_NOW);
+	if (ret == -ENOMEM) {
+		end_plug(device);
+		ret = submit(cmd, ZCMU_GFP_TRY);
+	}
+	/* What there is no memory for waits as well: not here, where other devices' would. */
+	if (ret == -ENOSPC || ret == -ENOMEM) {
 		spin_lock(&device->lock);
 		ret = make_wait(cmd);
 		spin_unlock(&device->lock);
@@ -528,14 +586,21 @@ void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 /* Work: something was freed; try what waits for room, in order. */
 void zcmu_submit_waiting(struct work_struct *work)
 {
-	struct zcmu_device *device = container_of(work, struct zcmu_device, waiting_work);
+	struct zcmu_device *device = container_of(to_delayed_work(work), struct zcmu_device,
+						  waiting_work);
 	struct zcmu_cmd *cmd;
+	bool no_memory;
 	int ret;
 
 	while ((cmd = next_waiting(device))) {
-		ret = submit(cmd);
-		if (ret == -ENOSPC) {
+		ret = submit(cmd, ZCMU_GFP_TRY);
+		no_memory = ret == -ENOMEM;
+		if (ret == -ENOSPC || no_memory) {
 			ret = wait_on(cmd);
+			/* Nobody says when there is memory; sooner if a command ends. */
+			if (!ret && no_memory)
+				queue_delayed_work(device->waiting_wq, &device->waiting_work,
+						   LOOK_FOR_MEMORY);
 			if (!ret)
 				break;
 		}

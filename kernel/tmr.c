@@ -138,7 +138,7 @@ static void notify(struct zcmu_device *device, enum tcm_tmreq_table tmf,
 {
 	/* Commands only leave the ring meanwhile: the core holds what it aborts. */
 	u32 max_ids = min_t(u32, count_on_ring(device, aborted), U16_MAX);
-	struct zcmu_tmr *tmr = kzalloc(struct_size(tmr, ids, max_ids), GFP_NOIO);
+	struct zcmu_tmr *tmr = kzalloc(struct_size(tmr, ids, max_ids), ZCMU_GFP_TRY);
 	struct se_cmd *se_cmd;
 
 	if (!tmr)

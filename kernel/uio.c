@@ -98,10 +98,14 @@ static const struct vm_operations_struct vma_ops_without_window = {
 static int uio_mmap(struct uio_info *info, struct vm_area_struct *vma)
 {
 	struct zcmu_device *device = from_uio(info);
+	int ret;
 
 	if (vma->vm_pgoff || vma_pages(vma) != device->map_pages || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
+	ret = zcmu_reserve_page_tables(device, vma);
+	if (ret)
+		return ret;
 	vma->vm_private_data = device;
 	vma->vm_ops = device->window.nr_slots ? &vma_ops : &vma_ops_without_window;
 	zcmu_device_get(device);

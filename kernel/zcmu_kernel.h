@@ -30,8 +30,12 @@
  *				interrupts on
  *	i_mmap_rwsem		inside unmap_mapping_pages(); none of our spinlocks is held
  *
- * Nothing sleeps and no page is touched under device->lock. Allocations on the
- * way of a command are GFP_NOIO: the disk may be what memory reclaim waits for.
+ * Nothing sleeps and no page is touched under device->lock.
+ *
+ * Memory on the way of a command: the disk may be what memory reclaim waits for, so nothing
+ * there waits for memory. ZCMU_GFP_NOW is tried first, then, with nothing on the ring that
+ * the handler isn't told of, ZCMU_GFP_TRY; if there is none, the command waits as for room.
+ * Each device has some commands and edge pages of its own for such times.
  */
 #ifndef ZCMU_KERNEL_H
 #define ZCMU_KERNEL_H
@@ -40,6 +44,7 @@
 #include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
+#include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
@@ -57,6 +62,18 @@
 #include "window.h"
 
 #define ZCMU_CONFIG_LEN		256
+
+/* Doesn't sleep; and rather fails than to wait until others give memory back. */
+#define ZCMU_GFP_NOW		(GFP_NOWAIT | __GFP_NOWARN)
+#define ZCMU_GFP_TRY		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
+
+/*
+ * What a device has for itself: commands (and ids); edge pages, those of one payload; pages
+ * of the copy area, as many as most payloads take. See reserve.c for the rest.
+ */
+#define ZCMU_OWN_COMMANDS	32
+#define ZCMU_MAX_EDGES		(2 * ZCMU_MAX_RUNS)
+#define ZCMU_OWN_COPY_BYTES	(1u << 20)
 
 /* Defaults that stock doesn't have, or not so; doc/compatibility.md says why. */
 #define ZCMU_COPY_AREA_MB	256
@@ -126,7 +143,7 @@ struct zcmu_loan {
 	u32 nr_slots;
 	u32 nr_pages;
 	u32 nr_edges;
-	struct page **edges;	/* private pages for the partial ones, in order */
+	struct page *edges[ZCMU_MAX_EDGES];	/* private ones for the partial ones, in order */
 	struct page **private;	/* PRIVATE: all pages; edges are among them */
 };
 
@@ -175,6 +192,7 @@ struct zcmu_copy_area {
 	u32 hint;			/* no free block below */
 	u32 pages_per_block;
 	struct xarray pages;		/* allocated when first used; stay */
+	unsigned long own_pages;	/* the first so many are there from the start, and stay */
 	unsigned long reclaim_at;	/* page where reclaim.c goes on; its list's mutex */
 };
 
@@ -307,8 +325,16 @@ struct zcmu_device {
 	bool tmr_notification;
 	struct list_head tmrs;		/* notifications without room, oldest first */
 	u32 nr_tmrs;
-	struct work_struct waiting_work;
+	/*
+	 * Each with a rescuer: neither waits for the other's, or for those of other devices.
+	 * NULL unless it is enabled: changed under the lock
+	 */
+	struct workqueue_struct *waiting_wq;
+	struct workqueue_struct *expire_wq;
+	struct delayed_work waiting_work;
 	struct delayed_work expire_work;
+	mempool_t cmd_pool;
+	mempool_t edge_pool;
 	unsigned long next_look;	/* jiffies: when expire_work is due, if it is pending */
 	wait_queue_head_t loan_wait;	/* a loan is out of SWAPPING, or a fault out of a loan */
 	unsigned int cmd_time_out;	/* ms, 0 is none */
@@ -396,6 +422,7 @@ sense_reason_t zcmu_parse_cdb(struct se_cmd *se_cmd);
 struct se_dev_plug *zcmu_plug(struct se_device *se_dev);
 void zcmu_unplug(struct se_dev_plug *plug);
 void zcmu_submit_waiting(struct work_struct *work);
+void zcmu_look_again(struct zcmu_device *device);
 void zcmu_retry_waiting(struct zcmu_device *device);
 void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
@@ -467,7 +494,8 @@ bool zcmu_page_iter_next(struct zcmu_page_iter *iter);
 void zcmu_payload_plan(struct zcmu_plan *plan, const struct se_cmd *se_cmd);
 
 /* lend.c */
-int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan);
+int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t gfp);
+void zcmu_lend_fill(struct zcmu_cmd *cmd);
 bool zcmu_lend_begin(struct zcmu_cmd *cmd);
 void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch);
 void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
@@ -484,12 +512,19 @@ void zcmu_lend_pause(struct zcmu_device *device);
 vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf);
 vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
 
+/* reserve.c */
+int zcmu_reserve_make(struct zcmu_device *device);
+void zcmu_reserve_free(struct zcmu_device *device);
+void zcmu_reserve_end_queues(struct zcmu_device *device);
+int zcmu_reserve_page_tables(const struct zcmu_device *device, struct vm_area_struct *vma);
+
 /* copy.c */
 int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_block);
 void zcmu_copy_destroy(struct zcmu_copy_area *area);
 u64 zcmu_copy_capacity(const struct zcmu_copy_area *area);
 bool zcmu_copy_holds(const struct zcmu_copy_area *area, u64 bytes, u64 more_bytes);
-int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes);
+int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 bytes,
+		      gfp_t gfp);
 void zcmu_copy_release(struct zcmu_copy_area *area, struct zcmu_extents *extents);
 void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
 			struct scatterlist *sgl, u32 nents);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a device has for itself, for when there is no memory: threads, commands, edge
+ * pages, page tables. It may be the one that memory is waited for. Pages of the copy area
+ * are copy.c's (own_pages); when what is used, the submitting functions say.
+ */
+#include "zcmu_kernel.h"
+
+/* Payload bytes that a handler's mapping has page tables for from the start */
+#define OWN_TABLES	((unsigned long)ZCMU_MAX_IO_BYTES >> PAGE_SHIFT)
+
+/* Nobody queues anything from here on; what is queued is done first. */
+void zcmu_reserve_end_queues(struct zcmu_device *device)
+{
+	struct workqueue_struct *waiting_wq, *expire_wq;
+
+	spin_lock(&device->lock);
+	waiting_wq = device->waiting_wq;
+	expire_wq = device->expire_wq;
+	device->waiting_wq = NULL;
+	device->expire_wq = NULL;
+	spin_unlock(&device->lock);
+	if (waiting_wq)
+		destroy_workqueue(waiting_wq);
+	if (expire_wq)
+		destroy_workqueue(expire_wq);
+}
+
+/*
+ * A queue has one rescuer, for when no thread can be made. It must not be shared: work of one
+ * device may be waiting for a fault, and that for memory, which another's gives back.
+ */
+static int make_queues(struct zcmu_device *device)
+{
+	struct workqueue_struct *waiting_wq, *expire_wq;
+
+	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
+	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
+	spin_lock(&device->lock);
+	device->waiting_wq = waiting_wq;
+	device->expire_wq = expire_wq;
+	spin_unlock(&device->lock);
+	return waiting_wq && expire_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * zcmu_reserve_make - get what a device has for itself
+ * @device: a device that is being enabled; config_lock is held
+ *
+ * Return: 0, or -ENOMEM; zcmu_reserve_end_queues() and zcmu_reserve_free() undo both.
+ */
+int zcmu_reserve_make(struct zcmu_device *device)
+{
+	int ret;
+
+	lockdep_assert_held(&device->config_lock);
+	ret = mempool_init_slab_pool(&device->cmd_pool, ZCMU_OWN_COMMANDS, zcmu_cmd_cache);
+	if (!ret)
+		ret = mempool_init_page_pool(&device->edge_pool, ZCMU_MAX_EDGES, 0);
+	return ret ?: make_queues(device);
+}
+
+/* No command is left, and the queues have ended. More than once does no harm. */
+void zcmu_reserve_free(struct zcmu_device *device)
+{
+	mempool_exit(&device->cmd_pool);
+	mempool_exit(&device->edge_pool);
+}
+
+static int no_page(pte_t *pte, unsigned long address, void *data)
+{
+	return 0;
+}
+
+/* @first, @nr: pages of map 0 */
+static int make_page_tables(struct vm_area_struct *vma, unsigned long first, unsigned long nr)
+{
+	return apply_to_page_range(vma->vm_mm, vma->vm_start + (first << PAGE_SHIFT),
+				   nr << PAGE_SHIFT, no_page, NULL);
+}
+
+/**
+ * zcmu_reserve_page_tables - let a handler's first touches need no memory
+ * @device: the device
+ * @vma: a mapping of all of map 0, not published yet; its mm's lock is held for writing
+ *
+ * Those of the ring, and of the first pages of the copy area and the window: where there is
+ * nothing else under way, these are used first. Return: 0 or -ENOMEM; what was made goes
+ * with the mapping.
+ */
+int zcmu_reserve_page_tables(const struct zcmu_device *device, struct vm_area_struct *vma)
+{
+	unsigned long copy_pages = device->window_pgoff - device->copy_pgoff;
+	unsigned long window_pages = device->map_pages - device->window_pgoff;
+	int ret = make_page_tables(vma, 0, device->copy_pgoff + min(copy_pages, OWN_TABLES));
+
+	if (!ret && window_pages)
+		ret = make_page_tables(vma, device->window_pgoff, min(window_pages, OWN_TABLES));
+	return ret;
+}
