@@ -172,7 +172,7 @@ struct zcmu_cmd_entry {
 			__u32 iov_dif_cnt;	/* always 0 */
 			__u32 pad0;
 			__u64 cdb_off;		/* bytes from the start of map 0 */
-			__u64 pad1;
+			__u64 port_off;		/* the same: a struct zcmu_port, or 0 (zcmu only) */
 			__u64 pad2;
 			struct zcmu_iovec iov[4];	/* iov_cnt + iov_bidi_cnt */
 		} req;
@@ -184,6 +184,19 @@ struct zcmu_cmd_entry {
 			__u8 sense[ZCMU_SENSE_SIZE];
 		} rsp;
 	};
+};
+
+/*
+ * Where a command came in: the target port. An INQUIRY's entry has it behind the CDB, because
+ * only the kernel knows what VPD page 83h has to say of it.
+ */
+struct zcmu_port {
+	__u16 relative_port;	/* its RELATIVE TARGET PORT IDENTIFIER, SPC-4 7.8.6.7; 0: unknown */
+	__u16 port_group;	/* TARGET PORT GROUP, SPC-4 7.8.6.8 */
+	__u16 portal_group;	/* of iSCSI: the target portal group tag */
+	__u8 protocol;		/* PROTOCOL IDENTIFIER, SPC-4 7.6.1 */
+	__u8 has_port_group;
+	char name[224];		/* of the target, ends with 0; "": the fabric has none, or a longer one */
 };
 
 /*

@@ -42,4 +42,19 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
+/*
+ * 31177b74790c ("scsi: target: core: Add RTPI field to target port"), 6.4: it was the LUN's
+ * before. Remove when Debian 12's 6.1 is dropped.
+ */
+#include <target/target_core_base.h>
+
+static inline u16 zcmu_relative_port(const struct se_lun *lun)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+	return lun->lun_rtpi;
+#else
+	return lun->lun_tpg->tpg_rtpi;
+#endif
+}
+
 #endif /* ZCMU_COMPAT_H */

@@ -4,6 +4,8 @@
  * is put there is submit.c's, where ring.c's.
  */
 #include <scsi/scsi_common.h>
+#include <scsi/scsi_proto.h>
+#include <target/target_core_fabric.h>
 
 #include "zcmu_kernel.h"
 
@@ -20,11 +22,44 @@ static u32 cdb_offset(u32 iovecs)
 		     sizeof(struct zcmu_cmd_entry));
 }
 
+static u32 cdb_room(const struct zcmu_cmd *cmd)
+{
+	return round_up(scsi_command_size(cmd->se_cmd->t_task_cdb), ZCMU_ENTRY_ALIGN);
+}
+
+/* Is the handler told of the target port? The core's own commands come by none. */
+static bool tells_port(const struct se_cmd *se_cmd)
+{
+	return se_cmd->t_task_cdb[0] == INQUIRY && se_cmd->se_lun && se_cmd->se_lun->lun_tpg;
+}
+
 /* Bytes of the whole entry */
 u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
-	return cdb_offset(iovec_count(cmd, plan)) +
-	       round_up(scsi_command_size(cmd->se_cmd->t_task_cdb), ZCMU_ENTRY_ALIGN);
+	return cdb_offset(iovec_count(cmd, plan)) + cdb_room(cmd) +
+	       (tells_port(cmd->se_cmd) ? sizeof(struct zcmu_port) : 0);
+}
+
+/* The command holds its LUN, and that the target port. */
+static void put_port(struct zcmu_port *port, struct se_lun *lun)
+{
+	struct se_portal_group *tpg = lun->lun_tpg;
+	const struct target_core_fabric_ops *ops = tpg->se_tpg_tfo;
+	const struct t10_alua_tg_pt_gp *group;
+	const char *name = ops->tpg_get_wwn(tpg);
+
+	port->relative_port = zcmu_relative_port(lun);
+	port->portal_group = ops->tpg_get_tag(tpg);
+	port->protocol = tpg->proto_id;
+	if (name && strlen(name) < sizeof(port->name))
+		strscpy(port->name, name, sizeof(port->name));
+	rcu_read_lock();
+	group = rcu_dereference(lun->lun_tg_pt_gp);
+	if (group) {
+		port->port_group = group->tg_pt_gp_id;
+		port->has_port_group = 1;
+	}
+	rcu_read_unlock();
 }
 
 static void put_run_iovecs(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
@@ -84,4 +119,8 @@ void zcmu_entry_fill(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
 	entry->req.cdb_off = offset + cdb;
 	memcpy((void *)entry + cdb, cmd->se_cmd->t_task_cdb,
 	       scsi_command_size(cmd->se_cmd->t_task_cdb));
+	if (tells_port(cmd->se_cmd)) {
+		entry->req.port_off = entry->req.cdb_off + cdb_room(cmd);
+		put_port((void *)entry + cdb + cdb_room(cmd), cmd->se_cmd->se_lun);
+	}
 }

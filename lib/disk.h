@@ -291,6 +291,7 @@ void zcmu_scsi_read_capacity16(struct zcmu_cmd *cmd);
 void zcmu_scsi_read(struct zcmu_cmd *cmd);
 void zcmu_scsi_write(struct zcmu_cmd *cmd);
 void zcmu_scsi_prefetch(struct zcmu_cmd *cmd);
+bool zcmu_scsi_has_cache(const struct zcmu_disk *disk);
 void zcmu_scsi_synchronize_cache(struct zcmu_cmd *cmd);
 void zcmu_scsi_start_flush(struct zcmu_cmd *cmd);
 

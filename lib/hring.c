@@ -109,6 +109,16 @@ static uint16_t take_cdb(const struct zcmu_hring *ring, uint64_t offset, uint8_t
 	return (uint16_t)len;
 }
 
+/* Where it came in; a name always ends. Return: false if the kernel doesn't say. */
+static bool take_port(const struct zcmu_hring *ring, uint64_t offset, struct zcmu_port *port)
+{
+	if (!offset || offset > ring->map_size - sizeof(*port))
+		return false;
+	memcpy(port, ring->map + offset, sizeof(*port));
+	port->name[sizeof(port->name) - 1] = '\0';
+	return true;
+}
+
 /* @len: the entry's */
 static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry,
 		       uint32_t len, struct zcmu_hreq *req)
@@ -197,6 +207,7 @@ int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 		if (ret == -E2BIG)
 			return ret;
 		req->cdb_len = take_cdb(ring, entry->req.cdb_off, req->cdb);
+		req->has_port = take_port(ring, entry->req.port_off, &req->port);
 		ring->taken = advance(ring, ring->taken, word.len);
 		return ret ? ret : req->cdb_len ? 1 : -EPROTO;
 	}

@@ -39,6 +39,8 @@ struct zcmu_hreq {
 	uint64_t bytes;		/* of all iovecs */
 	uint8_t cdb[ZCMU_CDB_MAX];
 	uint16_t cdb_len;
+	bool has_port;
+	struct zcmu_port port;	/* an INQUIRY's, if it has one */
 };
 
 struct zcmu_hanswer {

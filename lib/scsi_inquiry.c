@@ -2,12 +2,14 @@
 /*
  * INQUIRY: what the disk is, and the vital product data pages.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "disk.h"
 
 #define VENDOR		"ZCMU    "
 #define DIRECT_ACCESS	0x00	/* peripheral device type, SPC-4 6.4.2 */
+#define PROTOCOL_ISCSI	0x05	/* protocol identifier, SPC-4 7.6.1 */
 
 static uint32_t put_string(uint8_t *to, const char *from, uint32_t size)
 {
@@ -93,6 +95,64 @@ uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p)
 	return (uint32_t)(p + 12 - start);
 }
 
+/* The head of a designator of the target port (SPC-4 7.8.6.1), with PIV. Return: what is behind. */
+static uint8_t *put_port_head(uint8_t *p, const struct zcmu_port *port, uint8_t code_set,
+			      uint8_t type, uint8_t len)
+{
+	p[0] = (uint8_t)(port->protocol << 4) | code_set;
+	p[1] = 0x90 | type;
+	p[3] = len;
+	return p + 4;
+}
+
+/* SPC-4 7.8.6.11: a name has at least one 0 behind it, and a multiple of four bytes. */
+static uint32_t name_room(const char *name)
+{
+	return ((uint32_t)strlen(name) & ~3u) + 4;
+}
+
+/* Of the target port that the command came in by, as far as the kernel has told of it. */
+static uint32_t port_designators(const struct zcmu_hreq *req, uint8_t *p)
+{
+	const struct zcmu_port *port = &req->port;
+	uint8_t *start = p;
+
+	if (!req->has_port)
+		return 0;
+	if (port->relative_port) {
+		p = put_port_head(p, port, 0x01, 0x04, 4);
+		zcmu_put16(p + 2, port->relative_port);
+		p += 4;
+	}
+	if (port->has_port_group) {
+		p = put_port_head(p, port, 0x01, 0x05, 4);
+		zcmu_put16(p + 2, port->port_group);
+		p += 4;
+	}
+	/* The port's, and the target device's, whose name is the same without the portal group. */
+	if (port->protocol == PROTOCOL_ISCSI && port->name[0]) {
+		char name[sizeof(port->name) + sizeof(",t,0x0000")];
+
+		snprintf(name, sizeof(name), "%s,t,0x%04x", port->name, port->portal_group);
+		p = put_port_head(p, port, 0x03, 0x08, (uint8_t)name_room(name));
+		p += (put_string(p, name, sizeof(name)) & ~3u) + 4;
+		p = put_port_head(p, port, 0x03, 0x08, (uint8_t)name_room(port->name));
+		p[-3] = 0xa0 | 0x08;
+		p += (put_string(p, port->name, sizeof(port->name)) & ~3u) + 4;
+	}
+	return (uint32_t)(p - start);
+}
+
+/* Extended INQUIRY data, SPC-4 7.8.7 */
+static uint32_t page_extended(const struct zcmu_disk *disk, uint8_t *p)
+{
+	/* p[0] is byte 4 of the page. Queue tags: SIMPSUP alone. */
+	p[1] = 0x01;
+	if (zcmu_scsi_has_cache(disk))
+		p[2] = 0x01;			/* V_SUP */
+	return 0x3c;
+}
+
 /* A limit of the store's, in blocks, as a field of four bytes has it; 0: none. */
 static uint32_t limit(const struct zcmu_store *store, enum zcmu_io_op op)
 {
@@ -175,6 +235,7 @@ static const struct page {
 	{ 0x00, page_list, NULL },
 	{ 0x80, page_serial, NULL },
 	{ 0x83, zcmu_scsi_designators, NULL },
+	{ 0x86, page_extended, NULL },
 	{ 0x8f, zcmu_scsi_copy_page, can_copy },
 	{ 0xb0, page_block_limits, NULL },
 	{ 0xb1, page_characteristics, NULL },
@@ -204,7 +265,7 @@ void zcmu_scsi_inquiry(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
 	uint16_t allocation = zcmu_get16(cdb + 3);
-	uint8_t data[256] = { 0 };
+	uint8_t data[1024] = { 0 };
 	uint32_t len;
 	size_t i;
 
@@ -219,6 +280,8 @@ void zcmu_scsi_inquiry(struct zcmu_cmd *cmd)
 		if (pages[i].code != cdb[2] || !has_page(cmd->disk, &pages[i]))
 			continue;
 		len = pages[i].fill(cmd->disk, data + 4);
+		if (pages[i].fill == zcmu_scsi_designators)
+			len += port_designators(&cmd->req, data + 4 + len);
 		data[0] = DIRECT_ACCESS;
 		data[1] = cdb[2];
 		zcmu_put16(data + 2, (uint16_t)len);

@@ -19,7 +19,7 @@ enum {
 #define ALL_SUBPAGES	0xff
 
 /* Is there a cache that a power failure would empty? Whoever flushes says so. */
-static bool has_write_cache(const struct zcmu_disk *disk)
+bool zcmu_scsi_has_cache(const struct zcmu_disk *disk)
 {
 	return zcmu_store_can(disk->store, ZCMU_IO_FLUSH);
 }
@@ -30,7 +30,7 @@ static uint32_t page_caching(const struct zcmu_disk *disk, bool changeable, uint
 	memset(p, 0, 20);
 	p[0] = 0x08;
 	p[1] = 18;
-	if (!changeable && has_write_cache(disk))
+	if (!changeable && zcmu_scsi_has_cache(disk))
 		p[2] |= 0x04;		/* WCE */
 	return 20;
 }

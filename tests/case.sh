@@ -70,14 +70,6 @@ wait_for() {
 	done
 }
 
-# What a debug kernel says of Linux's own code, in case it does: MARK is what that report names,
-# LINEs are those of it that look like complaints.
-report_of_others() { # MARK LINE...
-	local mark=$1
-	shift
-	! grep -q "$mark" <<< "$(dmesg)" || printf '%s\n' "$@" >> expected
-}
-
 is_gone() { ! kill -0 "$1" 2> /dev/null; } # PID
 
 # Stop a process: none of its threads does anything more when this returns.

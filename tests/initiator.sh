@@ -9,13 +9,6 @@ guest_iqn=iqn.2026-11.org.example:guest
 target_iqn=iqn.2026-11.org.example:target
 portal=127.0.0.1:3260
 
-# What a debug kernel has to say of LIO: to answer SendTargets it takes a mutex under a spinlock,
-# and when an initiator doesn't come back, a timer takes locks that others take in another order.
-at_end report_of_others iscsit_build_sendtargets_response "'[ BUG: Invalid wait context ]'" \
-	"'BUG: sleeping function called from invalid context at kernel/locking/mutex.c'"
-at_end report_of_others iscsit_handle_time2retain_timeout \
-	"'WARNING: possible irq lock inversion dependency detected'"
-
 start_initiator() {
 	modprobe iscsi_tcp
 	echo "InitiatorName=$guest_iqn" > /etc/iscsi/initiatorname.iscsi

@@ -151,6 +151,12 @@ static void fill_entry(struct command *command, const struct fake_request *reque
 	for (i = 0; i < payload->nr_pieces; i++)
 		iov[i] = (struct zcmu_iovec){ payload->pieces[i].at, payload->pieces[i].len };
 	memcpy((uint8_t *)entry + cdb_off, request->cdb, cdb_length(request->cdb));
+	if (request->port) {
+		u32 port_off = cdb_off + round_up(cdb_length(request->cdb), ZCMU_ENTRY_ALIGN);
+
+		entry->req.port_off = offset + port_off;
+		memcpy((uint8_t *)entry + port_off, request->port, sizeof(*request->port));
+	}
 	if (request->spoil)
 		request->spoil(entry);
 }
@@ -186,7 +192,8 @@ static int publish_command(struct fake_kernel *kernel, const struct fake_request
 		  command->payload.nr_pieces * (u32)sizeof(struct zcmu_iovec);
 	if (cdb_off < iov_end)
 		cdb_off = iov_end;
-	len = cdb_off + round_up(cdb_length(request->cdb), ZCMU_ENTRY_ALIGN);
+	len = cdb_off + round_up(cdb_length(request->cdb), ZCMU_ENTRY_ALIGN) +
+	      (request->port ? (u32)sizeof(*request->port) : 0);
 	if (!zcmu_ring_has_room(&kernel->ring, len))
 		goto no_room;
 	fake_payload_fill(&command->payload, &kernel->area, request->data);

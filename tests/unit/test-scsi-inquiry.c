@@ -75,7 +75,7 @@ static void data_are_cut_off_at_the_allocation_length(void **state)
 	expect_payload(a, 0x00, 0x00, 0x06, 0x12, 91, FAKE_STALE, FAKE_STALE);
 	a = send_in(t, CDB(0x12, EVPD, 0x00, 0, 4), 64);
 	expect_short(a, 4);
-	expect_payload(a, 0, 0, 0, 7, FAKE_STALE);
+	expect_payload(a, 0, 0, 0, 8, FAKE_STALE);
 }
 
 static void the_allocation_length_has_two_bytes(void **state)
@@ -117,22 +117,22 @@ static void a_page_that_isn_t_there_is_refused(void **state)
 	expect_sense(inquire(t, EVPD, 0xff), SENSE_INVALID_FIELD_IN_CDB, 2);
 }
 
-static void a_thin_disk_has_seven_pages(void **state)
+static void a_thin_disk_has_eight_pages(void **state)
 {
 	struct initiator *t = *state;
 
-	assert_memory_equal(page(t, 0x00, 7), "\x00\x80\x83\x8f\xb0\xb1\xb2", 7);
+	assert_memory_equal(page(t, 0x00, 8), "\x00\x80\x83\x86\x8f\xb0\xb1\xb2", 8);
 	t->script.ops.zero = NULL;
-	page(t, 0x00, 7);
+	page(t, 0x00, 8);
 }
 
-static void a_disk_that_isn_t_thin_has_six(void **state)
+static void a_disk_that_isn_t_thin_has_seven(void **state)
 {
 	struct initiator *t = *state;
 
 	/* Zeroing may be writing, and that is not what an initiator wants who gives back. */
 	t->script.ops.trim = NULL;
-	assert_memory_equal(page(t, 0x00, 6), "\x00\x80\x83\x8f\xb0\xb1", 6);
+	assert_memory_equal(page(t, 0x00, 7), "\x00\x80\x83\x86\x8f\xb0\xb1", 7);
 	expect_sense(inquire(t, EVPD, 0xb2), SENSE_INVALID_FIELD_IN_CDB, 2);
 }
 
@@ -142,7 +142,7 @@ static void a_disk_that_can_t_be_written_to_has_no_copies(void **state)
 
 	t->script.store.read_only = true;
 	expect_payload(inquire(t, 0, 0), 0x00, 0x00, 0x06, 0x12, 91, 0, 0, 0x02);
-	assert_memory_equal(page(t, 0x00, 5), "\x00\x80\x83\xb0\xb1", 5);
+	assert_memory_equal(page(t, 0x00, 6), "\x00\x80\x83\x86\xb0\xb1", 6);
 	expect_sense(inquire(t, EVPD, 0x8f), SENSE_INVALID_FIELD_IN_CDB, 2);
 	/* Nor COMPARE AND WRITE */
 	assert_int_equal(page(t, 0xb0, 0x3c)[1], 0);
@@ -163,11 +163,11 @@ static void block_limits_tell_of_compare_and_write_and_of_no_atomic_writes(void 
 static void every_page_of_the_list_can_be_had(void **state)
 {
 	struct initiator *t = *state;
-	const uint8_t *codes = page(t, 0x00, 7);
+	const uint8_t *codes = page(t, 0x00, 8);
 	const struct fake_answer *a;
 	unsigned int i;
 
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 8; i++) {
 		a = inquire(t, EVPD, codes[i]);
 		expect_short(a, 4u + zcmu_get16(a->payload + 2));
 		assert_int_equal(a->payload[1], codes[i]);
@@ -239,6 +239,65 @@ static void the_longest_serial_number_fits_into_its_pages(void **state)
 	identify(t, longest, NULL);
 	assert_memory_equal(page(t, 0x80, 63), longest, 63);
 	assert_memory_equal(page(t, 0x83, 4 + 8 + 63 + 12) + 12, longest, 63);
+}
+
+/* INQUIRY of page 83h that came in by a target port. Return: what is behind the logical unit's. */
+static const uint8_t *port_designators(struct initiator *t, const struct zcmu_port *port,
+				       uint16_t length)
+{
+	const struct fake_answer *a = send_request(t, &(struct fake_request){
+		.cdb = CDB(0x12, EVPD, 0x83, BE16(1000)), .size = 1024, .port = port });
+
+	expect_short(a, 4u + 32 + length);
+	expect_payload(a, 0, 0x83, BE16(32 + length));
+	return a->payload + 4 + 32;
+}
+
+static void page_83_has_an_iscsi_port_s_numbers_and_names(void **state)
+{
+	static const struct zcmu_port port = { .relative_port = 0x102, .port_group = 0x304,
+		.has_port_group = 1, .portal_group = 5, .protocol = 5, .name = "iqn.2026-11.x:disk" };
+	const uint8_t *p = port_designators(*state, &port, 8 + 8 + 32 + 24);
+
+	/* binary, PIV, of the target port: relative target port, target port group */
+	assert_memory_equal(p, "\x51\x94\x00\x04\x00\x00\x01\x02", 8);
+	assert_memory_equal(p + 8, "\x51\x95\x00\x04\x00\x00\x03\x04", 8);
+	/* UTF-8, SCSI name string: of the port, and of the target device */
+	assert_memory_equal(p + 16, "\x53\x98\x00\x1ciqn.2026-11.x:disk,t,0x0005\0", 32);
+	assert_memory_equal(p + 48, "\x53\xa8\x00\x14iqn.2026-11.x:disk\0\0", 24);
+}
+
+static void page_83_has_another_port_s_numbers(void **state)
+{
+	static const struct zcmu_port port = { .relative_port = 7, .protocol = 6,
+		.name = "naa.5001405000000001" };
+	const uint8_t *p = port_designators(*state, &port, 8);
+
+	assert_memory_equal(p, "\x61\x94\x00\x04\x00\x00\x00\x07", 8);
+}
+
+/* With 0 behind it, and the length a multiple of four */
+static void the_longest_name_of_a_port_fits_into_page_83(void **state)
+{
+	struct zcmu_port port = { .relative_port = 1, .protocol = 5 };
+	const uint8_t *p;
+
+	memset(port.name, 'n', sizeof(port.name));
+	p = port_designators(*state, &port, 8 + 4 + 236 + 4 + 224);
+	assert_int_equal(p[8 + 3], 236);
+	assert_memory_equal(p + 8 + 4 + 223, ",t,0x0000\0\0\0\0", 13);
+	assert_int_equal(p[8 + 4 + 236 + 3], 224);
+	assert_int_equal(p[8 + 4 + 236 + 4 + 222], 'n');
+	assert_int_equal(p[8 + 4 + 236 + 4 + 223], 0);
+}
+
+static void page_86_says_what_task_attributes_there_are_and_whether_a_cache(void **state)
+{
+	struct initiator *t = *state;
+
+	assert_memory_equal(page(t, 0x86, 0x3c), "\x00\x01\x01\x00", 4);
+	t->script.ops.flush = NULL;
+	assert_memory_equal(page(t, 0x86, 0x3c), "\x00\x01\x00\x00", 4);
 }
 
 static void page_b0_has_the_limits(void **state)
@@ -327,8 +386,8 @@ int main(void)
 		SCSI_TEST(an_allocation_length_of_zero_is_no_error),
 		SCSI_TEST(a_page_code_without_evpd_is_refused),
 		SCSI_TEST(a_page_that_isn_t_there_is_refused),
-		SCSI_TEST(a_thin_disk_has_seven_pages),
-		SCSI_TEST(a_disk_that_isn_t_thin_has_six),
+		SCSI_TEST(a_thin_disk_has_eight_pages),
+		SCSI_TEST(a_disk_that_isn_t_thin_has_seven),
 		SCSI_TEST(a_disk_that_can_t_be_written_to_has_no_copies),
 		SCSI_TEST(block_limits_tell_of_compare_and_write_and_of_no_atomic_writes),
 		SCSI_TEST(every_page_of_the_list_can_be_had),
@@ -339,6 +398,10 @@ int main(void)
 		SCSI_TEST(page_83_has_a_locally_assigned_naa),
 		SCSI_TEST(the_naa_follows_from_the_serial_number),
 		SCSI_TEST(the_longest_serial_number_fits_into_its_pages),
+		SCSI_TEST(page_83_has_an_iscsi_port_s_numbers_and_names),
+		SCSI_TEST(page_83_has_another_port_s_numbers),
+		SCSI_TEST(the_longest_name_of_a_port_fits_into_page_83),
+		SCSI_TEST(page_86_says_what_task_attributes_there_are_and_whether_a_cache),
 		SCSI_TEST(page_b0_has_the_limits),
 		SCSI_TEST(page_b0_counts_in_blocks),
 		SCSI_TEST(a_granularity_that_isn_t_told_is_one_block),
