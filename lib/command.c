@@ -166,7 +166,6 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	zcmu_range_unlock(cmd);
 	zcmu_cmd_free(cmd);
 	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
-	zcmu_range_go_on();
 }
 
 /* ILLEGAL REQUEST, with a pointer to the byte of the CDB that is wrong. */
@@ -273,12 +272,25 @@ void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd))
 }
 
 /*
+ * Steps whose requests are answered at once, one after the other in one go; then others have
+ * their turn. They may be many: a WRITE SAME can fill the whole disk.
+ */
+#define STEPS_AT_A_TIME	16
+
+/*
  * A step's request may be answered before the step returns, or in another thread.
  * Whoever comes second, the step or the answer, goes on; so steps never nest.
  */
 static void go_on(struct zcmu_cmd *cmd)
 {
+	unsigned int steps = 0;
+
 	do {
+		if (steps++ == STEPS_AT_A_TIME) {
+			cmd->go_on = go_on;
+			zcmu_serve_later(cmd);
+			return;
+		}
 		atomic_store(&cmd->step_refs, 2);
 		if (!cmd->step(cmd))
 			return;
