@@ -24,6 +24,8 @@
 
 /* Linux moves 2 GiB less a page at a time. Half of it is as good, and a whole number of pages. */
 #define MAX_IO	(1u << 30)
+/* A trim holds the file's lock, and who writes meanwhile waits: so many bytes at a time. */
+#define MAX_RANGE	(1u << 30)
 
 /* A block device is opened exclusively: so it isn't mounted, nor part of anything. */
 static bool is_block_device(const char *path)
@@ -188,6 +190,10 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 	file->is_limited = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur != RLIM_INFINITY;
 	ask_file_system(file);
 	store->max_io = MAX_IO;
+	if (!file->is_device) {
+		store->max_trim = MAX_RANGE;
+		store->max_zero = MAX_RANGE;
+	}
 	store->data = file;
 	return 0;
 }
@@ -239,8 +245,13 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 		errno = EIO;
 		goto fail;
 	}
-	if (ftruncate(file->fd, (off_t)size))
+	zcmu_file_lock_begin(file);
+	err = ftruncate(file->fd, (off_t)size) ? -errno : 0;
+	zcmu_file_lock_end(file);
+	if (err) {
+		errno = -err;
 		goto fail;
+	}
 	err = make_stable(file);
 	/* It is cut off already, and the disk must not be larger. The loss was told. */
 	if (!err || shrinks)

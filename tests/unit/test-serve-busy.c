@@ -258,6 +258,26 @@ static void a_command_of_many_steps_lets_others_pass(void **state)
 	assert_int_equal(server_stop(s), 0);
 }
 
+/* What it has to give back is more than is given back at a time. */
+static void a_long_trim_of_memory_lets_others_pass(void **state)
+{
+	static const uint8_t cdb[10] = { 0x42, [8] = 24 };
+	uint8_t list[24] = { [1] = 22, [3] = 16 };
+	struct fake_request request = { .cdb = cdb, .data = list, .size = sizeof(list) };
+	struct server *s = *state;
+	int unmap, inquiry;
+
+	zcmu_put32(list + 16, (256u << 20) / 512);
+	assert_int_equal(server_open_store(s, "ram:256M"), 0);
+	unmap = fake_kernel_put(s->kernel, &request);
+	inquiry = put_inquiry(s);
+	server_start(s, 1);
+	expect_answer(s, unmap);
+	expect_answer(s, inquiry);
+	assert_int_equal(fake_kernel_answer(s->kernel, inquiry)->order, 0);
+	assert_int_equal(server_stop(s), 0);
+}
+
 static void those_that_have_waited_don_t_run_in_who_let_them_go(struct server *s,
 								 unsigned int threads)
 {
@@ -305,6 +325,7 @@ int main(void)
 		SERVER_TEST(others_are_woken_though_the_ring_is_never_empty),
 		SERVER_TEST(a_stop_is_seen_though_the_ring_is_never_empty),
 		SERVER_TEST(a_command_of_many_steps_lets_others_pass),
+		SERVER_TEST(a_long_trim_of_memory_lets_others_pass),
 		SERVER_TEST(with_one_thread_the_store_s_own_runs_nobody_who_has_waited),
 		SERVER_TEST(with_more_threads_the_store_s_own_runs_nobody_who_has_waited),
 	};
