@@ -230,7 +230,7 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 void zcmu_scsi_execute(struct zcmu_cmd *cmd);
 void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
-/* store.c */
+/* store_can.c */
 enum zcmu_stable_by {
 	ZCMU_STABLE_BY_ITSELF,		/* or it needn't be, or nothing could make it so */
 	ZCMU_STABLE_BY_FUA,		/* that goes with the request */
@@ -245,6 +245,9 @@ enum zcmu_can zcmu_store_trim(const struct zcmu_store *store);
 enum zcmu_can zcmu_store_zero(const struct zcmu_store *store);
 bool zcmu_store_unmaps(const struct zcmu_store *store);
 bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
+
+/* log.c */
+unsigned int zcmu_log_told(void);
 
 /* store_ask.c */
 uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
