@@ -23,6 +23,33 @@ static struct zcmu_cmd *from_pool(struct zcmu_disk *disk)
 	return cmd ? cmd : calloc(1, sizeof(*cmd));
 }
 
+/*
+ * There is no memory for the next request. It can't stay on the ring: nobody would come back for
+ * it. So it is answered, and its initiator tries again. Return: what zcmu_hring_next() does.
+ */
+static int turn_away(struct zcmu_disk *disk)
+{
+	struct zcmu_hreq req = { .iov = NULL };
+	struct zcmu_hanswer answer = { .scsi_status = SAM_BUSY };
+	unsigned int epoch;
+	int ret = zcmu_hring_next(&disk->ring, &req);
+
+	if (ret == 0 || ret == -EBADMSG)
+		return ret;
+	epoch = zcmu_epoch_enter(disk);
+	answer.id = req.id;
+	atomic_fetch_add_explicit(&disk->counts.commands, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&disk->counts.errors, 1, memory_order_relaxed);
+	zcmu_serve_put_answer(disk, &answer, 0, epoch);
+	return ret;
+}
+
+static void tell_broken(struct zcmu_disk *disk)
+{
+	zcmu_error("%s: what is on its ring at %u can't be an entry, so nothing more is taken off it; stop the disk, write 2 to its action/reset_ring and serve it again",
+		   disk->name, atomic_load(&disk->ring.taken));
+}
+
 static void to_pool(struct zcmu_disk *disk, struct zcmu_cmd *cmd)
 {
 	pthread_mutex_lock(&disk->pool_lock);
@@ -82,37 +109,46 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 }
 
 /*
- * Take the next request off the ring. Only the leading thread may. NULL: there is
- * none, or no memory for it (it stays there). A request that makes no sense is
- * answered here and passed over; a ring that makes none is the end.
+ * Take the next request off the ring. Only the leading thread may. NULL: there is none. A
+ * request that makes no sense, or that there is no memory for, is answered here and passed
+ * over; a ring that makes none is the end.
  */
 struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread)
 {
-	struct zcmu_cmd *cmd = from_pool(disk);
+	struct zcmu_cmd *cmd;
 	int ret;
 
-	while (cmd) {
-		start(cmd, disk, thread);
-		do {
-			cmd->req.iov = cmd->payload;
-			ret = zcmu_hring_next(&disk->ring, &cmd->req);
-		} while (ret == -E2BIG && grow_iovecs(cmd));
+	for (;;) {
+		cmd = from_pool(disk);
+		if (cmd) {
+			start(cmd, disk, thread);
+			do {
+				cmd->req.iov = cmd->payload;
+				ret = zcmu_hring_next(&disk->ring, &cmd->req);
+			} while (ret == -E2BIG && grow_iovecs(cmd));
+		}
+		if (!cmd || ret == -E2BIG) {
+			if (cmd)
+				to_pool(disk, cmd);
+			cmd = NULL;
+			ret = turn_away(disk);
+		}
 		if (ret == -EBADMSG)
-			zcmu_error("%s: what is on its ring at %u can't be an entry, so nothing more is taken off it; stop the disk, write 2 to its action/reset_ring and serve it again",
-				   disk->name, atomic_load(&disk->ring.taken));
-		if (ret == 0 || ret == -E2BIG || ret == -EBADMSG) {
-			to_pool(disk, cmd);
+			tell_broken(disk);
+		if (ret == 0 || ret == -EBADMSG) {
+			if (cmd)
+				to_pool(disk, cmd);
 			return NULL;
 		}
+		if (!cmd)
+			continue;
 		cmd->epoch = zcmu_epoch_enter(disk);
 		/* Once: it may change, and all checks of a command must be of the same. */
 		cmd->capacity = __atomic_load_n(&disk->store->size, __ATOMIC_SEQ_CST);
 		if (ret > 0)
 			return cmd;
 		zcmu_cmd_finish(cmd, ZCMU_HARDWARE_ERROR);
-		cmd = from_pool(disk);
 	}
-	return NULL;
 }
 
 void zcmu_cmd_free(struct zcmu_cmd *cmd)
@@ -166,7 +202,6 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	zcmu_range_unlock(cmd);
 	zcmu_cmd_free(cmd);
 	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
-	zcmu_range_go_on();
 }
 
 /* ILLEGAL REQUEST, with a pointer to the byte of the CDB that is wrong. */
@@ -273,12 +308,25 @@ void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd))
 }
 
 /*
+ * Steps whose requests are answered at once, one after the other in one go; then others have
+ * their turn. They may be many: a WRITE SAME can fill the whole disk.
+ */
+#define STEPS_AT_A_TIME	16
+
+/*
  * A step's request may be answered before the step returns, or in another thread.
  * Whoever comes second, the step or the answer, goes on; so steps never nest.
  */
 static void go_on(struct zcmu_cmd *cmd)
 {
+	unsigned int steps = 0;
+
 	do {
+		if (steps++ == STEPS_AT_A_TIME) {
+			cmd->go_on = go_on;
+			zcmu_serve_later(cmd);
+			return;
+		}
 		atomic_store(&cmd->step_refs, 2);
 		if (!cmd->step(cmd))
 			return;

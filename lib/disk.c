@@ -315,14 +315,13 @@ static struct zcmu_disk *disk_alloc(const char *name)
 {
 	struct zcmu_disk *disk = calloc(1, sizeof(*disk));
 
-	if (!disk)
-		return NULL;
-	disk->name = strdup(name);
-	if (!disk->name) {
-		free(disk);
-		return NULL;
-	}
-	return disk;
+	if (disk)
+		disk->name = strdup(name);
+	if (disk && disk->name)
+		return disk;
+	free(disk);
+	zcmu_error("%s: there is not enough memory to open it", name);
+	return NULL;
 }
 
 static void disk_free(struct zcmu_disk *disk)

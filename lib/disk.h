@@ -115,6 +115,7 @@ struct zcmu_thread {
 	/* answers that the kernel has not been told of */
 	unsigned int unkicked;
 	uint64_t unkicked_bytes;
+	unsigned int unlooked;		/* commands since it has last seen what has come */
 	bool unsubmitted;		/* requests that queue_submit() was not told of */
 };
 
@@ -188,14 +189,22 @@ void zcmu_end_finish(struct zcmu_disk *disk, int error);
 void zcmu_backlog_add(struct zcmu_disk *disk, struct zcmu_cmd *cmd);
 void zcmu_backlog_wake(struct zcmu_disk *disk, unsigned int commands);
 struct zcmu_cmd *zcmu_backlog_find(struct zcmu_thread *thread, bool *more);
+void zcmu_backlog_run(struct zcmu_thread *leader);
 
 /* serve.c */
 void zcmu_serve_wait(struct zcmu_thread *thread);
-void zcmu_serve_take_again(struct zcmu_thread *leader);
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
 			   uint64_t bytes, unsigned int epoch);
 bool zcmu_serve_share(struct zcmu_cmd *cmd);
+void zcmu_serve_later(struct zcmu_cmd *cmd);
 void zcmu_serve_note_request(void);
+
+/* events.c: what a thread waits for */
+int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk);
+void zcmu_events_deinit(struct zcmu_thread *thread);
+bool zcmu_events_wait(struct zcmu_thread *thread);
+void zcmu_events_look(struct zcmu_thread *thread);
+void zcmu_events_take_again(struct zcmu_thread *leader);
 
 /* resize.c */
 unsigned int zcmu_epoch_enter(struct zcmu_disk *disk);
@@ -221,7 +230,7 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 void zcmu_scsi_execute(struct zcmu_cmd *cmd);
 void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
-/* store.c */
+/* store_can.c */
 enum zcmu_stable_by {
 	ZCMU_STABLE_BY_ITSELF,		/* or it needn't be, or nothing could make it so */
 	ZCMU_STABLE_BY_FUA,		/* that goes with the request */
@@ -237,6 +246,9 @@ enum zcmu_can zcmu_store_zero(const struct zcmu_store *store);
 bool zcmu_store_unmaps(const struct zcmu_store *store);
 bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 
+/* log.c */
+unsigned int zcmu_log_told(void);
+
 /* store_ask.c */
 uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
 
@@ -248,7 +260,6 @@ void zcmu_range_lock(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
 void zcmu_range_wait(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
 		     void (*go_on)(struct zcmu_cmd *cmd));
 void zcmu_range_unlock(struct zcmu_cmd *cmd);
-void zcmu_range_go_on(void);
 
 /* scsi_range.c */
 uint32_t zcmu_scsi_flags_field(const uint8_t *cdb);

@@ -132,6 +132,8 @@ static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entr
 	if (count > (len - offset) / sizeof(*from))
 		return -EPROTO;
 	req->iovcnt = (int)count;
+	if (!req->iov)
+		return 0;
 	if (count > (uint32_t)req->iov_max)
 		return -E2BIG;
 	for (i = 0; i < count; i++) {

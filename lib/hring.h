@@ -34,7 +34,7 @@ struct zcmu_hreq {
 	uint16_t id;
 	bool lent;
 	int iovcnt;
-	struct iovec *iov;	/* at most iov_max of them; iov_max 0: not wanted */
+	struct iovec *iov;	/* at most iov_max of them; NULL: they are not wanted */
 	int iov_max;
 	uint64_t bytes;		/* of all iovecs */
 	uint8_t cdb[ZCMU_CDB_MAX];

@@ -5,10 +5,11 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <syslog.h>
 
-#include "zcmu.h"
+#include "disk.h"
 
 static void to_stderr(int level, const char *message)
 {
@@ -23,12 +24,21 @@ void zcmu_set_log(zcmu_log_function function)
 	log_function = function ? function : to_stderr;
 }
 
+static atomic_uint told;
+
+/* How many messages there were: whoever fails can see whether it was told why. */
+unsigned int zcmu_log_told(void)
+{
+	return atomic_load(&told);
+}
+
 static void say(int level, const char *format, va_list arguments)
 {
 	int saved_errno = errno;
 	char message[1024];
 
 	vsnprintf(message, sizeof(message), format, arguments);
+	atomic_fetch_add(&told, 1);
 	log_function(level, message);
 	errno = saved_errno;
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -65,7 +66,37 @@ static void search_path(char *path, size_t size)
 		 ZCMU_STORE_DIR);
 }
 
-static bool find_file(const char *name, size_t len, char *file, size_t size)
+/* Root, or who has become root by sudo, and has brought the path along */
+static bool is_owner_trusted(uid_t owner)
+{
+	const char *user = secure_getenv("SUDO_UID");
+	char *end;
+
+	return !owner || (user && *user && strtoul(user, &end, 10) == owner && !*end);
+}
+
+/* Can nobody change it who couldn't do all of what root does, anyway? */
+static bool is_safe(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && is_owner_trusted(st.st_uid) && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* What is loaded runs as who we are. Our own folder is as safe as this library is. */
+static int check_safety(const char *folder, const char *file)
+{
+	const char *unsafe = !is_safe(folder) ? folder : !is_safe(file) ? file : NULL;
+
+	if (geteuid() || !strcmp(folder, ZCMU_STORE_DIR) || !unsafe)
+		return 0;
+	zcmu_error("%s: others than root can write to %s, so root loads no store from there; take the permission away (chmod go-w, chown root), or take it out of ZCMU_STORE_PATH",
+		   file, unsafe);
+	return -EPERM;
+}
+
+/* -ENOENT: there is none. Other errors were told. */
+static int find_file(const char *name, size_t len, char *file, size_t size)
 {
 	char path[PATH_MAX], *rest = path, *folder;
 
@@ -75,9 +106,9 @@ static bool find_file(const char *name, size_t len, char *file, size_t size)
 			continue;
 		snprintf(file, size, "%s/%.*s.so", folder, (int)len, name);
 		if (!access(file, F_OK))
-			return true;
+			return check_safety(folder, file);
 	}
-	return false;
+	return -ENOENT;
 }
 
 /* What dlopen() has said, in words that help. */
@@ -154,9 +185,9 @@ static int find_or_load(const char *name, size_t len, const struct zcmu_store_op
 			return 0;
 		}
 	}
-	if (!is_name(name, len) || !find_file(name, len, file, sizeof(file)))
-		return -ENOENT;
-	err = load(file, name, len, &plugin);
+	err = is_name(name, len) ? find_file(name, len, file, sizeof(file)) : -ENOENT;
+	if (!err)
+		err = load(file, name, len, &plugin);
 	if (!err)
 		*ret = &plugin->ops;
 	return err;

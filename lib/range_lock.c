@@ -21,10 +21,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Commands whose wait is over, and that this thread has to go on with. */
-static __thread struct zcmu_cmd *granted, **granted_end;
-static __thread bool goes_on;
-
 /* By where they begin; those that are read first. */
 static int compare(const void *a, const void *b)
 {
@@ -196,7 +192,8 @@ static void renounce(struct zcmu_ranges *ranges, const struct zcmu_cmd *cmd,
 
 /*
  * The command is over, and not answered yet, so the disk is still served. Those that have waited
- * for it go on in whichever threads are free, or are this thread's: zcmu_range_go_on().
+ * for it go on in whichever threads are free: not here, one after the other, because they may be
+ * many, and each may take long.
  */
 void zcmu_range_unlock(struct zcmu_cmd *cmd)
 {
@@ -209,32 +206,6 @@ void zcmu_range_unlock(struct zcmu_cmd *cmd)
 	cmd->nr_ranges = 0;
 	for (waiter = release.first; waiter; waiter = next) {
 		next = waiter->next;
-		if (zcmu_serve_share(waiter))
-			continue;
-		/* A store with queues is asked by the thread that runs, for its queue. */
-		waiter->thread = cmd->thread;
-		waiter->next = NULL;
-		if (!granted)
-			granted_end = &granted;
-		*granted_end = waiter;
-		granted_end = &waiter->next;
+		zcmu_serve_later(waiter);
 	}
-}
-
-/*
- * Go on with what unlocking has granted. They may be answered at once, and grant
- * more: that is done here as well, in a loop, and the stack stays as it is.
- */
-void zcmu_range_go_on(void)
-{
-	struct zcmu_cmd *cmd;
-
-	if (goes_on)
-		return;
-	goes_on = true;
-	while ((cmd = granted)) {
-		granted = cmd->next;
-		cmd->go_on(cmd);
-	}
-	goes_on = false;
 }

@@ -115,6 +115,11 @@ static int resize(struct zcmu_disk *disk, uint64_t size)
 		zcmu_error("%s: its store, %s, can't change its size", disk->name, store->ops->name);
 		return -EOPNOTSUPP;
 	}
+	if (size > INT64_MAX) {
+		zcmu_error("%s: %" PRIu64 " bytes are too large for a disk; it can have %" PRId64,
+			   disk->name, size, INT64_MAX / 4096 * 4096);
+		return -EFBIG;
+	}
 	if (!size || size % store->block_size) {
 		zcmu_error("%s: %" PRIu64 " bytes are not a multiple of its block size, %" PRIu32,
 			   disk->name, size, store->block_size);

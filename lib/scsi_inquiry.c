@@ -170,6 +170,15 @@ static uint32_t max_transfer(const struct zcmu_disk *disk)
 	       disk->max_blocks;
 }
 
+/* SBC-3 6.6.4: COMPARE AND WRITE's limit is not above a transfer's. */
+static uint8_t max_compare(const struct zcmu_disk *disk)
+{
+	uint32_t blocks = max_transfer(disk);
+
+	return blocks && blocks < ZCMU_MAX_COMPARE_BLOCKS ? (uint8_t)blocks :
+	       ZCMU_MAX_COMPARE_BLOCKS;
+}
+
 /* UNMAP's limits: of what it becomes, see zcmu_scsi_unmap(). */
 static void put_unmap_limits(const struct zcmu_store *store, uint8_t *p)
 {
@@ -191,7 +200,7 @@ static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 
 	/* p[0] is byte 4 of the page. WSNZ is 0: a WRITE SAME of 0 blocks goes to the end. */
 	if (zcmu_store_can(store, ZCMU_IO_WRITE))
-		p[1] = ZCMU_MAX_COMPARE_BLOCKS;
+		p[1] = max_compare(disk);
 	zcmu_put16(p + 2, (uint16_t)(store->physical_block_size / store->block_size));
 	zcmu_put32(p + 4, max_transfer(disk));
 	zcmu_put32(p + 8, store->optimal_io_size / store->block_size);

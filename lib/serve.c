@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -22,14 +21,11 @@
 #define KICK_AFTER_ANSWERS	32
 #define KICK_AFTER_BYTES	(1u << 20)
 
-/* What an epoll event is about; a thread's data.u32. */
-enum event {
-	EVENT_RING,
-	EVENT_WAKE,
-	EVENT_QUEUE,
-	EVENT_STOP,
-	EVENT_END,
-};
+/*
+ * A thread that always finds a command looks after so many what has become of those before: they
+ * are submitted, reaped and kicked for, and a stop is seen.
+ */
+#define LOOK_AFTER	64
 
 static __thread struct zcmu_thread *current_thread;
 
@@ -117,30 +113,45 @@ static bool store_blocks(const struct zcmu_disk *disk)
 	return disk->store->ops->flags & ZCMU_STORE_BLOCKS;
 }
 
+/* Is there but one thread for the commands, the leader? */
+static bool leader_does_all(const struct zcmu_disk *disk)
+{
+	return disk->max_busy <= 1;
+}
+
 /*
- * Have a command go on in whichever thread is free. It may be over when this returns; the caller
- * sees to it that the disk is served until then: it leads, or has a command that isn't answered.
- * Return: false if there is but one thread for it, that of the caller.
+ * Have a command go on later, in whichever thread is free; never in this call. It may be over when
+ * this returns; the caller sees to it that the disk is served until then: it leads, or has a
+ * command that isn't answered.
  */
-bool zcmu_serve_share(struct zcmu_cmd *cmd)
+void zcmu_serve_later(struct zcmu_cmd *cmd)
 {
 	struct zcmu_disk *disk = cmd->disk;
 	struct zcmu_thread *thread = current_thread;
 
-	if (disk->max_busy <= 1)
-		return false;
 	zcmu_backlog_add(disk, cmd);
 	/* The leader goes on to take commands, and wakes for all of them then. */
 	if (thread && thread->disk == disk && zcmu_thread_is_leader(thread))
 		thread->shared++;
+	else if (leader_does_all(disk))
+		zcmu_signal_fd(disk->threads[0].wake_fd);
 	else
 		zcmu_backlog_wake(disk, 1);
+}
+
+/* The same with one that was just taken. Return: false if the leader does all, and so this one. */
+bool zcmu_serve_share(struct zcmu_cmd *cmd)
+{
+	if (leader_does_all(cmd->disk))
+		return false;
+	zcmu_serve_later(cmd);
 	return true;
 }
 
 /* Begin with one that was just taken. */
 static void begin(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 {
+	thread->unlooked++;
 	zcmu_scsi_execute(cmd);
 	if (should_kick(thread))
 		kick_for(thread);
@@ -149,6 +160,7 @@ static void begin(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 /* Go on with one that was shared. */
 static void run(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 {
+	thread->unlooked++;
 	cmd->thread = thread;
 	cmd->go_on(cmd);
 	if (should_kick(thread))
@@ -169,91 +181,21 @@ static void flush(struct zcmu_thread *thread)
 }
 
 /*
- * Waiting
+ * Loops
  */
 
-static void drain_fd(int fd)
+/* Has it been busy for so long that others may be waiting for it? */
+static bool should_look(const struct zcmu_thread *thread)
 {
-	uint64_t count;
-	ssize_t ignored = read(fd, &count, sizeof(count));
-
-	(void)ignored;
+	return thread->unlooked >= LOOK_AFTER;
 }
 
-static int watch(struct zcmu_thread *thread, int fd, uint32_t events, enum event event)
+/* Nobody waits for it longer than for so many commands. */
+static void look(struct zcmu_thread *thread)
 {
-	struct epoll_event e = { .events = events, .data.u32 = event };
-
-	return epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
-}
-
-/* It is among the leader's events already, so this takes no memory, and can't fail. */
-static void watch_stop(struct zcmu_thread *leader, uint32_t events)
-{
-	struct epoll_event e = { .events = events, .data.u32 = EVENT_STOP };
-
-	epoll_ctl(leader->epoll_fd, EPOLL_CTL_MOD, leader->disk->stop_fd, &e);
-}
-
-/* The leader takes no more requests. */
-static void stop_taking(struct zcmu_thread *leader)
-{
-	atomic_store(&leader->disk->stopping, true);
-	/* It stays readable: once is enough. */
-	watch_stop(leader, 0);
-}
-
-/*
- * The ring may have something. The events are edge-triggered and their count isn't
- * read, but now and then: if it came round to where it was when it was last read
- * (2^32 events), the kernel would take that for no event.
- */
-static void ring_event(struct zcmu_thread *leader, uint32_t events)
-{
-	struct zcmu_disk *disk = leader->disk;
-	int32_t count;
-
-	if (events & (EPOLLERR | EPOLLHUP)) {
-		zcmu_error("%s: the backstore is gone", disk->name);
-		disk->gone = true;
-		stop_taking(leader);
-	} else if (++disk->ring_events % 65536 == 0) {
-		ssize_t ignored = read(disk->uio_fd, &count, sizeof(count));
-
-		(void)ignored;
-	}
-}
-
-/* Sleep until something happens. Return: false if it was the end. */
-static bool wait_for_events(struct zcmu_thread *thread)
-{
-	struct zcmu_disk *disk = thread->disk;
-	struct epoll_event events[4];
-	bool go_on = true;
-	int i, n;
-
-	atomic_fetch_add_explicit(&disk->counts.sleeps, 1, memory_order_relaxed);
-	n = epoll_wait(thread->epoll_fd, events, 4, -1);
-	for (i = 0; i < n; i++) {
-		switch ((enum event)events[i].data.u32) {
-		case EVENT_RING:
-			ring_event(thread, events[i].events);
-			break;
-		case EVENT_WAKE:
-			drain_fd(thread->wake_fd);
-			break;
-		case EVENT_QUEUE:
-			disk->store->ops->queue_reap(disk->store, thread->queue);
-			break;
-		case EVENT_STOP:
-			stop_taking(thread);
-			break;
-		case EVENT_END:
-			go_on = false;
-			break;
-		}
-	}
-	return go_on;
+	thread->unlooked = 0;
+	flush(thread);
+	zcmu_events_look(thread);
 }
 
 static void work(struct zcmu_thread *thread)
@@ -269,12 +211,31 @@ static void work(struct zcmu_thread *thread)
 			/* The next callback may sleep: what is answered can't wait for it. */
 			if (store_blocks(thread->disk))
 				flush(thread);
+			if (should_look(thread))
+				look(thread);
 		}
+		thread->unlooked = 0;
 		flush(thread);
-	} while (wait_for_events(thread));
+	} while (zcmu_events_wait(thread));
 }
 
-/* Take what is on the ring and see that it is run. Return: whether there was anything. */
+/* Run what was shared, as far as that is the leader's. Return: whether there was anything. */
+static bool help(struct zcmu_thread *leader)
+{
+	struct zcmu_disk *disk = leader->disk;
+	/* Others help, too, and wait for what it takes off the ring. */
+	unsigned int most = leader_does_all(disk) ? LOOK_AFTER : 1, n = 0;
+	struct zcmu_cmd *cmd;
+	bool more;
+
+	while (n < most && (cmd = zcmu_backlog_find(leader, &more))) {
+		n++;
+		run(leader, cmd);
+	}
+	return n;
+}
+
+/* Take some of what is on the ring and see that it is run. Return: whether there was anything. */
 static bool lead_once(struct zcmu_thread *thread)
 {
 	struct zcmu_disk *disk = thread->disk;
@@ -282,10 +243,10 @@ static bool lead_once(struct zcmu_thread *thread)
 	bool helps = !store_blocks(disk);
 	struct zcmu_cmd *cmd;
 	unsigned int shared;
-	bool any = false, more;
+	bool any = false;
 
 	while (!atomic_load_explicit(&disk->stopping, memory_order_relaxed) &&
-	       (cmd = zcmu_cmd_take(disk, thread))) {
+	       !should_look(thread) && (cmd = zcmu_cmd_take(disk, thread))) {
 		any = true;
 		begin(thread, cmd);
 	}
@@ -297,29 +258,14 @@ static bool lead_once(struct zcmu_thread *thread)
 	 */
 	if (shared > helps)
 		zcmu_backlog_wake(disk, helps ? 1 : shared);
-	if (disk->max_busy > 1 && helps && (cmd = zcmu_backlog_find(thread, &more))) {
-		any = true;
-		run(thread, cmd);
-	}
-	return any;
+	return (helps && help(thread)) || any;
 }
 
 /* For what the leader itself has asked the store: let go of it, and wait for something. */
 void zcmu_serve_wait(struct zcmu_thread *thread)
 {
 	flush(thread);
-	wait_for_events(thread);
-}
-
-/* It shall not end after all, unless a zcmu_disk_stop() has come whose event is gone. */
-void zcmu_serve_take_again(struct zcmu_thread *leader)
-{
-	struct zcmu_disk *disk = leader->disk;
-
-	watch_stop(leader, EPOLLIN);
-	if (atomic_load(&disk->must_stop))
-		zcmu_signal_fd(disk->stop_fd);
-	atomic_store(&disk->stopping, false);
+	zcmu_events_wait(thread);
 }
 
 /* Return: what the store has said to the flush at the end. */
@@ -329,20 +275,24 @@ static int lead(struct zcmu_thread *thread)
 	int err;
 
 	for (;;) {
-		if (lead_once(thread))
+		if (lead_once(thread)) {
+			if (should_look(thread))
+				look(thread);
 			continue;
+		}
+		thread->unlooked = 0;
 		flush(thread);
 		/* What was submitted may have been answered, and others go on for it. */
 		if (thread->shared)
 			continue;
 		if (!atomic_load(&disk->stopping) || !zcmu_disk_is_idle(disk)) {
-			wait_for_events(thread);
+			zcmu_events_wait(thread);
 			continue;
 		}
 		err = zcmu_end_flush(thread);
 		if (zcmu_end_is_over(disk, err))
 			break;
-		zcmu_serve_take_again(thread);
+		zcmu_events_take_again(thread);
 	}
 	zcmu_signal_fd(disk->end_fd);
 	return err;
@@ -366,47 +316,6 @@ static void *thread_main(void *argument)
 /*
  * Setting up
  */
-
-static int thread_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
-{
-	const struct zcmu_store_ops *ops = disk->store->ops;
-	int err = 0;
-
-	*thread = (struct zcmu_thread){ .disk = disk, .epoll_fd = -1, .wake_fd = -1 };
-	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (thread->epoll_fd < 0 || thread->wake_fd < 0)
-		return -errno;
-	err = watch(thread, thread->wake_fd, EPOLLIN, EVENT_WAKE);
-	if (!err && zcmu_thread_is_leader(thread)) {
-		/*
-		 * Edge-triggered: the ring's event is never read. Every one the kernel
-		 * sends after this wakes us, and the ring is looked at before each sleep.
-		 */
-		err = watch(thread, disk->uio_fd, EPOLLIN | EPOLLET, EVENT_RING);
-		if (!err)
-			err = watch(thread, disk->stop_fd, EPOLLIN, EVENT_STOP);
-	} else if (!err) {
-		err = watch(thread, disk->end_fd, EPOLLIN, EVENT_END);
-	}
-	if (err || !ops->queue_open)
-		return err;
-	err = ops->queue_open(disk->store, &thread->queue);
-	if (err)
-		return err;
-	thread->has_queue = true;
-	return watch(thread, ops->queue_fd(disk->store, thread->queue), EPOLLIN, EVENT_QUEUE);
-}
-
-static void thread_deinit(struct zcmu_thread *thread)
-{
-	if (thread->has_queue)
-		thread->disk->store->ops->queue_close(thread->disk->store, thread->queue);
-	if (thread->wake_fd >= 0)
-		close(thread->wake_fd);
-	if (thread->epoll_fd >= 0)
-		close(thread->epoll_fd);
-}
 
 /* Threads that run callbacks, and one that reads the ring where those may sleep. */
 static unsigned int thread_count(const struct zcmu_disk *disk, unsigned int wanted)
@@ -505,7 +414,7 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	else if (disk->end_fd < 0)
 		err = -errno;
 	while (!err && made < disk->nr_threads) {
-		err = thread_init(&disk->threads[made], disk);
+		err = zcmu_events_init(&disk->threads[made], disk);
 		made++;
 	}
 	if (!err) {
@@ -520,7 +429,7 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	}
 
 	for (i = 0; i < made; i++)
-		thread_deinit(&disk->threads[i]);
+		zcmu_events_deinit(&disk->threads[i]);
 	free(disk->threads);
 	disk->threads = NULL;
 	if (disk->end_fd >= 0)

@@ -10,6 +10,9 @@ core=/sys/kernel/config/target/core
 loopback=/sys/kernel/config/target/loopback
 PATH=$programs:$PATH
 export ZCMU_STORE_PATH=$ZCMU_TREE/build/user/stores:$ZCMU_TREE/build/user/examples
+# Who has built them may be somebody else than the guest's root, and is trusted as with sudo.
+SUDO_UID=$(stat -c %u "$ZCMU_TREE")
+export SUDO_UID
 
 # shellcheck source=SCRIPTDIR/child_of.sh
 source "$ZCMU_TREE/tests/child_of.sh"

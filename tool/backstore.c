@@ -165,8 +165,10 @@ static int visit_list(unsigned int hba, const char *name, void *argument)
 	struct backstore *grown;
 
 	grown = realloc(listing->entries, (listing->count + 1) * sizeof(*grown));
-	if (!grown)
+	if (!grown) {
+		zcmu_error("%s: there is not enough memory to list it", name);
 		return -ENOMEM;
+	}
 	listing->entries = grown;
 	inspect(&grown[listing->count++], hba, name);
 	return 0;

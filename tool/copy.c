@@ -205,7 +205,7 @@ static int take_option(struct copy *copy, int option)
 int copy_main(int argc, char **argv)
 {
 	struct copy copy = { 0 };
-	int option, status;
+	int option, status, err;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		status = take_option(&copy, option);
@@ -218,5 +218,9 @@ int copy_main(int argc, char **argv)
 	}
 	copy.from = argv[optind];
 	copy.to = argv[optind + 1];
-	return copy_all(&copy) ? EXIT_FAILED : EXIT_OK;
+	err = copy_all(&copy);
+	/* Whatever was told before. */
+	if (err)
+		zcmu_error("%s was not copied to %s: %s", copy.from, copy.to, strerror(-err));
+	return err ? EXIT_FAILED : EXIT_OK;
 }

@@ -43,6 +43,7 @@ static void add(struct search *search, const struct export *export)
 	struct export *grown = realloc(search->found, (search->count + 1) * sizeof(*grown));
 
 	if (!grown) {
+		zcmu_error("%s: there is not enough memory to find its exports", search->wanted);
 		search->err = -ENOMEM;
 		return;
 	}

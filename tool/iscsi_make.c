@@ -42,6 +42,7 @@ static int note(struct making *making, const char *path, bool is_link)
 			unlink(path);
 		else
 			rmdir(path);
+		zcmu_error("%s: there is not enough memory to make it", path);
 		return -ENOMEM;
 	}
 	strcpy(made->path, path);

@@ -2,6 +2,7 @@
 /*
  * The zcmu command: finds the subcommand. Each has a file of its own.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	/* A write beyond the limit (ulimit -f) fails, as others do: it is an error to be told. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* Before anything else is opened, by a plug-in's loader as well. */
 	if (standard_open())
 		return EXIT_FAILED;

@@ -115,8 +115,10 @@ int reservations_restore(const struct backstore *backstore)
 	FILE *file;
 	int err;
 
-	if (!r)
+	if (!r) {
+		zcmu_error("%s: there is not enough memory to restore its reservations", backstore->name);
 		return -ENOMEM;
+	}
 	r->backstore = backstore;
 	err = find_file(r);
 	file = err ? NULL : fopen(r->file, "re");

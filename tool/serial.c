@@ -187,8 +187,10 @@ int serial_find(const char *name, const char *spec, char *serial)
 	char path[PATH_MAX], *word = encode(spec);
 	int err;
 
-	if (!word)
+	if (!word) {
+		zcmu_error("%s: there is not enough memory to find its serial", name);
 		return -ENOMEM;
+	}
 	make_path(name, path, sizeof(path));
 	err = find(path, word, serial);
 	free(word);
@@ -200,8 +202,10 @@ int serial_keep(const char *name, const char *spec, const char *serial)
 	char path[PATH_MAX], *word = encode(spec);
 	int err;
 
-	if (!word)
+	if (!word) {
+		zcmu_error("%s: there is not enough memory to find its serial", name);
 		return -ENOMEM;
+	}
 	make_path(name, path, sizeof(path));
 	err = add(path, name, serial, word);
 	free(word);

@@ -79,12 +79,14 @@ int zcmu_file_describe_device(struct zcmu_store *store, struct file *file)
 {
 	unsigned int physical;
 	struct stat st;
-	int block_size;
+	int block_size, read_only;
 
 	if (ioctl(file->fd, BLKGETSIZE64, &store->size) ||
 	    ioctl(file->fd, BLKSSZGET, &block_size) || ioctl(file->fd, BLKPBSZGET, &physical) ||
-	    fstat(file->fd, &st))
+	    ioctl(file->fd, BLKROGET, &read_only) || fstat(file->fd, &st))
 		return -errno;
+	/* Its writes would fail one by one, and what was cached be lost. */
+	store->read_only |= read_only;
 	store->block_size = (uint32_t)block_size;
 	store->physical_block_size = physical;
 	describe_trim(store, file, st.st_rdev);

@@ -8,15 +8,13 @@
  *
  * file.h says what else is where.
  *
- * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. A trim
- * punches a hole, or discards.
+ * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. Nothing that takes
+ * longer than a copy is done on the spot: aside.c has trims and the like.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,23 +43,12 @@
  * Requests
  */
 
-/*
- * How to fill a range with zeroes, and what to try if that isn't supported. On a device either
- * is zeroing, and the first (punch) never by writing.
- */
-static int zero_mode(const struct zcmu_io *io, bool second_try)
-{
-	bool punch = io->op == ZCMU_IO_TRIM || io->may_trim;
-
-	return FALLOC_FL_KEEP_SIZE |
-	       (punch != second_try ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
-}
-
-/* io->data: whether this is the second try of a zero; of a sync, its epoch. */
+/* io->data: of a sync, its epoch. */
 static void start(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct io_uring_sqe *sqe = zcmu_file_queue_sqe(io->queue);
-	int fd = file_of(store)->fd;
+	struct file *file = file_of(store);
+	int fd = file->fd;
 
 	switch (io->op) {
 	case ZCMU_IO_READ:
@@ -74,21 +61,15 @@ static void start(struct zcmu_store *store, struct zcmu_io *io)
 	case ZCMU_IO_FLUSH:
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
 		break;
-	case ZCMU_IO_TRIM:
+	case ZCMU_IO_TRIM:	/* aside.c */
 	case ZCMU_IO_ZERO:
-		io_uring_prep_fallocate(sqe, fd, zero_mode(io, io->data), (off_t)io->offset,
-					(off_t)io->length);
-		break;
-	case ZCMU_IO_MAP:	/* file_map() */
+	case ZCMU_IO_MAP:
 		break;
 	}
+	/* Submitting tries at once, else, and waits for the file's lock in places. */
+	if (zcmu_file_is_locked(file))
+		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	io_uring_sqe_set_data(sqe, io);
-}
-
-static void file_request(struct zcmu_store *store, struct zcmu_io *io)
-{
-	io->data = NULL;
-	start(store, io);
 }
 
 /* A flush, or a write with FUA. */
@@ -104,15 +85,6 @@ static void file_sync(struct zcmu_store *store, struct zcmu_io *io)
 	zcmu_file_queue_arm(io->queue);
 	io->data = (void *)(uintptr_t)zcmu_file_sync_begin(file);
 	start(store, io);
-}
-
-/* A device's zeroes after a discard are nobody's promise, and writing them is no trim. */
-static void file_trim(struct zcmu_store *store, struct zcmu_io *io)
-{
-	if (file_of(store)->is_device)
-		zcmu_file_discard(io);
-	else
-		file_request(store, io);
 }
 
 /* Pass over what was transferred; the rest is another request. */
@@ -179,12 +151,6 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 		break;
 	case ZCMU_IO_TRIM:
 	case ZCMU_IO_ZERO:
-		/* Of a trim there is no second try: zeroes would take space. */
-		if (res == -EOPNOTSUPP && !io->data && io->op == ZCMU_IO_ZERO)
-			io->data = io;
-		else if (res != -EINTR)
-			return true;
-		break;
 	case ZCMU_IO_MAP:
 		return true;
 	}
@@ -269,7 +235,7 @@ static ssize_t write_on_the_spot(const struct file *file, struct zcmu_io *io)
 
 static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 {
-	const struct file *file = file_of(store);
+	struct file *file = file_of(store);
 	struct detour *detour = &((struct queue *)io->queue)->writes;
 	const uint64_t bytes = io->length;
 	struct timespec begin;
@@ -281,12 +247,14 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 		return;
 	}
 	io->data = NULL;
-	if (file->is_limited || !is_only_a_copy(io) || has_detour(detour)) {
+	if (file->is_limited || !is_only_a_copy(io) || has_detour(detour) ||
+	    !zcmu_file_spot_begin(file)) {
 		start(store, io);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	n = write_on_the_spot(file, io);
+	zcmu_file_spot_end(file);
 	if (was_slow(&begin, bytes))
 		note_slow(detour);
 	else
@@ -330,53 +298,19 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 		zcmu_io_done(io, error);
 }
 
-/*
- * Where does the range begin to be none of the file's? It was cut off since, and what is missing
- * is no hole, which reads as zeroes: a read of it is an error. Asked last, so that no hole was
- * seen that isn't inside of it.
- */
-static int find_end(struct zcmu_store *store, off_t at, off_t *end)
+static void file_aside(struct zcmu_store *store, struct zcmu_io *io)
 {
-	off_t block = store->block_size;
-	struct stat st;
-
-	if (file_of(store)->is_device)
-		return 0;
-	if (fstat(file_of(store)->fd, &st))
-		return -errno;
-	if (st.st_size < *end)
-		*end = st.st_size / block * block;
-	return *end > at ? 0 : -EIO;
+	(void)store;
+	zcmu_file_aside(io);
 }
 
-/*
- * Is it data or a hole, and how far? io_uring has no lseek(), but this looks at
- * memory and at most at the file's extents. What can't tell (a block device) has no
- * holes. Half a block of data is a block that is mapped.
- */
+/* What can't tell (a block device) has no holes, and all of it is mapped. */
 static void file_map(struct zcmu_store *store, struct zcmu_io *io)
 {
-	int fd = file_of(store)->fd, err;
-	off_t at = (off_t)io->offset, end = at + (off_t)io->length, next;
-	off_t block = store->block_size;
-
-	next = lseek(fd, at, SEEK_DATA);
-	if (next < 0)
-		next = errno == ENXIO ? end : at;
-	next = (next < end ? next : end) / block * block;
-	io->mapped = next <= at;
-	if (io->mapped) {
-		next = lseek(fd, at, SEEK_HOLE);
-		if (next < 0 || next > end)
-			next = end;
-		next = (next + block - 1) / block * block;
-		if (next <= at)
-			next = at + block;
-	}
-	err = find_end(store, at, &end);
-	if (!err)
-		io->length = (uint64_t)((next < end ? next : end) - at);
-	zcmu_io_done(io, err);
+	if (file_of(store)->is_device)
+		zcmu_io_done(io, 0);
+	else
+		zcmu_file_aside(io);
 }
 
 const struct zcmu_store_ops zcmu_file_store = {
@@ -396,8 +330,8 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.read = file_read,
 	.write = file_write,
 	.flush = file_sync,
-	.trim = file_trim,
-	.zero = file_request,
+	.trim = file_aside,
+	.zero = file_aside,
 	.resize = zcmu_file_resize,
 	.map = file_map,
 	.identity = zcmu_file_identity,

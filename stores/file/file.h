@@ -7,7 +7,7 @@
  *	file.c		the store: requests
  *	queue.c		queues: an io_uring per thread, and what other threads hand over to it
  *	sync.c		flushes and writes with FUA: which may be answered with success
- *	discard.c	a thread that may wait for a block device's discards
+ *	aside.c		a thread for what takes long: trims, zeroes, discards, looking for holes
  *	loss.c		a file that has lost data (cow's as well)
  *	identity.c	which file it is
  */
@@ -16,6 +16,7 @@
 
 #include <liburing.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ struct file {
 	bool is_synchronous;	/* mount -o sync: each write is one with FUA */
 	struct loss loss;
 	struct syncs syncs;
+	/* Whoever holds its lock for long, and whoever is in a short call that takes it: aside.c. */
+	atomic_uint holders;
+	atomic_uint on_the_spot;
 };
 
 static inline struct file *file_of(const struct zcmu_store *store)
@@ -59,7 +63,7 @@ struct file_list {
 };
 
 /* A thread that does what would keep a queue's own one waiting. */
-struct discards {
+struct aside {
 	pthread_t thread;
 	bool is_started;
 	pthread_mutex_t lock;	/* what follows */
@@ -74,7 +78,7 @@ struct queue {
 	struct zcmu_store *store;
 	struct detour reads;
 	struct detour writes;
-	struct discards discards;
+	struct aside aside;
 
 	/* What other threads have ended, for this one to answer: their results are in data. */
 	pthread_mutex_t lock;	/* handed_over */
@@ -137,9 +141,19 @@ bool zcmu_file_is_sync(const struct zcmu_store *store, const struct zcmu_io *io)
 unsigned int zcmu_file_sync_begin(struct file *file);
 void zcmu_file_sync_end(struct file *file, unsigned int epoch, int error, struct zcmu_io *io);
 
-/* discard.c */
-int zcmu_file_discards_start(struct queue *queue);
-void zcmu_file_discards_stop(struct queue *queue);
-void zcmu_file_discard(struct zcmu_io *io);
+/* aside.c */
+int zcmu_file_aside_start(struct queue *queue);
+void zcmu_file_aside_stop(struct queue *queue);
+void zcmu_file_aside(struct zcmu_io *io);
+void zcmu_file_lock_begin(struct file *file);
+void zcmu_file_lock_end(struct file *file);
+bool zcmu_file_spot_begin(struct file *file);
+void zcmu_file_spot_end(struct file *file);
+
+/* Does somebody hold the file's lock, and may for long? */
+static inline bool zcmu_file_is_locked(struct file *file)
+{
+	return atomic_load(&file->holders);
+}
 
 #endif /* STORE_FILE_H */

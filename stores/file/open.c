@@ -24,19 +24,36 @@
 
 /* Linux moves 2 GiB less a page at a time. Half of it is as good, and a whole number of pages. */
 #define MAX_IO	(1u << 30)
+/* A trim holds the file's lock, and who writes meanwhile waits: so many bytes at a time. */
+#define MAX_RANGE	(1u << 30)
 
-/* A block device is opened exclusively: so it isn't mounted, nor part of anything. */
-static bool is_block_device(const char *path)
+/*
+ * A block device is opened exclusively: so it isn't mounted, nor part of anything. Without O_CREAT
+ * that means nothing for a file; so nobody has to look first what it is. A device that is
+ * write-protected may refuse to be opened for writing.
+ */
+static int open_it(struct zcmu_store *store, const char *path)
 {
+	int fd = open(path, O_EXCL | O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR));
 	struct stat st;
 
-	return !stat(path, &st) && S_ISBLK(st.st_mode);
+	if (fd >= 0 || errno != EROFS || store->read_only)
+		return fd;
+	fd = open(path, O_EXCL | O_CLOEXEC | O_RDONLY);
+	if (fd >= 0 && !fstat(fd, &st) && S_ISBLK(st.st_mode)) {
+		store->read_only = true;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	errno = EROFS;
+	return -1;
 }
 
-static int open_fd(struct zcmu_store *store, const char *path)
+/* @is_new: it was created, and is removed again if it can't be used. */
+static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 {
-	int flags = O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR);
-	int fd = open(path, flags | (is_block_device(path) ? O_EXCL : 0));
+	int fd = open_it(store, path);
 	int err;
 
 	if (fd >= 0 || errno != ENOENT)
@@ -50,7 +67,7 @@ static int open_fd(struct zcmu_store *store, const char *path)
 			   "; nothing was created", path, store->create_size, store->block_size);
 		return -EINVAL;
 	}
-	fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		goto out;
 	err = ftruncate(fd, (off_t)store->create_size) ? -errno : loss_make_lasting(fd, path);
@@ -61,6 +78,7 @@ static int open_fd(struct zcmu_store *store, const char *path)
 		close(fd);
 		return err;
 	}
+	*is_new = true;
 out:
 	if (fd < 0) {
 		err = -errno;
@@ -100,10 +118,25 @@ fail:
 	return err;
 }
 
-/* Can its file system punch holes? Asked beyond the end, where there is nothing to lose. */
+static bool punch(const struct file *file, off_t at)
+{
+	return !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 1);
+}
+
+/*
+ * Can its file system punch holes? Asked where there is nothing to lose: beyond the end, or, if
+ * there is nothing because no file can be larger, in a hole.
+ */
 static bool can_punch(const struct file *file, uint64_t size)
 {
-	return !fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096);
+	off_t hole;
+
+	if (punch(file, (off_t)size))
+		return true;
+	if (errno != EFBIG && errno != EINVAL)
+		return false;
+	hole = lseek(file->fd, 0, SEEK_HOLE);
+	return hole >= 0 && (uint64_t)hole < size && punch(file, hole);
 }
 
 static int check_and_lock(struct zcmu_store *store, struct file *file, const char *path)
@@ -120,7 +153,11 @@ static int check_and_lock(struct zcmu_store *store, struct file *file, const cha
 	}
 	if (flock(file->fd, (store->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
 		err = -errno;
-		zcmu_error("file:%s: another process has it in use (%s)", path, strerror(-err));
+		if (err != -EWOULDBLOCK) {
+			zcmu_error("file:%s: can't lock it: %s", path, strerror(-err));
+			return err;
+		}
+		zcmu_error("file:%s: another process has it in use", path);
 		return -EBUSY;
 	}
 	if (!store->read_only && !file->is_device && !can_punch(file, store->size)) {
@@ -170,6 +207,7 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 {
 	struct rlimit limit;
 	struct file *file;
+	bool is_new = false;
 	int err;
 
 	if (!*path) {
@@ -179,15 +217,22 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 	file = make_file(path);
 	if (!file)
 		return -ENOMEM;
-	file->fd = open_fd(store, path);
+	file->fd = open_fd(store, path, &is_new);
 	err = file->fd < 0 ? file->fd : check_and_lock(store, file, path);
 	if (err) {
+		/* What somebody else has locked is his by now. */
+		if (is_new && err != -EBUSY)
+			unlink(path);
 		free_file(file);
 		return err;
 	}
 	file->is_limited = getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur != RLIM_INFINITY;
 	ask_file_system(file);
 	store->max_io = MAX_IO;
+	if (!file->is_device) {
+		store->max_trim = MAX_RANGE;
+		store->max_zero = MAX_RANGE;
+	}
 	store->data = file;
 	return 0;
 }
@@ -239,8 +284,13 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 		errno = EIO;
 		goto fail;
 	}
-	if (ftruncate(file->fd, (off_t)size))
+	zcmu_file_lock_begin(file);
+	err = ftruncate(file->fd, (off_t)size) ? -errno : 0;
+	zcmu_file_lock_end(file);
+	if (err) {
+		errno = -err;
 		goto fail;
+	}
 	err = make_stable(file);
 	/* It is cut off already, and the disk must not be larger. The loss was told. */
 	if (!err || shrinks)

@@ -23,17 +23,19 @@
 static int restrict_ring(struct io_uring *ring)
 {
 	static const uint8_t ops[] = {
-		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
+		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
 	};
-	struct io_uring_restriction allowed[sizeof(ops)] = { 0 };
+	struct io_uring_restriction allowed[sizeof(ops) + 1] = { 0 };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(ops); i++) {
 		allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
 		allowed[i].sqe_op = ops[i];
 	}
+	allowed[i].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	allowed[i].sqe_flags = IOSQE_ASYNC;
 	if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, allowed,
-		    sizeof(ops)) < 0 ||
+		    sizeof(ops) + 1) < 0 ||
 	    syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
 		    0) < 0)
 		return -errno;
@@ -73,7 +75,7 @@ int zcmu_file_queue_open(struct zcmu_store *store, void **ret)
 	pthread_mutex_init(&queue->lock, NULL);
 	/* It blocks: io_uring waits for it, and doesn't answer EAGAIN. */
 	queue->wake_fd = eventfd(0, EFD_CLOEXEC);
-	err = queue->wake_fd < 0 ? -errno : zcmu_file_discards_start(queue);
+	err = queue->wake_fd < 0 ? -errno : zcmu_file_aside_start(queue);
 	if (err) {
 		zcmu_file_queue_close(store, queue);
 		return err;
@@ -87,7 +89,7 @@ void zcmu_file_queue_close(struct zcmu_store *store, void *data)
 	struct queue *queue = data;
 
 	(void)store;
-	zcmu_file_discards_stop(queue);
+	zcmu_file_aside_stop(queue);
 	/* Who has handed over the last one may still be in there. */
 	pthread_mutex_lock(&queue->lock);
 	assert(!queue->handed_over.first);

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 
 /* Addresses cost nothing: the disk may grow into these without being moved. */
 #define ROOM	(1ull << 40)
+/* Bytes that are given back or cleared at a time: a millisecond or some */
+#define MAX_AT_ONCE	(16u << 20)
 
 struct ram {
 	char *memory;
@@ -22,9 +25,49 @@ struct ram {
 	uint64_t size;		/* bytes of it that are accessible */
 };
 
+/* A thread's: long ones, oldest first. */
+struct queue {
+	int fd;			/* eventfd: there are some */
+	struct zcmu_io *first, **end;
+};
+
 static struct ram *ram_of(const struct zcmu_store *store)
 {
 	return store->data;
+}
+
+static void append(struct queue *queue, struct zcmu_io *io)
+{
+	io->next = NULL;
+	*queue->end = io;
+	queue->end = &io->next;
+}
+
+/* There is one. */
+static struct zcmu_io *pop(struct queue *queue)
+{
+	struct zcmu_io *io = queue->first;
+
+	queue->first = io->next;
+	if (!queue->first)
+		queue->end = &queue->first;
+	return io;
+}
+
+/* An eventfd takes it unless its counter is full: then it is readable already. */
+static void signal_queue(const struct queue *queue)
+{
+	const uint64_t one = 1;
+	ssize_t ignored = write(queue->fd, &one, sizeof(one));
+
+	(void)ignored;
+}
+
+static bool was_signalled(const struct queue *queue)
+{
+	uint64_t count;
+
+	return read(queue->fd, &count, sizeof(count)) == sizeof(count) && queue->first;
 }
 
 /* Where there is a limit to addresses (ulimit -v), it can't grow. */
@@ -153,10 +196,78 @@ static void zero(char *memory, uint64_t offset, uint64_t end)
 	clear(memory + last, end - last);
 }
 
+/*
+ * What takes long to give back is given back in parts, between other requests: one each time that
+ * the queue is reaped.
+ */
 static void ram_zero(struct zcmu_store *store, struct zcmu_io *io)
 {
-	zero(ram_of(store)->memory, io->offset, io->offset + io->length);
-	zcmu_io_done(io, 0);
+	struct queue *queue = io->queue;
+
+	if (io->length <= MAX_AT_ONCE || !queue) {
+		zero(ram_of(store)->memory, io->offset, io->offset + io->length);
+		zcmu_io_done(io, 0);
+		return;
+	}
+	append(queue, io);
+	signal_queue(queue);
+}
+
+static void ram_queue_reap(struct zcmu_store *store, void *argument)
+{
+	struct queue *queue = argument;
+	uint64_t length;
+	struct zcmu_io *io;
+
+	if (!was_signalled(queue))
+		return;
+	io = pop(queue);
+	length = io->length < MAX_AT_ONCE ? io->length : MAX_AT_ONCE;
+	zero(ram_of(store)->memory, io->offset, io->offset + length);
+	io->offset += length;
+	io->length -= length;
+	/* They have turns. */
+	if (io->length)
+		append(queue, io);
+	if (queue->first)
+		signal_queue(queue);
+	if (!io->length)
+		zcmu_io_done(io, 0);
+}
+
+static int ram_queue_open(struct zcmu_store *store, void **ret)
+{
+	struct queue *queue = malloc(sizeof(*queue));
+	int err;
+
+	(void)store;
+	if (!queue)
+		return -ENOMEM;
+	queue->first = NULL;
+	queue->end = &queue->first;
+	queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (queue->fd < 0) {
+		err = -errno;
+		free(queue);
+		return err;
+	}
+	*ret = queue;
+	return 0;
+}
+
+static void ram_queue_close(struct zcmu_store *store, void *argument)
+{
+	struct queue *queue = argument;
+
+	(void)store;
+	close(queue->fd);
+	free(queue);
+}
+
+static int ram_queue_fd(struct zcmu_store *store, void *queue)
+{
+	(void)store;
+	return ((struct queue *)queue)->fd;
 }
 
 /* The part that goes is given back, and is zeroes if it comes again. */
@@ -214,6 +325,10 @@ const struct zcmu_store_ops zcmu_ram_store = {
 	.flags = ZCMU_STORE_TRIM_ZEROES | ZCMU_STORE_VOLATILE,
 	.open = ram_open,
 	.close = ram_close,
+	.queue_open = ram_queue_open,
+	.queue_close = ram_queue_close,
+	.queue_fd = ram_queue_fd,
+	.queue_reap = ram_queue_reap,
 	.read = ram_read,
 	.write = ram_write,
 	.trim = ram_zero,

@@ -46,7 +46,7 @@
 #define BIG		65536u
 
 static struct zcmu_disk disk;
-static struct zcmu_thread thread;
+static struct zcmu_thread thread = { .wake_fd = -1 };
 static const char *name, *mode;
 static uint32_t argument;
 static uint8_t *memory;
@@ -452,6 +452,7 @@ static void serve(void)
 			if (!answer_badly(cmd))
 				zcmu_scsi_execute(cmd);
 		}
+		zcmu_backlog_run(&thread);
 	} while (read(disk.uio_fd, &count, sizeof(count)) == sizeof(count));
 	say("no more events: %s", strerrorname_np(errno));
 }

@@ -84,7 +84,7 @@ static void xdwriteread(struct zcmu_cmd *cmd, const struct zcmu_cmd_entry *entry
 int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options;
-	struct zcmu_thread thread = { .disk = NULL };
+	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;
 	uint32_t before;
@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 			else
 				zcmu_scsi_execute(cmd);
 		}
+		zcmu_backlog_run(&thread);
 		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count))
 			return 0;
 	}

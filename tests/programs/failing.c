@@ -102,7 +102,7 @@ static void let_go(bool all)
 int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options;
-	struct zcmu_thread thread = { .disk = NULL };
+	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct signalfd_siginfo info;
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;
@@ -142,6 +142,7 @@ int main(int argc, char **argv)
 			else
 				answer(cmd);
 		}
+		zcmu_backlog_run(&thread);
 		if (poll(polls, 2, -1) < 0 && errno != EINTR)
 			return 1;
 		if (polls[0].revents && read(disk->uio_fd, &count, sizeof(count)) != sizeof(count))

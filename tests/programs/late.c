@@ -158,6 +158,7 @@ static void serve(struct zcmu_thread *thread, int signals)
 			else
 				zcmu_scsi_execute(cmd);
 		}
+		zcmu_backlog_run(thread);
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if (fds[1].revents && read(signals, &info, sizeof(info)) == sizeof(info))
@@ -170,7 +171,7 @@ static void serve(struct zcmu_thread *thread, int signals)
 int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options;
-	struct zcmu_thread thread = { .disk = NULL };
+	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	sigset_t usr1;
 

@@ -64,7 +64,7 @@ static bool is_to_be_held(const struct zcmu_cmd *cmd)
 int main(int argc, char **argv)
 {
 	static const struct zcmu_serve_options options;
-	struct zcmu_thread thread = { .disk = NULL };
+	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;
 	int32_t count;
@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 				zcmu_scsi_execute(cmd);
 			}
 		}
+		zcmu_backlog_run(&thread);
 		look_for_notifications();
 		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count))
 			return 0;

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 		.sa_handler = break_ring_on_signal,
 		.sa_flags = SA_RESTART,
 	};
-	struct zcmu_thread thread = { .disk = NULL };
+	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;
 	int32_t count;
@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 			else
 				zcmu_scsi_execute(cmd);
 		}
+		zcmu_backlog_run(&thread);
 		if (read(disk->uio_fd, &count, sizeof(count)) != sizeof(count))
 			return 0;
 	}

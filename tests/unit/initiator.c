@@ -72,6 +72,18 @@ const uint8_t *block_cdb(struct initiator *t, uint8_t opcode, uint8_t flags, uin
 	return cdb;
 }
 
+void answer_held(struct initiator *t, unsigned int index, int error)
+{
+	scripted_answer(&t->script, index, error);
+	zcmu_backlog_run(&t->thread);
+}
+
+void answer_held_as_it_is(struct initiator *t, unsigned int index)
+{
+	scripted_answer_as_it_is(&t->script, index);
+	zcmu_backlog_run(&t->thread);
+}
+
 const struct fake_answer *send_request(struct initiator *t, const struct fake_request *request)
 {
 	int id = fake_kernel_put(t->kernel, request);
@@ -81,6 +93,7 @@ const struct fake_answer *send_request(struct initiator *t, const struct fake_re
 	cmd = zcmu_cmd_take(t->disk, &t->thread);
 	if (cmd)
 		zcmu_scsi_execute(cmd);
+	zcmu_backlog_run(&t->thread);
 	return fake_kernel_answer(t->kernel, id);
 }
 

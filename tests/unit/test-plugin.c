@@ -152,6 +152,40 @@ static void a_file_that_can_t_be_loaded_is_refused(void **state)
 }
 
 /* With a file beside it that would be complained about if it were loaded as well. */
+/* What is loaded can do whatever root can. */
+static void root_loads_nothing_that_others_can_write(void **state)
+{
+	struct driver *d = *state;
+	char *search = strdup(getenv("ZCMU_STORE_PATH"));
+	char path[256];
+
+	if (geteuid()) {
+		print_message("skipped: not root\n");
+		skip();
+	}
+	driver_name_file(d, NULL, "xor.so");
+	setenv("ZCMU_STORE_PATH", d->directory, 1);
+	unsetenv("SUDO_UID");
+	snprintf(path, sizeof(path), "%s/fits-older.so", d->directory);
+	copy_changed(FITS_OLDER, path, "zcmu", "zcmu");
+	assert_int_equal(chmod(d->directory, 0775), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	expect_logged(d, d->directory, "others than root can write to");
+	assert_int_equal(chmod(d->directory, 0755), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	expect_logged(d, path, "others than root can write to");
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(chown(path, 1234, 0), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	/* Who has become root by sudo, and brings his own: here it lacks its library. */
+	setenv("SUDO_UID", "1234", 1);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -ELIBACC);
+	unsetenv("SUDO_UID");
+	setenv("ZCMU_STORE_PATH", search, 1);
+	free(search);
+}
+
 static void flags_are_told_of_the_one_store_that_is_named(void **state)
 {
 	struct driver *d = *state;
@@ -196,6 +230,8 @@ static void those_that_can_be_loaded_are_listed_behind_the_built_in_ones(void **
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		/* First: what is loaded stays. */
+		STORE_TEST(root_loads_nothing_that_others_can_write),
 		STORE_TEST(the_example_is_a_disk),
 		STORE_TEST(the_example_s_messages_are_the_library_s),
 		STORE_TEST(a_store_that_is_nowhere_is_refused_with_those_there_are),

@@ -180,17 +180,17 @@ static void a_write_waits_for_a_comparison_of_its_blocks(void **state)
 	expect_request(t, 1, ZCMU_IO_WRITE, 0, 4 * 512);
 	assert_int_equal(t->script.nr, 2);
 
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_request(t, 2, ZCMU_IO_WRITE, 4 * 512, 2 * 512);
 	assert_int_equal(t->script.nr, 3);
-	scripted_answer(&t->script, 2, 0);
+	answer_held(t, 2, 0);
 	expect_good(atomic);
 	expect_request(t, 3, ZCMU_IO_WRITE, 5 * 512, 4 * 512);
 	assert_int_equal(t->script.nr, 4);
-	scripted_answer(&t->script, 1, 0);
-	scripted_answer(&t->script, 3, 0);
+	answer_held(t, 1, 0);
+	answer_held(t, 3, 0);
 	expect_request(t, 4, ZCMU_IO_WRITE, 6 * 512, 512);
-	scripted_answer(&t->script, 4, 0);
+	answer_held(t, 4, 0);
 	expect_good(before);
 	expect_good(inside);
 	expect_good(behind);
@@ -214,20 +214,20 @@ static void a_comparison_waits_for_every_write_that_is_under_way(void **state)
 	atomic = compare_and_write(t, 0, 5, 0x22, 0);
 	/* The one READ so far is ORWRITE's. */
 	for (i = 0; i < 3; i++) {
-		scripted_answer(&t->script, i, 0);
+		answer_held(t, i, 0);
 		assert_int_equal(scripted_count(&t->script, ZCMU_IO_READ), 1);
 	}
 	/* WRITE AND VERIFY: a flush, then what was written is read; ORWRITE: it is written. */
-	scripted_answer(&t->script, 3, 0);
-	scripted_answer(&t->script, 5, 0);
-	scripted_answer(&t->script, 6, 0);
-	scripted_answer(&t->script, 4, 0);
+	answer_held(t, 3, 0);
+	answer_held(t, 5, 0);
+	answer_held(t, 6, 0);
+	answer_held(t, 4, 0);
 	assert_int_equal(t->script.nr, 8);
 	assert_false(atomic->arrived);
-	scripted_answer(&t->script, 7, 0);
+	answer_held(t, 7, 0);
 	/* Now it begins, and finds other bytes than were there when it was sent. */
 	expect_request(t, 8, ZCMU_IO_READ, 0, 5 * 512);
-	scripted_answer(&t->script, 8, 0);
+	answer_held(t, 8, 0);
 	expect_sense(atomic, SENSE_MISCOMPARE, NO_FIELD);
 }
 
@@ -243,7 +243,7 @@ static void those_that_wait_go_on_in_the_order_they_came(void **state)
 	assert_int_equal(t->script.nr, 1);
 	/* From now on all is answered at once: no stack could take that if they nested. */
 	t->script.hold = false;
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	for (i = 0; i < 40; i++) {
 		expect_good(answers[i]);
 		assert_int_equal(answers[i]->order, i);
@@ -258,9 +258,9 @@ static void a_failure_lets_those_behind_it_go_on(void **state)
 	t->script.hold = true;
 	atomic = compare_and_write(t, 4, 2, 0x11, 0);
 	write = send_out(t, block_cdb(t, 0x2a, 0, 4, 1), data, 512);
-	scripted_answer(&t->script, 0, -EIO);
+	answer_held(t, 0, -EIO);
 	expect_sense(atomic, SENSE_READ_ERROR, NO_FIELD);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 1, 0);
 	expect_good(write);
 }
 

@@ -205,7 +205,7 @@ static void a_copy_waits_for_an_atomic_command(void **state)
 	a = copy(t, 0, 50, 2);
 	assert_int_equal(t->script.nr, 1);
 	t->script.hold = false;
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_good(a);
 }
 

@@ -160,6 +160,20 @@ static void block_limits_tell_of_compare_and_write_and_of_no_atomic_writes(void 
 	assert_memory_equal(p + 40, none, sizeof(none));
 }
 
+static void compare_and_write_has_no_more_blocks_than_a_transfer(void **state)
+{
+	struct initiator *t = *state;
+
+	t->disk->max_blocks = 128;
+	assert_int_equal(page(t, 0xb0, 0x3c)[1], 128);
+	t->disk->max_blocks = 0;
+	t->script.store.max_io = 64 * 512;
+	assert_int_equal(page(t, 0xb0, 0x3c)[1], 64);
+	t->disk->max_blocks = 65535;
+	t->script.store.max_io = 0;
+	assert_int_equal(page(t, 0xb0, 0x3c)[1], 255);
+}
+
 static void every_page_of_the_list_can_be_had(void **state)
 {
 	struct initiator *t = *state;
@@ -390,6 +404,7 @@ int main(void)
 		SCSI_TEST(a_disk_that_isn_t_thin_has_seven),
 		SCSI_TEST(a_disk_that_can_t_be_written_to_has_no_copies),
 		SCSI_TEST(block_limits_tell_of_compare_and_write_and_of_no_atomic_writes),
+		SCSI_TEST(compare_and_write_has_no_more_blocks_than_a_transfer),
 		SCSI_TEST(every_page_of_the_list_can_be_had),
 		SCSI_TEST(page_80_is_the_serial_number),
 		SCSI_TEST(the_serial_number_is_by_default_the_backstore_s),

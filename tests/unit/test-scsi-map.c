@@ -39,9 +39,9 @@ static void neighbours_that_are_alike_are_one_run(void **state)
 	a = get_status(t, 0, 24);
 	/* The store looks no further than it likes. */
 	t->script.requests[0].io->length = SCRIPTED_PAGE;
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_request(t, 1, ZCMU_IO_MAP, SCRIPTED_PAGE, SCRIPTED_BYTES - SCRIPTED_PAGE);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 1, 0);
 	expect_short(a, 24);
 	expect_payload(a, BE32(20), 0, 0, 0, 0, BE64(0), BE32(SCRIPTED_BLOCKS), 0);
 }
@@ -103,7 +103,7 @@ static void a_wrong_answer_of_the_store_is_an_error(void **state)
 	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		a = get_status(t, 1, 8192);
 		t->script.requests[i].io->length = lengths[i];
-		scripted_answer_as_it_is(&t->script, i);
+		answer_held_as_it_is(t, i);
 		expect_sense(a, SENSE_HARDWARE_ERROR, NO_FIELD);
 	}
 	assert_int_equal(t->script.nr, i);

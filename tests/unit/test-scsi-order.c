@@ -147,7 +147,7 @@ static void finish(struct initiator *t, const struct fake_answer *answer, unsign
 		if (t->script.nr != *answered + 1)
 			fail_msg("expected nothing but %s to be in the store while %s isn't answered, got %u requests",
 				 who, who, t->script.nr - *answered);
-		scripted_answer(&t->script, (*answered)++, 0);
+		answer_held(t, (*answered)++, 0);
 	}
 }
 
@@ -190,7 +190,7 @@ static void expect_both(struct initiator *t, const struct kind *older, const str
 		fail_msg("expected %s at %u not to wait for %s at %u, got %u requests",
 			 newer->name, lba, older->name, LBA, t->script.nr - before);
 	while (scripted_answer_any(&t->script, 0))
-		;
+		zcmu_backlog_run(&t->thread);
 }
 
 static void nobody_waits_for_a_command_of_other_blocks(void **state)
@@ -231,12 +231,12 @@ static void a_read_that_waits_keeps_no_write_waiting(void **state)
 	second = send_write(t, LBA + 4);
 	expect_request(t, 1, ZCMU_IO_WRITE, (LBA + 4) * 512, BYTES);
 	assert_int_equal(t->script.nr, 2);
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_good(first);
 	expect_request(t, 2, ZCMU_IO_READ, LBA * 512, 2 * BYTES);
-	scripted_answer(&t->script, 2, 0);
+	answer_held(t, 2, 0);
 	expect_good(read);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 1, 0);
 	expect_good(second);
 }
 
@@ -252,7 +252,7 @@ static void what_was_written_last_is_there_in_the_end(void **state)
 	write = send_write(t, LBA);
 	read = send_read(t, LBA);
 	t->script.hold = false;
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_good(unmap);
 	expect_good(write);
 	expect_good(read);
@@ -274,10 +274,10 @@ static void a_command_waits_for_all_that_are_in_its_way(void **state)
 	both = send_out(t, block_cdb(t, 0x2a, 0, 0, 8), data, 8 * 512);
 	for (i = 0; i < 8; i++) {
 		assert_int_equal(t->script.nr, 8);
-		scripted_answer(&t->script, (i * 3) % 8, i == 4 ? -EIO : 0);
+		answer_held(t, (i * 3) % 8, i == 4 ? -EIO : 0);
 	}
 	expect_request(t, 8, ZCMU_IO_WRITE, 0, 8 * 512);
-	scripted_answer(&t->script, 8, 0);
+	answer_held(t, 8, 0);
 	expect_good(both);
 }
 
@@ -311,12 +311,12 @@ static void each_range_of_an_unmap_counts_and_nothing_between_them(void **state)
 		assert_int_equal(t->script.nr, 2 + i / 16);
 	}
 	t->script.hold = false;
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_good(unmap);
 	for (i = 0; i < n; i += 16)
 		expect_good(inside[i]);
 	while (scripted_answer_any(&t->script, 0))
-		;
+		zcmu_backlog_run(&t->thread);
 }
 
 int main(void)

@@ -77,10 +77,10 @@ static void the_next_part_waits_for_the_one_before(void **state)
 	t->script.hold = true;
 	a = unmap(t, 100, 16);
 	assert_int_equal(t->script.nr, 1);
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	assert_int_equal(t->script.nr, 2);
 	assert_false(a->arrived);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 1, 0);
 	expect_good(a);
 }
 

@@ -251,10 +251,10 @@ static void a_write_with_fua_is_answered_after_its_flush(void **state)
 	t->script.hold = true;
 	a = send_out(t, block_cdb(t, 0x2a, 0x08, 0, 1), data, 512);
 	assert_int_equal(t->script.nr, 1);
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	assert_int_equal(t->script.nr, 2);
 	assert_false(a->arrived);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 1, 0);
 	expect_good(a);
 }
 
@@ -368,10 +368,10 @@ static void commands_may_be_answered_in_any_order(void **state)
 	t->script.hold = true;
 	for (i = 0; i < 3; i++)
 		answers[i] = send_in(t, block_cdb(t, 0x28, 0, i, 1), 512);
-	scripted_answer(&t->script, 1, 0);
-	scripted_answer(&t->script, 2, -EIO);
+	answer_held(t, 1, 0);
+	answer_held(t, 2, -EIO);
 	assert_false(answers[0]->arrived);
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	expect_good(answers[0]);
 	expect_good(answers[1]);
 	expect_sense(answers[2], SENSE_READ_ERROR, NO_FIELD);

@@ -228,8 +228,8 @@ static void a_synchronize_cache_is_answered_after_the_flush(void **state)
 	plain = send_none(t, block_cdb(t, 0x35, 0, 0, 0));
 	immed = send_none(t, block_cdb(t, 0x35, 0x02, 0, 0));
 	assert_false(plain->arrived);
-	scripted_answer(&t->script, 0, -EIO);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 0, -EIO);
+	answer_held(t, 1, 0);
 	expect_sense(plain, SENSE_WRITE_ERROR, NO_FIELD);
 	expect_good(immed);
 }

@@ -85,10 +85,10 @@ static void chunks_follow_each_other_when_the_store_answers_later(void **state)
 	t->script.hold = true;
 	a = same(t, 0x93, 0, 0, CHUNK / 512 + 1, block);
 	assert_int_equal(t->script.nr, 1);
-	scripted_answer(&t->script, 0, 0);
+	answer_held(t, 0, 0);
 	assert_int_equal(t->script.nr, 2);
 	assert_false(a->arrived);
-	scripted_answer(&t->script, 1, 0);
+	answer_held(t, 1, 0);
 	expect_good(a);
 	expect_range(t, 0, CHUNK / 512 + 1, block);
 }

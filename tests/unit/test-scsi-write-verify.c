@@ -46,11 +46,11 @@ static void a_difference_is_a_miscompare_if_bytchk_asks_for_it(void **state)
 		t->script.nr = 0;
 		a = send_out(t, block_cdb(t, 0x8e, (uint8_t)(bytchk << 1), 0, 2051), data,
 			     sizeof(data));
-		scripted_answer(&t->script, 0, 0);
-		scripted_answer(&t->script, 1, 0);
+		answer_held(t, 0, 0);
+		answer_held(t, 1, 0);
 		t->script.contents[2050 * 512] ^= 1;
 		t->script.hold = false;
-		scripted_answer(&t->script, 2, 0);
+		answer_held(t, 2, 0);
 		if (bytchk)
 			expect_sense(a, SENSE_MISCOMPARE, NO_FIELD);
 		else

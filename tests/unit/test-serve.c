@@ -147,6 +147,7 @@ static void a_stop_waits_for_what_waits_for_a_thread(void **state)
 static void commands_that_come_after_a_stop_stay_on_the_ring(void **state)
 {
 	struct zcmu_hreq req = { 0 };
+	struct iovec iov;
 	struct server *s = *state;
 	struct zcmu_hring ring;
 	size_t size;
@@ -166,6 +167,7 @@ static void commands_that_come_after_a_stop_stay_on_the_ring(void **state)
 	/* The next handler finds it. */
 	map = fake_kernel_map(s->kernel, &size);
 	assert_int_equal(zcmu_hring_init(&ring, map, size), 0);
+	req.iov = &iov;
 	req.iov_max = 0;
 	assert_int_equal(zcmu_hring_next(&ring, &req), -E2BIG);
 	assert_int_equal(req.id, late);

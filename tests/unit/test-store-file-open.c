@@ -6,6 +6,7 @@
 #include "store-driver.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -41,6 +42,33 @@ static void a_missing_file_is_created_sparse(void **state)
 	assert_int_equal(st.st_size, 64 * MIB);
 	assert_true(st.st_blocks * 512 < MIB);
 	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+/* Behind its end is nothing to try it on. */
+static void the_largest_file_there_can_be_is_as_thin_as_a_small_one(void **state)
+{
+	struct driver *d = *state;
+	off_t low = 0, high = INT64_MAX - 4096, middle;
+	bool is_thin;
+	int fd;
+
+	driver_name_file(d, NULL, "disk.img");
+	assert_int_equal(open_file(d, MIB, false), 0);
+	is_thin = zcmu_store_can(d->store, ZCMU_IO_TRIM);
+	driver_close(d);
+	fd = open(d->path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	while (high - low > 1) {
+		middle = low + (high - low) / 2;
+		if (ftruncate(fd, middle))
+			high = middle;
+		else
+			low = middle;
+	}
+	assert_int_equal(ftruncate(fd, low / 512 * 512), 0);
+	close(fd);
+	assert_int_equal(open_file(d, 0, false), 0);
+	assert_int_equal(zcmu_store_can(d->store, ZCMU_IO_TRIM), is_thin);
 }
 
 static void a_file_of_half_a_block_is_not_created(void **state)
@@ -376,6 +404,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		STORE_TEST(a_missing_file_is_created_sparse),
+		STORE_TEST(the_largest_file_there_can_be_is_as_thin_as_a_small_one),
 		STORE_TEST(a_file_of_half_a_block_is_not_created),
 		STORE_TEST(a_missing_file_is_not_created_without_a_size),
 		STORE_TEST(a_missing_file_is_not_created_to_be_read),

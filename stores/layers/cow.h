@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cow's insides.
+ *
+ *	cow.c		the layer: requests
+ *	cow_map.c	which blocks are in the overlay, and how that becomes stable
+ *	cow_overlay.c	the file: made, taken, or made anew where it was half made
+ */
+#ifndef LAYER_COW_H
+#define LAYER_COW_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layer.h"
+#include "../file/loss.h"
+
+#define COW_PAGE	4096u
+
+struct cow {
+	struct layer layer;
+	char path[512];
+	char name[520];			/* "cow: PATH", for messages */
+	int fd;
+	uint64_t map_bytes;		/* whole pages */
+	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
+	atomic_bool *dirty;		/* for each page of the map: the file hasn't got it */
+	pthread_mutex_t flush_lock;	/* one flushes at a time, so it has all the errors */
+	pthread_mutex_t live_lock;	/* bits are set and written: none goes back */
+	struct loss loss;
+};
+
+/* cow_map.c */
+bool cow_is_in(const struct cow *cow, uint64_t block);
+int cow_put_in(struct cow *cow, uint64_t first, uint64_t end);
+int cow_flush(struct cow *cow);
+uint64_t cow_live_start(const struct cow *cow);
+int cow_write_all(int fd, const void *data, size_t len, uint64_t offset);
+
+/* cow_overlay.c */
+int cow_open_overlay(struct cow *cow);
+
+#endif /* LAYER_COW_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that fail on demand: the nth of those that the program's own code makes from now on, of
+ * memory, files, threads. The linker puts them in the place of the real ones: see meson.build.
+ */
+#ifndef FAIL_NTH_H
+#define FAIL_NTH_H
+
+/* 0: none fails, they are only counted. */
+void fail_nth(unsigned int n);
+/* Neither counted nor failed: calls of this thread. */
+void fail_spare_this_thread(void);
+/* Return: how many calls there were. Nothing fails any more. */
+unsigned int fail_end(void);
+
+#endif /* FAIL_NTH_H */
