@@ -29,3 +29,11 @@ void print_json(struct json_object *object)
 					    JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
+
+void print_json_line(struct json_object *object)
+{
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	fflush(stdout);
+	json_object_put(object);
+}

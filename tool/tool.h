@@ -325,6 +325,9 @@ uint64_t counters_get(const struct counter *counters, size_t count, const char *
 
 /* format.c */
 const char *format_size(uint64_t bytes, char *text, size_t size);
+#define JSON_VERSION	1	/* of what programs read: raised when a key changes its meaning */
+
 void print_json(struct json_object *object);	/* and frees it */
+void print_json_line(struct json_object *object);	/* likewise, on one line, at once */
 
 #endif /* ZCMU_TOOL_H */
