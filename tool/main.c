@@ -72,6 +72,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	signals_want_children();
 	/* Before anything else is opened, by a plug-in's loader as well. */
 	if (standard_open())
 		return EXIT_FAILED;

@@ -67,6 +67,7 @@ struct confined_wish {
 	unsigned int threads;
 	const struct user *user;
 	bool takes_over;		/* a disk that is there */
+	int signal_fd;			/* what is waited for ends when it is readable; or -1 */
 };
 
 _Noreturn void confined_main(int fd, const struct confined_wish *wish);

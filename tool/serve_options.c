@@ -14,7 +14,7 @@ static void print_help(void)
 
 	printf("usage: zcmu serve [OPTION]... STORE\n\n"
 	       "Makes STORE a SCSI disk of this machine, prints its /dev/sdX, and serves it until\n"
-	       "SIGTERM, SIGINT (^C), SIGHUP or \"zcmu stop NAME\".\n\n"
+	       "SIGTERM, SIGINT (^C) or \"zcmu stop NAME\", or until its terminal is closed.\n\n"
 	       "  --name NAME      name of the disk; default: made from STORE\n"
 	       "  --size SIZE      create the store with that size (K, M, G, T, P); one that is there\n"
 	       "                   must have it already\n"

@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -45,6 +46,12 @@ int standard_open(void);
 bool standard_was_closed(int fd);	/* when the program was started */
 void standard_give_up(int fd);
 int standard_end(int status);		/* an exit status, for one */
+
+/* signals.c */
+void signals_heeded(sigset_t *set);	/* that end something: not those that were ignored */
+void signals_catch(void (*function)(int number));
+void signals_want_children(void);
+bool signals_hang_up(void);
 
 /* the subcommands, one file each */
 int serve_main(int argc, char **argv);
