@@ -239,8 +239,11 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 		err = await(keeper, &answer);
 	/* From here on a signal waits for its turn. */
 	keeper->wish.signal_fd = -1;
-	if (err)
+	/* It has said why, and ends by itself. */
+	if (err) {
+		bury(keeper);
 		return err;
+	}
 	limit_answers(keeper);
 	if (!answer.size || answer.block_size < 512 || answer.block_size > 4096 ||
 	    answer.size % answer.block_size) {

@@ -28,7 +28,10 @@ void sandbox_leave_pid_namespace(int old);
 int sandbox_empty_root(pid_t pid);		/* as root, from outside */
 int sandbox_is_empty(void);			/* in the process, as are the next */
 int sandbox_forbid_files(void);			/* before it has threads */
-int sandbox_forbid_calls(bool needs_network);	/* all of its threads */
+int sandbox_forbid_calls(bool needs_network, bool all_threads);
+
+/* trial.c: does the store work where only that is left? */
+int trial_read(const char *name, struct zcmu_store *store, bool needs_network);
 
 /* confined.c: the process that has the store; message.c: what it and its keeper say */
 enum message_type {
