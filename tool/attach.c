@@ -283,10 +283,10 @@ static int check(struct attach *attach, struct backstore *backstore)
 
 static void print_json_result(const struct attach *attach, unsigned int lun)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_object_new_string(attach->name));
-	json_object_object_add(object, "target", json_object_new_string(attach->wish.target));
+	json_object_object_add(object, "name", json_text(attach->name));
+	json_object_object_add(object, "target", json_text(attach->wish.target));
 	json_object_object_add(object, "lun", json_object_new_int64(lun));
 	print_json(object);
 }

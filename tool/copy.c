@@ -221,6 +221,7 @@ int copy_main(int argc, char **argv)
 	}
 	copy.from = argv[optind];
 	copy.to = argv[optind + 1];
+	standard_divert();
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&copy.ended, &clock);

@@ -181,12 +181,10 @@ static void show_bar(struct copy *copy, double seconds)
 
 static void tell(const struct copy *copy, double seconds, bool is_complete)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 	double rate = rate_of(copy, seconds), left = time_left(copy, rate);
 
-	json_object_object_add(object, "version", json_object_new_int(JSON_VERSION));
-	json_object_object_add(object, "phase",
-			       json_object_new_string(copy->is_verifying ? "verify" : "copy"));
+	json_object_object_add(object, "phase", json_text(copy->is_verifying ? "verify" : "copy"));
 	json_object_object_add(object, "size", json_object_new_uint64(copy->source->size));
 	json_object_object_add(object, "done", json_object_new_uint64(atomic_load(&copy->done)));
 	json_object_object_add(object, "data", json_object_new_uint64(atomic_load(&copy->data)));

@@ -36,6 +36,7 @@ void daemon_let_go(void)
 
 	openlog("zcmu", LOG_PID, LOG_DAEMON);
 	zcmu_set_log(to_syslog);
+	standard_close_output();
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);

@@ -188,7 +188,7 @@ static void print_text(const struct finding *findings)
 static void print_findings_json(const struct finding *findings, bool works)
 {
 	static const char *const words[] = { "ok", "warning", "bad" };
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 	struct json_object *array = json_object_new_array();
 	size_t i;
 
@@ -196,10 +196,10 @@ static void print_findings_json(const struct finding *findings, bool works)
 		struct json_object *entry = json_object_new_object();
 
 		json_object_object_add(entry, "verdict",
-				       json_object_new_string(words[findings[i].verdict]));
-		json_object_object_add(entry, "what", json_object_new_string(findings[i].what));
+				       json_text(words[findings[i].verdict]));
+		json_object_object_add(entry, "what", json_text(findings[i].what));
 		json_object_object_add(entry, "advice", findings[i].advice ?
-				       json_object_new_string(findings[i].advice) : NULL);
+				       json_text(findings[i].advice) : NULL);
 		json_object_array_add(array, entry);
 	}
 	json_object_object_add(object, "works", json_object_new_boolean(works));

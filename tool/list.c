@@ -27,13 +27,13 @@ static struct json_object *to_json(const struct row *row)
 	struct json_object *object = json_object_new_object();
 	const char *device = exports_device(&row->exports);
 
-	json_object_object_add(object, "name", json_object_new_string(row->backstore->name));
-	json_object_object_add(object, "state", json_object_new_string(row->state));
-	json_object_object_add(object, "device", device ? json_object_new_string(device) : NULL);
+	json_object_object_add(object, "name", json_text(row->backstore->name));
+	json_object_object_add(object, "state", json_text(row->state));
+	json_object_object_add(object, "device", device ? json_text(device) : NULL);
 	json_object_object_add(object, "size",
 			       json_object_new_uint64(row->backstore->size));
 	json_object_object_add(object, "config",
-			       json_object_new_string(row->backstore->config));
+			       json_text(row->backstore->config));
 	json_object_object_add(object, "zcmu",
 			       json_object_new_boolean(backstore_is_ours(row->backstore)));
 	json_object_object_add(object, "pid", row->pid ? json_object_new_int(row->pid) : NULL);
@@ -84,7 +84,7 @@ static void print_table(const struct row *rows, size_t count)
 
 static int list(bool json)
 {
-	struct json_object *array;
+	struct json_object *object, *array;
 	struct backstore *backstores;
 	struct row *rows;
 	size_t count, i;
@@ -100,10 +100,12 @@ static int list(bool json)
 	for (i = 0; i < count && !err; i++)
 		err = look(&backstores[i], &rows[i]);
 	if (!err && json) {
+		object = json_document();
 		array = json_object_new_array();
 		for (i = 0; i < count; i++)
 			json_object_array_add(array, to_json(&rows[i]));
-		print_json(array);
+		json_object_object_add(object, "disks", array);
+		print_json(object);
 	} else if (!err) {
 		print_table(rows, count);
 	}

@@ -374,6 +374,7 @@ int serve_main(int argc, char **argv)
 		zcmu_error("the standard output is closed, where the disk's device is printed; let it be /dev/null if nobody wants to know");
 		return EXIT_FAILED;
 	}
+	standard_divert();
 	if (serve.daemon && !serve_is_successor(&serve)) {
 		status = daemon_fork(&report_fd);
 		if (status >= 0)

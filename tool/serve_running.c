@@ -28,7 +28,8 @@ static int print_device(struct serve *serve)
 {
 	int err;
 
-	if (printf("%s\n", serve->loopback.device) >= 0 && !fflush(stdout))
+	if (fprintf(standard_output(), "%s\n", serve->loopback.device) >= 0 &&
+	    !fflush(standard_output()))
 		return 0;
 	err = -errno;
 	zcmu_error("%s: can't print its device, %s: %s", serve->name, serve->loopback.device,
@@ -41,7 +42,7 @@ static int print_device(struct serve *serve)
 int serve_announce(struct serve *serve, int report_fd)
 {
 	char line[64], size[32];
-	int n;
+	int n, fd;
 
 	if (serve_is_successor(serve)) {
 		announce_succession(serve);
@@ -57,7 +58,8 @@ int serve_announce(struct serve *serve, int report_fd)
 			serve->loopback.device, serve->name);
 	if (serve->ready_fd >= 0) {
 		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
-		if (write(serve->ready_fd, line, (size_t)n) != n)
+		fd = serve->ready_fd == STDOUT_FILENO ? fileno(standard_output()) : serve->ready_fd;
+		if (write(fd, line, (size_t)n) != n)
 			zcmu_warning("nobody reads the --ready-fd");
 		standard_give_up(serve->ready_fd);
 	}

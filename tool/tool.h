@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -46,6 +47,9 @@ int standard_open(void);
 bool standard_was_closed(int fd);	/* when the program was started */
 void standard_give_up(int fd);
 int standard_end(int status);		/* an exit status, for one */
+void standard_divert(void);		/* from here on 1 is for nobody's results */
+FILE *standard_output(void);		/* for ours */
+void standard_close_output(void);
 
 /* signals.c */
 void signals_heeded(sigset_t *set);	/* that end something: not those that were ignored */
@@ -334,6 +338,8 @@ uint64_t counters_get(const struct counter *counters, size_t count, const char *
 const char *format_size(uint64_t bytes, char *text, size_t size);
 #define JSON_VERSION	1	/* of what programs read: raised when a key changes its meaning */
 
+struct json_object *json_document(void);	/* an object, with the version */
+struct json_object *json_text(const char *text);	/* of any bytes */
 void print_json(struct json_object *object);	/* and frees it */
 void print_json_line(struct json_object *object);	/* likewise, on one line, at once */
 

@@ -147,6 +147,32 @@ static void nothing_is_handed_over_as_a_standard_descriptor(void **state)
 	expect_status(2, "$zcmu serve --hand-over 0,8,9,-1 ram:1M 8< from 9< from 2> said");
 }
 
+/* A script that prints, by all ways there are: nothing of it is a result. */
+static void what_a_script_prints_is_no_result(void **state)
+{
+	static const char script[] =
+		"import os, sys\n"
+		"print('loaded')\n"
+		"class Store:\n"
+		"    size = 1 << 20\n"
+		"    def __init__(self, argument, size, read_only):\n"
+		"        print('opened', flush=True)\n"
+		"        os.write(1, b'written\\n')\n"
+		"    def read(self, offset, buffer):\n"
+		"        print('read', file=sys.__stdout__)\n"
+		"        buffer[:] = bytes(len(buffer))\n";
+	FILE *file = fopen("from.py", "we");
+
+	(void)state;
+	fputs(script, file);
+	assert_int_equal(fclose(file), 0);
+	expect_status(0, "LSAN_OPTIONS=detect_leaks=0 ZCMU_STORE_PATH=$(dirname $zcmu)/../stores"
+			 " $zcmu copy --json python:from.py ram:1M > out 2> said");
+	expect_status(0, "test $(wc -l < out) = 1 && grep -q '^{\"version\":1,.*\"complete\":true}$' out");
+	expect_status(0, "grep -q opened said && grep -q written said");
+	assert_false(unlink("from.py") || unlink("out"));
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -166,6 +192,7 @@ int main(void)
 		cmocka_unit_test(what_can_not_be_printed_is_no_success),
 		cmocka_unit_test(what_prints_nothing_needs_no_standard_output),
 		cmocka_unit_test(a_closed_descriptor_is_no_ready_fd),
+		cmocka_unit_test(what_a_script_prints_is_no_result),
 		cmocka_unit_test(nothing_is_handed_over_as_a_standard_descriptor),
 	};
 
