@@ -157,7 +157,7 @@ static int take_option(struct attach *attach, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu attach --help shows how\n");
+		option_wrong("attach", option);
 		return EXIT_USAGE;
 	}
 }
@@ -167,7 +167,7 @@ static int parse(struct attach *attach, int argc, char **argv)
 	struct iscsi_wish *wish = &attach->wish;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		status = take_option(attach, option);
 		if (status >= 0)
 			return status;

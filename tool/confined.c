@@ -5,7 +5,7 @@
  *	keeper (keeper.c, root)			this one (the user)
  *
  *	fork ---------------------------------->  leaves the namespaces, becomes the user
- *	<-------------------------------- DONE  opens the store, with the user's rights
+ *	<-------------------------------- DONE  opens the store, with the user's rights, and reads
  *	makes the backstore, opens its UIO device
  *	SERVE ---------------------------------> maps the ring
  *	empties this one's root
@@ -49,6 +49,7 @@ struct confined {
 	int served_fd;		/* eventfd: the ring is read; or serving has ended */
 	int serve_error;
 	bool is_stopped;
+	bool is_readable;	/* before it was locked in */
 };
 
 static void log_to_keeper(int level, const char *text)
@@ -133,10 +134,13 @@ static void open_store(struct confined *confined)
 	struct message message = { .type = MESSAGE_DONE };
 
 	message.error = zcmu_store_open(wish->spec, wish->store_options, &confined->store);
+	serve_hint_at_size(wish->spec, wish->store_options, message.error);
 	if (message.error == -EACCES || message.error == -EPERM)
 		zcmu_error("the store is opened by the user %s, who must be allowed to", wish->user->name);
 	if (!message.error)
 		message.error = check_can_be_confined(confined);
+	if (!message.error)
+		confined->is_readable = !trial_read(wish->name, confined->store, false, false);
 	if (!message.error && wish->takes_over)
 		message.error = takeover_check_opened(wish->name, confined->store);
 	if (!message.error) {
@@ -220,9 +224,9 @@ static int lock_in(struct confined *confined)
 
 	if (!err)
 		err = sandbox_forbid_files();
-	if (!err)
+	if (!err && confined->is_readable)
 		err = trial_read(confined->wish->name, confined->store,
-				 needs_network(confined->wish));
+				 needs_network(confined->wish), true);
 	/* Once there is nothing to be made but answers, the calls go that made things. */
 	if (!err)
 		err = start_serving(confined);

@@ -114,6 +114,8 @@ static int open_both(struct copy *copy)
 			return err;
 	}
 	err = zcmu_store_open(copy->to, &options, &copy->target);
+	if (err == -ENOENT && !copy->create && !strncmp(copy->to, "file:", 5))
+		zcmu_error("%s: give --create to create it, as large as %s", copy->to, copy->from);
 	if (!err)
 		err = check(copy);
 	if (err)
@@ -199,7 +201,7 @@ static int take_option(struct copy *copy, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu copy --help shows how\n");
+		option_wrong("copy", option);
 		return EXIT_USAGE;
 	}
 }
@@ -210,7 +212,7 @@ int copy_main(int argc, char **argv)
 	pthread_condattr_t clock;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		status = take_option(&copy, option);
 		if (status >= 0)
 			return status;

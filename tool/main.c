@@ -63,8 +63,10 @@ static int run(int argc, char **argv)
 		return EXIT_OK;
 	}
 	for (sub = subcommands; sub->name; sub++) {
-		if (!strcmp(sub->name, argv[1]))
-			return sub->main(argc - 1, argv + 1);
+		if (strcmp(sub->name, argv[1]))
+			continue;
+		option_begin(argv + 1);
+		return sub->main(argc - 1, argv + 1);
 	}
 	fprintf(stderr, "zcmu: there is no command \"%s\"; zcmu --help lists them\n", argv[1]);
 	return EXIT_USAGE;

@@ -280,6 +280,8 @@ static int set_up(struct serve *serve)
 	int err = module_prepare();
 
 	if (!err)
+		memory_lock();
+	if (!err)
 		err = choose_name(serve);
 	if (!err)
 		err = claim_name(serve);
@@ -381,7 +383,6 @@ int serve_main(int argc, char **argv)
 			return status;
 	}
 	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
-	memory_lock();
 	serve.signal_fd = daemon_block_signals();
 	serve.hang_up_ends = signals_hang_up();
 	err = serve.signal_fd < 0 ? -errno : set_up(&serve);

@@ -138,7 +138,7 @@ static int take_option(struct serve *serve, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu serve --help shows how\n");
+		option_wrong("serve", option);
 		return EXIT_USAGE;
 	}
 }
@@ -148,7 +148,7 @@ int serve_parse(struct serve *serve, int argc, char **argv)
 {
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		status = take_option(serve, option);
 		if (status >= 0)
 			return status;

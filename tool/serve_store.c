@@ -147,6 +147,13 @@ static int open_confined(struct serve *serve, const struct zcmu_store_options *o
 	return err;
 }
 
+/* The store doesn't know how it is called for. */
+void serve_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err)
+{
+	if (err == -ENOENT && !options->size && !options->read_only && !strncmp(spec, "file:", 5))
+		zcmu_error("%s: give --size to create it", spec);
+}
+
 static int open_here(struct serve *serve, const struct zcmu_store_options *options)
 {
 	int err = serve_opening_begin(serve);
@@ -155,6 +162,7 @@ static int open_here(struct serve *serve, const struct zcmu_store_options *optio
 	if (err)
 		return err;
 	err = zcmu_store_open(serve->spec, options, &serve->store);
+	serve_hint_at_size(serve->spec, options, err);
 	if (serve_opening_end(serve, err))
 		return err;
 	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));

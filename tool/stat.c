@@ -228,7 +228,7 @@ int stat_main(int argc, char **argv)
 	struct backstore backstore;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'w':
 			watches = true;
@@ -240,7 +240,7 @@ int stat_main(int argc, char **argv)
 			print_help();
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu stat --help shows how\n");
+			option_wrong("stat", option);
 			return EXIT_USAGE;
 		}
 	}

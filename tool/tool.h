@@ -74,6 +74,8 @@ int bench_main(int argc, char **argv);
 /* option.c: numbers on the command line */
 bool option_parse(const char *text, unsigned int min, unsigned int max,
 		  unsigned int *ret);	/* quiet */
+void option_begin(char **argv);
+void option_wrong(const char *subcommand, int said);
 int option_number(const char *subcommand, const char *option, const char *text, unsigned int min,
 		  unsigned int max, unsigned int *ret);
 

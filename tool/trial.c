@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A trial of a store that is locked in (zcmu serve --user): before anybody sees its disk, it reads
- * a block where nothing is left but what serving has. A thread tries that, for which all is
- * forbidden that will be; the others begin afterwards. A block that can't be read anyway says
- * nothing: that is an error of the store's, which its disk will tell.
+ * A trial of a store that is to be locked in (zcmu serve --user): it reads a block when it is open,
+ * and, before anybody sees its disk, once more where nothing is left but what serving has. A thread
+ * does that, for which all is forbidden that will be; the others begin afterwards. A block that
+ * can't be read at first says nothing: that is an error of the store's, which its disk will tell.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,7 @@ struct trial {
 	const char *name;
 	struct zcmu_store *store;
 	void *queue;
-	bool needs_network;
+	bool needs_network, is_locked_in;
 	int answered_fd;		/* eventfd */
 	int answer;
 	pid_t tid;
@@ -84,19 +84,6 @@ static void say_useless(const struct trial *trial, int err)
 		   trial->name, strerror(-err));
 }
 
-static int read_twice(struct trial *trial, void *buffer)
-{
-	bool is_readable = !read_block(trial, buffer);
-	int err = sandbox_forbid_calls(trial->needs_network, false);
-
-	if (err || !is_readable)
-		return err;
-	err = read_block(trial, buffer);
-	if (err)
-		say_useless(trial, err);
-	return err;
-}
-
 static void *try(void *argument)
 {
 	struct trial *trial = argument;
@@ -109,29 +96,31 @@ static void *try(void *argument)
 		trial->error = -ENOMEM;
 		return NULL;
 	}
-	if (store->ops->queue_open) {
+	if (store->ops->queue_open)
 		err = store->ops->queue_open(store, &trial->queue);
-		if (err)
-			say_useless(trial, err);
-	}
-	if (!err)
-		err = read_twice(trial, buffer);
+	if (!err && trial->is_locked_in)
+		trial->error = sandbox_forbid_calls(trial->needs_network, false);
+	if (!err && !trial->error)
+		err = read_block(trial, buffer);
+	if (err && trial->is_locked_in)
+		say_useless(trial, err);
 	if (trial->queue)
 		store->ops->queue_close(store, trial->queue);
 	free(buffer);
-	trial->error = err;
+	if (err)
+		trial->error = err;
 	return NULL;
 }
 
 /*
- * The caller has no other thread of its own. When this returns the kernel has forgotten the one
+ * Quiet but if it is locked in. The caller has no other thread of its own. When this returns the kernel has forgotten the one
  * that was: a filter for all threads must not find one with another.
  */
-int trial_read(const char *name, struct zcmu_store *store, bool needs_network)
+int trial_read(const char *name, struct zcmu_store *store, bool needs_network, bool is_locked_in)
 {
 	struct trial trial = {
 		.name = name, .store = store, .needs_network = needs_network,
-		.answered_fd = eventfd(0, EFD_CLOEXEC),
+		.is_locked_in = is_locked_in, .answered_fd = eventfd(0, EFD_CLOEXEC),
 	};
 	pthread_t thread;
 	int err;

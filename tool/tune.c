@@ -399,7 +399,7 @@ static int take_option(struct tune *tune, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu tune --help shows how\n");
+		option_wrong("tune", option);
 		return EXIT_USAGE;
 	}
 }
@@ -417,7 +417,7 @@ static int parse(struct tune *tune, int argc, char **argv)
 	};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		status = take_option(tune, option);
 		if (status >= 0)
 			return status;
