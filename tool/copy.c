@@ -113,7 +113,10 @@ static int open_both(struct copy *copy)
 		if (err)
 			return err;
 	}
+	created_begin(&copy->created, copy->to, options.size);
 	err = zcmu_store_open(copy->to, &options, &copy->target);
+	if (!err)
+		created_opened(&copy->created);
 	if (err == -ENOENT && !copy->create && !strncmp(copy->to, "file:", 5))
 		zcmu_error("%s: give --create to create it, as large as %s", copy->to, copy->from);
 	if (!err)
@@ -142,6 +145,9 @@ static int copy_all(struct copy *copy)
 	if (!err && copy->resume)
 		err = copy_remove_note(copy);
 	copy_progress_conclude(copy, !err);
+	/* What is as large as a whole copy must not be taken for one; a note says how far it is. */
+	if (err && !(copy->resume && !access(copy->resume, F_OK)))
+		created_undo(&copy->created);
 	zcmu_store_close(copy->target);
 	zcmu_store_close(copy->source);
 	return err;

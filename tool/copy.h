@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * zcmu copy's insides: copy.c has the command, copy_piece.c which part of the store comes next,
- * copy_work.c the threads that copy or compare it, copy_note.c what a copy that is broken off
- * goes on from, copy_progress.c what is told meanwhile.
+ * copy_work.c the threads that copy or compare it, copy_worker.c what these need, copy_note.c
+ * what a copy that is broken off goes on from, copy_progress.c what is told meanwhile.
  */
 #ifndef ZCMU_COPY_H
 #define ZCMU_COPY_H
@@ -49,6 +49,7 @@ struct copy {
 	bool is_verifying;		/* the copy is done, and now both are compared */
 	unsigned int threads;
 	struct zcmu_store *source, *target;
+	struct created created;		/* the target */
 	uint64_t first;			/* bytes that were copied before */
 
 	/* Which piece is next; copy_piece.c's. */
@@ -100,8 +101,11 @@ struct worker {
 	time_t checked;
 };
 
+/* copy_worker.c */
 int copy_worker_init(struct worker *worker, struct copy *copy);
 void copy_worker_deinit(struct worker *worker);
+
+/* copy_work.c */
 void *copy_work(void *worker);
 bool copy_is_done(const struct copy *copy);
 

@@ -127,7 +127,7 @@ static void format_time(double seconds, char *text, size_t size)
 		snprintf(text, size, "%u:%02u", s / 60, s % 60);
 }
 
-/* "[####....]  50 % of 1 GiB, 512 MiB/s, 0:01 left", in @width columns. Return: how many it takes */
+/* "[####....]  50 % of 1 GiB, 512 MiB/s, 0:01 left", in @width columns. Return: its length */
 int copy_progress_line(const struct copy *copy, double seconds, unsigned int width, char *line,
 		       size_t size)
 {

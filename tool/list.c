@@ -119,8 +119,8 @@ static void print_table(const struct row *rows, size_t count)
 	room = terminal - name - device - 11 - 10 - 8;
 	if (terminal && config > room)
 		config = room < 10 ? 10 : room;
-	printf("%-*s  %-11s  %-*s  %10s  %-*s%s\n", name, "NAME", "STATE", device, "DEVICE", "SIZE",
-	       terminal ? 0 : config, "CONFIG", terminal ? "" : "  EXPORTS");
+	printf("%-*s  %-11s  %-*s  %10s  %-*s%s%s\n", name, "NAME", "STATE", device, "DEVICE", "SIZE",
+	       terminal ? 0 : config, "CONFIG", terminal ? "" : "  ", terminal ? "" : "EXPORTS");
 	for (i = 0; i < count; i++) {
 		disk = exports_device(&rows[i].exports);
 		printf("%-*s  %-11s  %-*s  %10s  ", name, rows[i].backstore->name, rows[i].state,

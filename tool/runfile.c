@@ -68,7 +68,7 @@ static int open_and_lock(const char *path)
 }
 
 /* By whom, and as which disk, as far as that is known: it may be about to come or to go. */
-static void say_served(const char *name)
+void runfile_say_served(const char *name)
 {
 	struct exports exports = { 0 };
 	struct backstore backstore;
@@ -106,7 +106,7 @@ int runfile_create(const char *name, struct runfile *ret)
 	else if (control_is_served(name))
 		err = -EEXIST;
 	if (err == -EEXIST)
-		say_served(name);
+		runfile_say_served(name);
 	else if (err)
 		zcmu_error("can't lock %s: %s", path, strerror(-err));
 	if (err) {

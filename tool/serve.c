@@ -34,6 +34,10 @@ static int check_name(struct serve *serve)
 	serve->takes_over = !backstore_find(serve->name, &other);
 	if (!serve->takes_over || takeover_is_orphan(&other))
 		return 0;
+	if (backstore_is_ours(&other) && runfile_is_held(serve->name)) {
+		runfile_say_served(serve->name);
+		return -EEXIST;
+	}
 	zcmu_error("%s: a backstore has that name (%s); choose another with --name",
 		   serve->name, other.config[0] ? other.config : "made by somebody else");
 	return -EEXIST;
@@ -198,6 +202,7 @@ static int create_disk(struct serve *serve)
 				       serve->time_out, &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
+		created_undo(&serve->created);
 		return err;
 	}
 	err = takeover_note(&serve->backstore, serve_shape(serve), serve->identity);
@@ -213,6 +218,9 @@ static int create_disk(struct serve *serve)
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (err)
 		serve->loopback.wwn[0] = '\0';
+	/* Nobody has seen the disk: there is nothing in it. */
+	if (err)
+		created_undo(&serve->created);
 	return err;
 }
 

@@ -33,6 +33,7 @@ struct serve {
 	uint32_t flags;			/* ZCMU_STORE_... of what spec names */
 	struct runfile runfile;
 	struct control control;
+	struct created created;		/* what it is made of */
 	struct zcmu_store *store;	/* NULL if the keeper's process has it */
 	struct keeper keeper;
 	struct zcmu_store shape;	/* of that process's store: sizes alone */

@@ -161,7 +161,10 @@ static int open_here(struct serve *serve, const struct zcmu_store_options *optio
 	serve->identity[0] = '\0';
 	if (err)
 		return err;
+	created_begin(&serve->created, serve->spec, options->size);
 	err = zcmu_store_open(serve->spec, options, &serve->store);
+	if (!err)
+		created_opened(&serve->created);
 	serve_hint_at_size(serve->spec, options, err);
 	if (serve_opening_end(serve, err))
 		return err;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "zcmu.h"
@@ -207,6 +208,7 @@ struct runfile {
 	char name[NAME_MAX_LEN + 1];
 };
 
+void runfile_say_served(const char *name);
 int runfile_create(const char *name, struct runfile *ret);
 int runfile_write_pid(const struct runfile *runfile);
 int runfile_inherit(const char *name, int fd, struct runfile *ret);
@@ -335,6 +337,16 @@ struct counter {
 int counters_read(const struct backstore *backstore, struct counter *counters,
 		  size_t *count);	/* -EOPNOTSUPP, quiet: the stock module has none */
 uint64_t counters_get(const struct counter *counters, size_t count, const char *name);
+
+/* created.c: a store's file that goes if its command fails */
+struct created {
+	const char *path;		/* NULL: there is nothing to be removed */
+	struct stat file;
+};
+
+void created_begin(struct created *created, const char *spec, bool may_create);
+void created_opened(struct created *created);
+void created_undo(const struct created *created);
 
 /* format.c */
 const char *format_size(uint64_t bytes, char *text, size_t size);

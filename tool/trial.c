@@ -113,10 +113,11 @@ static void *try(void *argument)
 }
 
 /*
- * Quiet but if it is locked in. The caller has no other thread of its own. When this returns the kernel has forgotten the one
- * that was: a filter for all threads must not find one with another.
+ * Quiet but if it is locked in. The caller has no other thread of its own. When this returns the
+ * kernel has forgotten the one that was: a filter for all threads must not find one with another.
  */
-int trial_read(const char *name, struct zcmu_store *store, bool needs_network, bool is_locked_in)
+int trial_read(const char *name, struct zcmu_store *store, bool needs_network,
+	       bool is_locked_in)
 {
 	struct trial trial = {
 		.name = name, .store = store, .needs_network = needs_network,

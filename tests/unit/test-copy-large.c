@@ -230,6 +230,26 @@ static void a_bar_fits_the_terminal_and_ends_before_a_message(void **state)
 	}
 }
 
+/* Of a copy that has failed there is nothing but a note and what it speaks of. */
+static void what_was_created_for_a_copy_that_fails_is_removed(void **state)
+{
+	struct nbd_server *s = *state;
+
+	expect(s, "truncate -s 9M from && dd if=/dev/urandom of=from bs=1M count=2 seek=3 conv=notrunc");
+	/* While it is copied: the source can't be read. */
+	expect_status(s, 1, "$zcmu copy --create fault,error=EIO,on=read:file:from file:to");
+	expect(s, "test ! -e to");
+	/* Before: the note is of no copy. */
+	expect_status(s, 1, "touch note && $zcmu copy --create --resume note file:from file:to");
+	expect(s, "test ! -e to && rm note");
+	expect_status(s, 1, "$zcmu copy --create --resume note fault,error=EIO,on=read:file:from file:to");
+	expect(s, "test -e to && test -e note && $zcmu copy --resume note file:from file:to && cmp from to");
+	/* What was there stays, also by a link. */
+	expect_status(s, 1, "$zcmu copy --create fault,error=EIO,on=read:file:from file:to");
+	expect(s, "test -e to");
+	expect(s, "$zcmu copy --create file:from file:new && cmp from new");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -239,6 +259,7 @@ int main(void)
 		NBD_TEST(a_copy_that_differs_is_found),
 		NBD_TEST(programs_are_told_on_lines_of_their_own),
 		NBD_TEST(the_end_is_summed_up_once),
+		NBD_TEST(what_was_created_for_a_copy_that_fails_is_removed),
 		NBD_TEST(a_bar_fits_the_terminal_and_ends_before_a_message),
 	};
 	char stores[4096];
