@@ -119,6 +119,11 @@ void zcmu_io_done(struct zcmu_io *io, int error);
  * connection of its own say; without this and ZCMU_STORE_BLOCKS only as many as there are CPUs.
  */
 #define ZCMU_STORE_NETWORK	(1u << 4)
+/*
+ * It opens files, or starts programs, while it serves. Where it is locked in (zcmu serve --user)
+ * it can't, and is refused. May be set by open(), in the library's copy of the flags.
+ */
+#define ZCMU_STORE_OPENS_FILES	(1u << 5)
 
 /*
  * What the initiator may ask for, and how it comes about. It is told just that: by the

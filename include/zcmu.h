@@ -158,6 +158,12 @@ void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *
 typedef void (*zcmu_log_function)(int level, const char *message);
 void zcmu_set_log(zcmu_log_function function);
 
+/*
+ * Open the files anew that layers of open stores log to, by their names: the old ones were moved
+ * away, say. Any thread. What can't be opened is told, and the old file goes on.
+ */
+void zcmu_reopen_logs(void);
+
 const char *zcmu_version(void);
 
 #ifdef __cplusplus

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk.h"
 #include "stores.h"
@@ -173,7 +174,7 @@ static int check(const struct zcmu_store *store, const char *argument)
 		return -EFBIG;
 	if (!store->size || store->size % store->block_size) {
 		zcmu_error("%s:%s: the size, %" PRIu64 " bytes, is not a multiple of the block size, %" PRIu32
-			   "; change it, or give another with --size",
+			   "; change that",
 			   name, argument, store->size, store->block_size);
 		return -EINVAL;
 	}
@@ -364,9 +365,11 @@ static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, con
 	else
 		*argument = spec[len] ? spec + len + 1 : "";
 	err = find_store(spec, len, ops);
-	if (err == -ENOENT) {
+	if (err == -ENOENT && !access(spec, F_OK)) {
+		zcmu_error("%s: which store? It is a file or device: say file:%s", spec, spec);
+	} else if (err == -ENOENT) {
 		list_names(names, sizeof(names));
-		zcmu_error("%s: there is no store \"%.*s\"; there are %s. Plug-ins are looked for in %s",
+		zcmu_error("%s: there is no store \"%.*s\"; there are %s, and the layers cow, fault, limit, log and readonly in front of one. Plug-ins are looked for in %s",
 			   spec, (int)len, spec, names, ZCMU_STORE_DIR);
 	}
 	return err;

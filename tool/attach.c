@@ -157,7 +157,7 @@ static int take_option(struct attach *attach, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu attach --help shows how\n");
+		option_wrong("attach", option);
 		return EXIT_USAGE;
 	}
 }
@@ -167,7 +167,7 @@ static int parse(struct attach *attach, int argc, char **argv)
 	struct iscsi_wish *wish = &attach->wish;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		status = take_option(attach, option);
 		if (status >= 0)
 			return status;
@@ -283,10 +283,10 @@ static int check(struct attach *attach, struct backstore *backstore)
 
 static void print_json_result(const struct attach *attach, unsigned int lun)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_object_new_string(attach->name));
-	json_object_object_add(object, "target", json_object_new_string(attach->wish.target));
+	json_object_object_add(object, "name", json_text(attach->name));
+	json_object_object_add(object, "target", json_text(attach->wish.target));
 	json_object_object_add(object, "lun", json_object_new_int64(lun));
 	print_json(object);
 }

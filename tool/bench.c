@@ -265,7 +265,7 @@ static int take_option(struct bench *bench, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu bench --help shows how\n");
+		option_wrong("bench", option);
 		return EXIT_USAGE;
 	}
 }
@@ -283,7 +283,7 @@ static int parse(struct bench *bench, int argc, char **argv)
 	};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		status = take_option(bench, option);
 		if (status >= 0)
 			return status;

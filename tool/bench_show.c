@@ -117,8 +117,8 @@ static struct json_object *figures_to_json(const struct bench *bench, unsigned i
 	double stock = bench->stock_mib[i];
 	char text[96];
 
-	json_object_object_add(object, "row", json_object_new_string(row_text(row, text, sizeof(text))));
-	json_object_object_add(object, "way", json_object_new_string(bench_ways[way]));
+	json_object_object_add(object, "row", json_text(row_text(row, text, sizeof(text))));
+	json_object_object_add(object, "way", json_text(bench_ways[way]));
 	json_object_object_add(object, "mib", json_object_new_double(figures->spread.median));
 	json_object_object_add(object, "low", json_object_new_double(figures->spread.low));
 	json_object_object_add(object, "high", json_object_new_double(figures->spread.high));
@@ -131,7 +131,7 @@ static struct json_object *figures_to_json(const struct bench *bench, unsigned i
 
 void bench_print_as_json(const struct bench *bench)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 	struct json_object *results = json_object_new_array();
 	struct utsname system;
 	unsigned int i, way;
@@ -143,9 +143,9 @@ void bench_print_as_json(const struct bench *bench)
 				json_object_array_add(results, figures_to_json(bench, i, way));
 		}
 	}
-	json_object_object_add(object, "module", json_object_new_string(bench->module));
-	json_object_object_add(object, "kernel", json_object_new_string(system.release));
-	json_object_object_add(object, "fio", json_object_new_string(bench->fio));
+	json_object_object_add(object, "module", json_text(bench->module));
+	json_object_object_add(object, "kernel", json_text(system.release));
+	json_object_object_add(object, "fio", json_text(bench->fio));
 	json_object_object_add(object, "rounds", json_object_new_uint64(bench->rounds));
 	json_object_object_add(object, "seconds", json_object_new_uint64(bench->seconds));
 	json_object_object_add(object, "results", results);

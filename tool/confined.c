@@ -5,12 +5,13 @@
  *	keeper (keeper.c, root)			this one (the user)
  *
  *	fork ---------------------------------->  leaves the namespaces, becomes the user
- *	<-------------------------------- DONE  opens the store, with the user's rights
+ *	<-------------------------------- DONE  opens the store, with the user's rights, and reads
  *	makes the backstore, opens its UIO device
  *	SERVE ---------------------------------> maps the ring
  *	empties this one's root
- *	LOCK_IN -------------------------------> no files; starts its threads; no system calls
- *	attaches the disk			 but those it needs
+ *	LOCK_IN -------------------------------> no files; tries the store (trial.c); starts its
+ *						 threads; no system calls but those it needs
+ *	attaches the disk
  *	RESIZE, DRAIN, STOP ------------------->  until the end
  *
  * So no line of a store runs as root, and what root is needed for at the end is done by
@@ -48,6 +49,7 @@ struct confined {
 	int served_fd;		/* eventfd: the ring is read; or serving has ended */
 	int serve_error;
 	bool is_stopped;
+	bool is_readable;	/* before it was locked in */
 };
 
 static void log_to_keeper(int level, const char *text)
@@ -116,14 +118,29 @@ static int tell_identity(int err, struct message *message)
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
+/* What it says of itself; whether it knows itself is found out by a trial. */
+static int check_can_be_confined(const struct confined *confined)
+{
+	if (!(confined->store->ops->flags & ZCMU_STORE_OPENS_FILES))
+		return 0;
+	zcmu_error("%s: its store, %s, opens files while it serves, which it could not without privileges; serve it without --user",
+		   confined->wish->name, confined->wish->spec);
+	return -EOPNOTSUPP;
+}
+
 static void open_store(struct confined *confined)
 {
 	const struct confined_wish *wish = confined->wish;
 	struct message message = { .type = MESSAGE_DONE };
 
 	message.error = zcmu_store_open(wish->spec, wish->store_options, &confined->store);
+	serve_hint_at_size(wish->spec, wish->store_options, message.error);
 	if (message.error == -EACCES || message.error == -EPERM)
 		zcmu_error("the store is opened by the user %s, who must be allowed to", wish->user->name);
+	if (!message.error)
+		message.error = check_can_be_confined(confined);
+	if (!message.error)
+		confined->is_readable = !trial_read(wish->name, confined->store, false, false);
 	if (!message.error && wish->takes_over)
 		message.error = takeover_check_opened(wish->name, confined->store);
 	if (!message.error) {
@@ -207,11 +224,14 @@ static int lock_in(struct confined *confined)
 
 	if (!err)
 		err = sandbox_forbid_files();
+	if (!err && confined->is_readable)
+		err = trial_read(confined->wish->name, confined->store,
+				 needs_network(confined->wish), true);
 	/* Once there is nothing to be made but answers, the calls go that made things. */
 	if (!err)
 		err = start_serving(confined);
 	if (!err)
-		err = sandbox_forbid_calls(needs_network(confined->wish));
+		err = sandbox_forbid_calls(needs_network(confined->wish), true);
 	return err;
 }
 

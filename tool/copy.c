@@ -13,31 +13,34 @@
 #include <string.h>
 #include <unistd.h>
 
-static void show_progress(const struct copy *copy, bool end)
+/* Until it is over, or for a tenth of a second. */
+static void wait_a_little(struct copy *copy)
 {
-	uint64_t done = copy->first + atomic_load(&copy->done);
-	unsigned int percent = copy->chunks ? (unsigned int)(done * 100 / copy->chunks) : 100;
-	char bar[41], size[32];
-	unsigned int i;
+	struct timespec until;
 
-	if (copy->quiet || !isatty(STDERR_FILENO))
-		return;
-	for (i = 0; i < 40; i++)
-		bar[i] = i < percent * 2 / 5 ? '#' : '.';
-	bar[40] = '\0';
-	fprintf(stderr, "\r[%s] %3u %% of %s%s", bar, percent,
-		format_size(copy->source->size, size, sizeof(size)), end ? "\n" : "");
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += 100 * 1000 * 1000;
+	if (until.tv_nsec >= 1000 * 1000 * 1000) {
+		until.tv_nsec -= 1000 * 1000 * 1000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&copy->lock);
+	if (!atomic_load(&copy->is_over))
+		pthread_cond_timedwait(&copy->ended, &copy->lock, &until);
+	pthread_mutex_unlock(&copy->lock);
 }
 
-static int run(struct copy *copy)
+/* Workers, and what they do until all is done from @first on. */
+static int run(struct copy *copy, uint64_t first)
 {
-	struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
 	unsigned int i, started = 0, made;
-	int err = 0;
+	int err = copy_pieces_init(copy, first);
 
 	copy->workers = calloc(copy->threads, sizeof(*copy->workers));
 	if (!copy->workers)
-		return -ENOMEM;
+		err = -ENOMEM;
+	atomic_store(&copy->is_over, false);
+	copy_progress_begin(copy);
 	for (made = 0; made < copy->threads && !err; made++)
 		err = copy_worker_init(&copy->workers[made], copy);
 	while (started < copy->threads && !err) {
@@ -50,16 +53,17 @@ static int run(struct copy *copy)
 		zcmu_error("can't set up %u threads: %s", copy->threads, strerror(-err));
 		atomic_store(&copy->error, err);
 	}
-	while (!copy_is_done(copy)) {
-		show_progress(copy, false);
-		nanosleep(&pause, NULL);
+	while (started && !atomic_load(&copy->is_over)) {
+		copy_progress_show(copy);
+		wait_a_little(copy);
 	}
 	for (i = 0; i < started; i++)
 		pthread_join(copy->workers[i].handle, NULL);
-	show_progress(copy, true);
+	copy_progress_end(copy);
 	for (i = 0; i < made; i++)
 		copy_worker_deinit(&copy->workers[i]);
 	free(copy->workers);
+	copy_pieces_deinit(copy);
 	return atomic_load(&copy->error);
 }
 
@@ -109,7 +113,12 @@ static int open_both(struct copy *copy)
 		if (err)
 			return err;
 	}
+	created_begin(&copy->created, copy->to, options.size);
 	err = zcmu_store_open(copy->to, &options, &copy->target);
+	if (!err)
+		created_opened(&copy->created);
+	if (err == -ENOENT && !copy->create && !strncmp(copy->to, "file:", 5))
+		zcmu_error("%s: give --create to create it, as large as %s", copy->to, copy->from);
 	if (!err)
 		err = check(copy);
 	if (err)
@@ -119,14 +128,7 @@ static int open_both(struct copy *copy)
 		copy->threads = blocks ? 4 : 1;
 	copy->threads = limit_threads(copy->source, copy->threads);
 	copy->threads = limit_threads(copy->target, copy->threads);
-	copy->chunks = (copy->source->size + COPY_CHUNK - 1) / COPY_CHUNK;
-	if (copy->resume)
-		err = copy_read_note(copy);
-	copy->is_done = calloc(copy->chunks, sizeof(*copy->is_done));
-	if (!copy->is_done)
-		return -ENOMEM;
-	atomic_store(&copy->next, copy->first);
-	return err;
+	return copy->resume ? copy_read_note(copy) : 0;
 }
 
 static int copy_all(struct copy *copy)
@@ -134,22 +136,31 @@ static int copy_all(struct copy *copy)
 	int err = open_both(copy);
 
 	if (!err)
-		err = run(copy);
+		err = run(copy, copy->first);
+	if (!err && copy->verify) {
+		copy->is_verifying = true;
+		err = run(copy, 0);
+	}
 	/* There is nothing to go on with any more. */
 	if (!err && copy->resume)
 		err = copy_remove_note(copy);
-	free(copy->is_done);
+	copy_progress_conclude(copy, !err);
+	/* What is as large as a whole copy must not be taken for one; a note says how far it is. */
+	if (err && !(copy->resume && !access(copy->resume, F_OK)))
+		created_undo(&copy->created);
 	zcmu_store_close(copy->target);
 	zcmu_store_close(copy->source);
 	return err;
 }
 
-enum { OPT_CREATE = 1, OPT_THREADS, OPT_RESUME, OPT_QUIET, OPT_HELP };
+enum { OPT_CREATE = 1, OPT_THREADS, OPT_RESUME, OPT_VERIFY, OPT_JSON, OPT_QUIET, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "create", no_argument, NULL, OPT_CREATE },
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "resume", required_argument, NULL, OPT_RESUME },
+	{ "verify", no_argument, NULL, OPT_VERIFY },
+	{ "json", no_argument, NULL, OPT_JSON },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -164,7 +175,9 @@ static void print_help(void)
 	       "  --threads N      1 to 64 threads, with queues of both stores; default 1, or 4 if\n"
 	       "                   one of them blocks\n"
 	       "  --resume FILE    note progress in FILE, and go on from what it says\n"
-	       "  --quiet          no progress bar\n"
+	       "  --verify         read both when all is copied, and compare\n"
+	       "  --json           print progress, an object a second, and one at the end\n"
+	       "  --quiet          no progress bar, no summary\n"
 	       "  --help           this text\n\n"
 	       "zcmu serve --help lists the stores.\n");
 }
@@ -172,23 +185,20 @@ static void print_help(void)
 /* Return: an exit status, or -1 to go on. */
 static int take_option(struct copy *copy, int option)
 {
-	char *end;
-	long n;
-
 	switch (option) {
 	case OPT_CREATE:
 		copy->create = true;
 		return -1;
 	case OPT_THREADS:
-		n = strtol(optarg, &end, 10);
-		if (*optarg < '0' || *optarg > '9' || *end || n < 1 || n > 64) {
-			usage_error("copy", "--threads is 1..64, not \"%s\"", optarg);
-			return EXIT_USAGE;
-		}
-		copy->threads = (unsigned int)n;
-		return -1;
+		return option_number("copy", "--threads", optarg, 1, 64, &copy->threads);
 	case OPT_RESUME:
 		copy->resume = optarg;
+		return -1;
+	case OPT_VERIFY:
+		copy->verify = true;
+		return -1;
+	case OPT_JSON:
+		copy->json = true;
 		return -1;
 	case OPT_QUIET:
 		copy->quiet = true;
@@ -197,17 +207,18 @@ static int take_option(struct copy *copy, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu copy --help shows how\n");
+		option_wrong("copy", option);
 		return EXIT_USAGE;
 	}
 }
 
 int copy_main(int argc, char **argv)
 {
-	struct copy copy = { 0 };
+	struct copy copy = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_condattr_t clock;
 	int option, status, err;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		status = take_option(&copy, option);
 		if (status >= 0)
 			return status;
@@ -218,6 +229,10 @@ int copy_main(int argc, char **argv)
 	}
 	copy.from = argv[optind];
 	copy.to = argv[optind + 1];
+	standard_divert();
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&copy.ended, &clock);
 	err = copy_all(&copy);
 	/* Whatever was told before. */
 	if (err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcmu copy's insides: copy.c has the command, copy_work.c the threads that do it,
- * copy_note.c what one that was broken off goes on from.
+ * zcmu copy's insides: copy.c has the command, copy_piece.c which part of the store comes next,
+ * copy_work.c the threads that copy or compare it, copy_worker.c what these need, copy_note.c
+ * what a copy that is broken off goes on from, copy_progress.c what is told meanwhile.
  */
 #ifndef ZCMU_COPY_H
 #define ZCMU_COPY_H
@@ -15,36 +16,72 @@
 
 #include "tool.h"
 
-#define COPY_CHUNK		(1u << 20)	/* bytes */
-#define COPY_DEPTH		16u		/* chunks under way in each thread */
+#define COPY_CHUNK		(1u << 20)	/* bytes: what is read and written at a time */
+#define COPY_HOLE		(1u << 30)	/* what is zeroed at a time */
+#define COPY_MAP		(1ull << 40)	/* what is asked for holes at a time */
+#define COPY_DEPTH		16u		/* pieces under way in each thread */
 
 struct worker;
 
+/* A part of the store that one slot has to do. */
+struct piece {
+	bool is_taken;
+	uint64_t number;		/* in the order of the store */
+	uint64_t begin, end;		/* bytes */
+	enum { PIECE_UNKNOWN, PIECE_DATA, PIECE_HOLE } kind;
+};
+
+/* How far it is, now and some seconds ago */
+struct progress {
+	struct timespec begun;
+	bool line_is_open;		/* the cursor is behind a bar */
+	struct {
+		double at;		/* seconds since it was begun */
+		uint64_t done;
+	} past[64];			/* a ring */
+	unsigned int samples;
+	double told;			/* --json: when, the last time */
+};
+
 struct copy {
 	const char *from, *to, *resume;
-	bool create, quiet;
+	bool create, quiet, json, verify;
+	bool is_verifying;		/* the copy is done, and now both are compared */
 	unsigned int threads;
 	struct zcmu_store *source, *target;
-	uint64_t chunks, first;		/* of the whole; where it begins */
-	atomic_uint_fast64_t next;	/* to be taken */
-	atomic_uint_fast64_t done;
-	atomic_bool *is_done;		/* each chunk */
+	struct created created;		/* the target */
+	uint64_t first;			/* bytes that were copied before */
+
+	/* Which piece is next; copy_piece.c's. */
+	pthread_mutex_t lock;
+	pthread_cond_t ended;		/* is_over */
+	uint64_t at;			/* up to here pieces were taken */
+	uint64_t known_end;		/* up to here it is known what comes, ... */
+	bool known_mapped;		/* ... which is this */
+	uint64_t number;		/* of the next piece */
+	struct piece *pieces;		/* of each slot of each worker */
+	bool somebody_waits;		/* for the oldest piece to be done */
+
+	atomic_uint_fast64_t done;	/* bytes, with the holes */
+	atomic_uint_fast64_t data;	/* bytes that were read and written */
 	atomic_int error;		/* the first; negative */
 	atomic_bool is_over;		/* the last flush was answered */
 	struct worker *workers;
+	struct progress progress;
 };
 
-enum step { STEP_FREE, STEP_MAP, STEP_READ, STEP_WRITE };
+enum step { STEP_FREE, STEP_MAP, STEP_READ, STEP_WRITE, STEP_MAP_TARGET, STEP_READ_TARGET };
 
 struct slot {
 	struct zcmu_io io;		/* first: a request leads back to its slot */
 	struct worker *worker;
 	struct slot *ready;		/* the next that was answered */
 	enum step step;
-	uint64_t chunk, offset, length;	/* bytes: the chunk's part that is at hand */
-	uint64_t end;
+	struct piece *piece;
+	uint64_t offset, length;	/* bytes: the piece's part that is at hand */
 	int error;
 	char *buffer;
+	char *compared;			/* the target's; NULL unless it is verified */
 	struct iovec iov;
 };
 
@@ -54,7 +91,7 @@ struct worker {
 	void *source, *target;		/* queues */
 	int wake_fd;
 	pthread_mutex_t lock;		/* ready */
-	struct slot *ready;
+	struct slot *ready, **last_ready;
 	unsigned int active;
 	struct slot slots[COPY_DEPTH];
 	/* the first one's: a flush of what it found to be done */
@@ -64,15 +101,34 @@ struct worker {
 	time_t checked;
 };
 
+/* copy_worker.c */
 int copy_worker_init(struct worker *worker, struct copy *copy);
 void copy_worker_deinit(struct worker *worker);
+
+/* copy_work.c */
 void *copy_work(void *worker);
 bool copy_is_done(const struct copy *copy);
+
+/* copy_piece.c */
+int copy_pieces_init(struct copy *copy, uint64_t first);
+void copy_pieces_deinit(struct copy *copy);
+bool copy_piece_take(struct copy *copy, struct piece *piece);
+bool copy_piece_done(struct copy *copy, struct piece *piece);
+void copy_piece_learn(struct copy *copy, uint64_t end, bool mapped);
+uint64_t copy_prefix(struct copy *copy);
 
 /* copy_note.c */
 int copy_read_note(struct copy *copy);
 int copy_remove_note(const struct copy *copy);
 int copy_check_note_before_creating(const struct copy *copy);
-void copy_write_note(const struct copy *copy, uint64_t chunks);
+void copy_write_note(const struct copy *copy, uint64_t bytes);
+
+/* copy_progress.c */
+void copy_progress_begin(struct copy *copy);
+void copy_progress_show(struct copy *copy);
+void copy_progress_end(struct copy *copy);
+void copy_progress_conclude(struct copy *copy, bool is_complete);
+int copy_progress_line(const struct copy *copy, double seconds, unsigned int width, char *line,
+		       size_t size);
 
 #endif /* ZCMU_COPY_H */

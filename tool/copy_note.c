@@ -72,17 +72,18 @@ static int sync_folder(const char *path)
 	return err;
 }
 
-void copy_write_note(const struct copy *copy, uint64_t chunks)
+/* Whole chunks are noted, or everything. */
+void copy_write_note(const struct copy *copy, uint64_t bytes)
 {
-	struct note note = { .stable = chunks * COPY_CHUNK };
+	struct note note = { .stable = bytes };
 	char path[PATH_MAX];
 	bool failed;
 	FILE *file;
 
 	describe(&note.from, copy->from, copy->source);
 	describe(&note.to, copy->to, copy->target);
-	if (note.stable > note.from.size)
-		note.stable = note.from.size;
+	if (note.stable < note.from.size)
+		note.stable -= note.stable % COPY_CHUNK;
 	snprintf(path, sizeof(path), "%s.new", copy->resume);
 	file = fopen(path, "we");
 	failed = !file || put(file, &note) || rename(path, copy->resume) ||
@@ -216,7 +217,7 @@ int copy_read_note(struct copy *copy)
 	if (!err)
 		err = compare(copy, "to", &note.to, &to);
 	if (!err)
-		copy->first = (note.stable + COPY_CHUNK - 1) / COPY_CHUNK;
+		copy->first = note.stable;
 	return err;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy: the threads. Each has its own queues of both stores, and takes chunks in
- * turn; a chunk is asked for holes, read, and written or zeroed. Progress that was made
- * stable is noted in a file, to go on from there.
+ * zcmu copy: the threads. Each has its own queues of both stores, and takes pieces in
+ * turn (copy_piece.c); a piece is asked for holes, read, and written or zeroed. To verify, it is
+ * read on both sides and compared. Progress that was made stable is noted in a file, to go on
+ * from there.
  */
 #include "copy.h"
 
@@ -10,9 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define CHECKPOINT	5		/* seconds */
@@ -29,35 +28,52 @@ static void wake(struct worker *worker)
 	(void)ignored;
 }
 
+static void wake_all(struct copy *copy)
+{
+	unsigned int i;
+
+	for (i = 0; i < copy->threads; i++)
+		wake(&copy->workers[i]);
+}
+
 /* Has all been done, or something failed? */
 bool copy_is_done(const struct copy *copy)
 {
-	return atomic_load(&copy->error) ||
-	       copy->first + atomic_load(&copy->done) >= copy->chunks;
+	return atomic_load(&copy->error) || atomic_load(&copy->done) >= copy->source->size;
 }
 
-/* An answer, in whatever thread. */
+/* An answer, in whatever thread. They are looked at in the order they come in. */
 static void answered(struct zcmu_io *io, int error)
 {
 	struct slot *slot = (struct slot *)io;
 	struct worker *worker = slot->worker;
 
 	slot->error = error;
+	slot->ready = NULL;
 	pthread_mutex_lock(&worker->lock);
-	slot->ready = worker->ready;
-	worker->ready = slot;
+	*worker->last_ready = slot;
+	worker->last_ready = &slot->ready;
 	pthread_mutex_unlock(&worker->lock);
 	wake(worker);
 }
 
-static void ask(struct slot *slot, bool target, enum zcmu_io_op op)
+static bool is_about_target(enum step step)
+{
+	return step == STEP_WRITE || step == STEP_MAP_TARGET || step == STEP_READ_TARGET;
+}
+
+static void ask(struct slot *slot, enum step step, enum zcmu_io_op op, uint64_t length)
 {
 	struct worker *worker = slot->worker;
 	bool moves = op == ZCMU_IO_READ || op == ZCMU_IO_WRITE;
+	bool target = is_about_target(step);
 
-	slot->iov = (struct iovec){ slot->buffer, slot->length };
+	slot->step = step;
+	slot->iov = (struct iovec){
+		step == STEP_READ_TARGET ? slot->compared : slot->buffer, length,
+	};
 	slot->io = (struct zcmu_io){
-		.op = op, .offset = slot->offset, .length = slot->length, .mapped = true,
+		.op = op, .offset = slot->offset, .length = length, .mapped = true,
 		.may_trim = true, .iov = &slot->iov, .iovcnt = moves,
 		.queue = target ? worker->target : worker->source, .done = answered,
 	};
@@ -69,117 +85,218 @@ static bool is_zero(const char *bytes, size_t len)
 	return !bytes[0] && !memcmp(bytes, bytes + 1, len - 1);
 }
 
+static uint64_t left_of(const struct slot *slot)
+{
+	return slot->piece->end - slot->offset;
+}
+
+static uint64_t at_most(uint64_t length, uint64_t max)
+{
+	return length < max ? length : max;
+}
+
+static void read_part(struct slot *slot)
+{
+	slot->length = at_most(slot->length, COPY_CHUNK);
+	ask(slot, STEP_READ, ZCMU_IO_READ, slot->length);
+}
+
 /* Have the target read as zeroes where the slot is. */
 static void write_zeroes(struct slot *slot)
 {
-	slot->step = STEP_WRITE;
 	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_ZERO)) {
-		ask(slot, true, ZCMU_IO_ZERO);
-	} else {
-		memset(slot->buffer, 0, slot->length);
-		ask(slot, true, ZCMU_IO_WRITE);
+		ask(slot, STEP_WRITE, ZCMU_IO_ZERO, slot->length);
+		return;
 	}
+	slot->length = at_most(slot->length, COPY_CHUNK);
+	memset(slot->buffer, 0, slot->length);
+	ask(slot, STEP_WRITE, ZCMU_IO_WRITE, slot->length);
+}
+
+/* The source has a hole here: what has the target? */
+static void compare_hole(struct slot *slot)
+{
+	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_MAP)) {
+		ask(slot, STEP_MAP_TARGET, ZCMU_IO_MAP, slot->length);
+		return;
+	}
+	memset(slot->buffer, 0, COPY_CHUNK);
+	slot->length = at_most(slot->length, COPY_CHUNK);
+	ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
+}
+
+static void do_hole(struct slot *slot)
+{
+	if (slot->worker->copy->is_verifying)
+		compare_hole(slot);
+	else
+		write_zeroes(slot);
 }
 
 /* Go on where the last part ended: what comes, a hole or data? */
 static void next_part(struct slot *slot)
 {
-	slot->length = slot->end - slot->offset;
-	slot->step = STEP_MAP;
-	if (zcmu_store_can(slot->worker->copy->source, ZCMU_IO_MAP)) {
-		ask(slot, false, ZCMU_IO_MAP);
-	} else {
-		slot->step = STEP_READ;
-		ask(slot, false, ZCMU_IO_READ);
-	}
+	const struct copy *copy = slot->worker->copy;
+
+	slot->length = left_of(slot);
+	if (slot->piece->kind == PIECE_HOLE)
+		do_hole(slot);
+	else if (slot->piece->kind == PIECE_DATA || !zcmu_store_can(copy->source, ZCMU_IO_MAP))
+		read_part(slot);
+	else
+		ask(slot, STEP_MAP, ZCMU_IO_MAP, at_most(copy->source->size - slot->offset, COPY_MAP));
 }
 
-static void take_chunk(struct slot *slot)
+static void take_piece(struct slot *slot)
 {
 	struct worker *worker = slot->worker;
-	struct copy *copy = worker->copy;
-	uint64_t chunk = copy->chunks;
 
-	if (!atomic_load(&copy->error))
-		chunk = atomic_fetch_add(&copy->next, 1);
-
-	slot->step = STEP_FREE;
-	if (chunk >= copy->chunks)
+	if (slot->step != STEP_FREE || !copy_piece_take(worker->copy, slot->piece))
 		return;
-	slot->chunk = chunk;
-	slot->offset = chunk * COPY_CHUNK;
-	slot->end = slot->offset + COPY_CHUNK < copy->source->size ? slot->offset + COPY_CHUNK :
-		    copy->source->size;
+	slot->offset = slot->piece->begin;
 	worker->active++;
 	next_part(slot);
 }
 
 /*
  * What the source says of a hole counts in its own blocks. The target may have larger ones:
- * one that is data in part is data.
+ * one that is data in part is data. More was asked for than is this slot's: others take it.
  */
 static void fit_to_target(struct slot *slot)
 {
-	uint64_t block = slot->worker->copy->target->block_size;
+	struct copy *copy = slot->worker->copy;
+	uint64_t block = copy->target->block_size;
 	uint64_t length = slot->io.length / block * block;
 
 	if (slot->io.mapped || !length) {
 		slot->io.mapped = true;
 		length = (slot->io.length + block - 1) / block * block;
 	}
-	/* The source ends with a block of the target's. */
-	assert(slot->offset % block == 0 && length <= slot->end - slot->offset);
-	slot->length = length;
+	/* The source ends with a block of the target's, and so do pieces. */
+	assert(slot->offset % block == 0 && length <= copy->source->size - slot->offset);
+	copy_piece_learn(copy, slot->offset + length, slot->io.mapped);
+	slot->length = at_most(length, left_of(slot));
+}
+
+static bool is_first_error(struct copy *copy, int error)
+{
+	int none = 0;
+	bool is_first = atomic_compare_exchange_strong(&copy->error, &none, error);
+
+	wake_all(copy);
+	return is_first;
 }
 
 static void fail(struct slot *slot)
 {
 	struct copy *copy = slot->worker->copy;
-	bool reads = slot->step != STEP_WRITE;
-	int none = 0;
 
-	if (atomic_compare_exchange_strong(&copy->error, &none, slot->error))
-		zcmu_error("%s: can't %s at byte %" PRIu64 ": %s", reads ? copy->from : copy->to,
-			   reads ? "read" : "write", slot->offset, strerror(-slot->error));
-	wake(copy->workers);
+	if (!is_first_error(copy, slot->error))
+		return;
+	if (slot == &slot->worker->flush)
+		zcmu_error("%s: it can't be flushed: %s", copy->to, strerror(-slot->error));
+	else
+		zcmu_error("%s: can't %s at byte %" PRIu64 ": %s",
+			   is_about_target(slot->step) ? copy->to : copy->from,
+			   slot->step == STEP_WRITE ? "write" : "read", slot->offset,
+			   strerror(-slot->error));
+}
+
+/* Both were read. The first byte that differs is told. */
+static bool is_alike(struct slot *slot)
+{
+	struct copy *copy = slot->worker->copy;
+	uint64_t i;
+
+	if (!memcmp(slot->buffer, slot->compared, slot->length))
+		return true;
+	for (i = 0; slot->buffer[i] == slot->compared[i]; i++)
+		;
+	if (is_first_error(copy, -EILSEQ))
+		zcmu_error("%s: at byte %" PRIu64 " it differs from %s: the copy is no good",
+			   copy->to, slot->offset + i, copy->from);
+	return false;
+}
+
+/* A part is done. Return: does another step follow? */
+static bool end_part(struct slot *slot)
+{
+	struct worker *worker = slot->worker;
+	struct copy *copy = worker->copy;
+
+	slot->offset += slot->length;
+	if (slot->offset < slot->piece->end) {
+		next_part(slot);
+		return true;
+	}
+	if (copy_piece_done(copy, slot->piece))
+		wake_all(copy);
+	if (copy_is_done(copy))
+		wake(copy->workers);
+	return false;
+}
+
+/* Return: does another step follow? If not, the piece is done, or has failed and stays taken. */
+static bool step_on(struct slot *slot)
+{
+	struct copy *copy = slot->worker->copy;
+
+	switch (slot->step) {
+	case STEP_MAP:
+		fit_to_target(slot);
+		if (slot->io.mapped)
+			read_part(slot);
+		else
+			do_hole(slot);
+		return true;
+	case STEP_READ:
+		if (copy->is_verifying) {
+			ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
+		} else if (is_zero(slot->buffer, slot->length)) {
+			write_zeroes(slot);
+		} else {
+			atomic_fetch_add(&copy->data, slot->length);
+			ask(slot, STEP_WRITE, ZCMU_IO_WRITE, slot->length);
+		}
+		return true;
+	case STEP_MAP_TARGET:
+		slot->length = at_most(slot->io.length, left_of(slot));
+		if (!slot->io.mapped)
+			return end_part(slot);
+		memset(slot->buffer, 0, COPY_CHUNK);
+		slot->length = at_most(slot->length, COPY_CHUNK);
+		ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
+		return true;
+	case STEP_READ_TARGET:
+		return is_alike(slot) && end_part(slot);
+	case STEP_WRITE:
+		return end_part(slot);
+	case STEP_FREE:
+		break;
+	}
+	return false;
 }
 
 static void advance(struct slot *slot)
 {
 	struct worker *worker = slot->worker;
 
-	if (slot->error) {
+	if (slot->error)
 		fail(slot);
-	} else if (slot->step == STEP_MAP) {
-		fit_to_target(slot);
-		if (!slot->io.mapped) {
-			write_zeroes(slot);
-			return;
-		}
-		slot->step = STEP_READ;
-		ask(slot, false, ZCMU_IO_READ);
+	else if (step_on(slot))
 		return;
-	} else if (slot->step == STEP_READ) {
-		if (is_zero(slot->buffer, slot->length)) {
-			write_zeroes(slot);
-			return;
-		}
-		slot->step = STEP_WRITE;
-		ask(slot, true, ZCMU_IO_WRITE);
-		return;
-	} else {
-		slot->offset += slot->length;
-		if (slot->offset < slot->end) {
-			next_part(slot);
-			return;
-		}
-		atomic_store(&worker->copy->is_done[slot->chunk], true);
-		atomic_fetch_add(&worker->copy->done, 1);
-		if (copy_is_done(worker->copy))
-			wake(worker->copy->workers);
-	}
 	worker->active--;
-	take_chunk(slot);
+	/* What has failed is not done: its piece stays taken, and the prefix ends there. */
+	if (!slot->piece->is_taken)
+		slot->step = STEP_FREE;
+}
+
+static void take_pieces(struct worker *worker)
+{
+	unsigned int i;
+
+	for (i = 0; i < COPY_DEPTH; i++)
+		take_piece(&worker->slots[i]);
 }
 
 /*
@@ -198,18 +315,15 @@ static void checkpoint(struct worker *worker, bool now)
 	    (!now && t.tv_sec < worker->checked + CHECKPOINT))
 		return;
 	worker->checked = t.tv_sec;
-	while (worker->prefix < copy->chunks && atomic_load(&copy->is_done[worker->prefix]))
-		worker->prefix++;
-	worker->flush.length = 0;
+	worker->prefix = copy_prefix(copy);
 	worker->flush.offset = 0;
-	worker->flush.step = STEP_WRITE;
 	if (!zcmu_store_can(copy->target, ZCMU_IO_FLUSH)) {
 		if (copy->resume)
 			copy_write_note(copy, worker->prefix);
 		return;
 	}
 	worker->flushing = true;
-	ask(&worker->flush, true, ZCMU_IO_FLUSH);
+	ask(&worker->flush, STEP_WRITE, ZCMU_IO_FLUSH, 0);
 }
 
 static void flushed(struct worker *worker)
@@ -244,6 +358,7 @@ static bool take_answers(struct worker *worker)
 	pthread_mutex_lock(&worker->lock);
 	slot = worker->ready;
 	worker->ready = NULL;
+	worker->last_ready = &worker->ready;
 	pthread_mutex_unlock(&worker->lock);
 	if (!slot)
 		return false;
@@ -287,17 +402,19 @@ static void wait_for_answers(struct worker *worker)
 static bool end(struct worker *first)
 {
 	struct copy *copy = first->copy;
-	unsigned int i;
 
 	if (!first->ended) {
 		first->ended = true;
-		checkpoint(first, true);
+		if (!copy->is_verifying)
+			checkpoint(first, true);
 	}
 	if (first->flushing)
 		return false;
+	pthread_mutex_lock(&copy->lock);
 	atomic_store(&copy->is_over, true);
-	for (i = 1; i < copy->threads; i++)
-		wake(&copy->workers[i]);
+	pthread_cond_signal(&copy->ended);
+	pthread_mutex_unlock(&copy->lock);
+	wake_all(copy);
 	return true;
 }
 
@@ -319,59 +436,18 @@ static bool goes_on(struct worker *worker)
 void *copy_work(void *argument)
 {
 	struct worker *worker = argument;
-	unsigned int i;
+	struct copy *copy = worker->copy;
 
-	for (i = 0; i < COPY_DEPTH; i++)
-		take_chunk(&worker->slots[i]);
+	take_pieces(worker);
 	while (goes_on(worker)) {
 		submit(worker);
 		wait_for_answers(worker);
 		while (take_answers(worker))
-			;
-		if (worker == worker->copy->workers && worker->copy->resume && worker->active)
+			take_pieces(worker);
+		/* Somebody else's may have been what was waited for. */
+		take_pieces(worker);
+		if (worker == copy->workers && copy->resume && !copy->is_verifying && worker->active)
 			checkpoint(worker, false);
 	}
 	return NULL;
-}
-
-static int open_queue(struct zcmu_store *store, void **queue)
-{
-	return store->ops->queue_open ? store->ops->queue_open(store, queue) : 0;
-}
-
-int copy_worker_init(struct worker *worker, struct copy *copy)
-{
-	unsigned int i;
-	int err;
-
-	worker->copy = copy;
-	pthread_mutex_init(&worker->lock, NULL);
-	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->wake_fd < 0)
-		return -errno;
-	worker->flush.worker = worker;
-	worker->prefix = copy->first;
-	for (i = 0; i < COPY_DEPTH; i++) {
-		worker->slots[i].worker = worker;
-		if (posix_memalign((void **)&worker->slots[i].buffer, 4096, COPY_CHUNK))
-			return -ENOMEM;
-	}
-	err = open_queue(copy->source, &worker->source);
-	return err ? err : open_queue(copy->target, &worker->target);
-}
-
-void copy_worker_deinit(struct worker *worker)
-{
-	struct copy *copy = worker->copy;
-	unsigned int i;
-
-	if (worker->source)
-		copy->source->ops->queue_close(copy->source, worker->source);
-	if (worker->target)
-		copy->target->ops->queue_close(copy->target, worker->target);
-	for (i = 0; i < COPY_DEPTH; i++)
-		free(worker->slots[i].buffer);
-	if (worker->wake_fd >= 0)
-		close(worker->wake_fd);
-	pthread_mutex_destroy(&worker->lock);
 }

@@ -36,6 +36,7 @@ void daemon_let_go(void)
 
 	openlog("zcmu", LOG_PID, LOG_DAEMON);
 	zcmu_set_log(to_syslog);
+	standard_close_output();
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);
@@ -78,11 +79,7 @@ int daemon_block_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	/* The terminal was closed. */
-	sigaddset(&set, SIGHUP);
+	signals_heeded(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC);

@@ -90,7 +90,7 @@ int detach_main(int argc, char **argv)
 	bool force = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'f':
 			force = true;
@@ -103,7 +103,7 @@ int detach_main(int argc, char **argv)
 			       "  --help    this text\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu detach --help shows how\n");
+			option_wrong("detach", option);
 			return EXIT_USAGE;
 		}
 	}

@@ -64,8 +64,22 @@ static bool module_lends(void)
 	       strcmp(value, "N");
 }
 
+/* Is zcmu's module where modprobe finds it, as DKMS puts it? Stock has no version. */
+static bool is_installed(void)
+{
+	FILE *output = popen("modinfo -F version target_core_user 2> /dev/null", "re");
+	char version[64] = "";
+	bool has_one;
+
+	if (!output)
+		return false;
+	has_one = fgets(version, sizeof(version), output) && version[0] != '\n';
+	return !pclose(output) && has_one;
+}
+
 static void check_module(struct finding *f)
 {
+	bool installed = module_loaded() != MODULE_OURS && is_installed();
 	char version[64] = "?";
 
 	switch (module_loaded()) {
@@ -80,12 +94,13 @@ static void check_module(struct finding *f)
 		find(f, GOOD, NULL, "zcmu's target_core_user %s is loaded: payloads are lent", version);
 		break;
 	case MODULE_STOCK:
-		find(f, WARNING,
-		     "stop everything that uses it, \"modprobe -r target_core_user\", then load zcmu's: \"insmod build/<version>/target_core_user.ko\" or, installed, \"modprobe target_core_user\"",
+		find(f, WARNING, installed ?
+		     "zcmu's is installed: stop everything that uses the stock one, then \"modprobe -r target_core_user\" and \"modprobe target_core_user\"" :
+		     "stop everything that uses it, \"modprobe -r target_core_user\", then load zcmu's: \"make module\" and \"insmod build/<version>/target_core_user.ko\", or \"make install\" and \"modprobe target_core_user\"",
 		     "the stock target_core_user is loaded: every payload is copied%s", "");
 		break;
 	case MODULE_NONE:
-		find(f, WARNING,
+		find(f, WARNING, installed ? "zcmu's is installed: \"modprobe target_core_user\"" :
 		     "build zcmu's module (\"make module\") and load it: \"modprobe uio; modprobe target_core_mod; insmod build/<version>/target_core_user.ko\"",
 		     "target_core_user is not loaded%s", "");
 		break;
@@ -188,7 +203,7 @@ static void print_text(const struct finding *findings)
 static void print_findings_json(const struct finding *findings, bool works)
 {
 	static const char *const words[] = { "ok", "warning", "bad" };
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 	struct json_object *array = json_object_new_array();
 	size_t i;
 
@@ -196,10 +211,10 @@ static void print_findings_json(const struct finding *findings, bool works)
 		struct json_object *entry = json_object_new_object();
 
 		json_object_object_add(entry, "verdict",
-				       json_object_new_string(words[findings[i].verdict]));
-		json_object_object_add(entry, "what", json_object_new_string(findings[i].what));
+				       json_text(words[findings[i].verdict]));
+		json_object_object_add(entry, "what", json_text(findings[i].what));
 		json_object_object_add(entry, "advice", findings[i].advice ?
-				       json_object_new_string(findings[i].advice) : NULL);
+				       json_text(findings[i].advice) : NULL);
 		json_object_array_add(array, entry);
 	}
 	json_object_object_add(object, "works", json_object_new_boolean(works));
@@ -222,7 +237,7 @@ int doctor_main(int argc, char **argv)
 	int option;
 	size_t i;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'j':
 			json = true;
@@ -235,7 +250,7 @@ int doctor_main(int argc, char **argv)
 			       "  --help   this text\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu doctor --help shows how\n");
+			option_wrong("doctor", option);
 			return EXIT_USAGE;
 		}
 	}

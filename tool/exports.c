@@ -189,12 +189,12 @@ struct json_object *exports_to_json(const struct exports *exports)
 		const struct export *export = &exports->entries[i];
 		struct json_object *object = json_object_new_object();
 
-		json_object_object_add(object, "fabric", json_object_new_string(export->fabric));
-		json_object_object_add(object, "target", json_object_new_string(export->target));
+		json_object_object_add(object, "fabric", json_text(export->fabric));
+		json_object_object_add(object, "target", json_text(export->target));
 		json_object_object_add(object, "tpg", json_object_new_int64(export->tpg));
 		json_object_object_add(object, "lun", json_object_new_int64(export->lun));
 		json_object_object_add(object, "device", export->device[0] ?
-				       json_object_new_string(export->device) : NULL);
+				       json_text(export->device) : NULL);
 		json_object_array_add(array, object);
 	}
 	return array;

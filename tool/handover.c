@@ -269,11 +269,16 @@ int heir_make_lifeline(int *read_end)
 /* Signals that end a disk are blocked, and may have come while it was handed over. */
 void heir_pass_signals(pid_t pid)
 {
-	sigset_t set;
+	sigset_t set, pending;
+	int number;
 
-	if (!sigpending(&set) && (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT) ||
-				  sigismember(&set, SIGHUP)))
-		kill(pid, SIGTERM);
+	signals_heeded(&set);
+	if (sigpending(&pending))
+		return;
+	for (number = 1; number < NSIG; number++) {
+		if (sigismember(&set, number) && sigismember(&pending, number))
+			kill(pid, number);
+	}
 }
 
 static void pass_on(const char *name, int number)
@@ -294,10 +299,7 @@ int heir_wait(const char *name)
 	sigset_t set;
 	pid_t pid;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	signals_heeded(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (;;) {

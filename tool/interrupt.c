@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "measure.h"
+#include "tool.h"
 
 static volatile sig_atomic_t came;
 
@@ -16,11 +17,7 @@ static void note(int signal)
 /* System calls that wait return EINTR. */
 void interrupt_catch(void)
 {
-	struct sigaction action = { .sa_handler = note };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	signals_catch(note);
 	signal(SIGPIPE, SIG_IGN);
 }
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,25 @@ static void say_lost(const struct keeper *keeper, int err)
 			   keeper->wish.name);
 }
 
+/* A store may hang while it is opened or asked who it is. Return: -EINTR if it is not waited for */
+static int wait_for_word(const struct keeper *keeper)
+{
+	struct pollfd fds[2] = {
+		{ .fd = keeper->fd, .events = POLLIN },
+		{ .fd = keeper->wish.signal_fd, .events = POLLIN },
+	};
+
+	if (fds[1].fd < 0)
+		return 0;
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (fds[0].revents)
+		return 0;
+	zcmu_error("%s: it was ended by a signal while its store, %s, was being opened",
+		   keeper->wish.name, keeper->wish.spec);
+	return -EINTR;
+}
+
 /*
  * Wait for the answer, and let it be heard what the process says meanwhile. Whoever
  * doesn't answer in time, or with something else, is not to be trusted with a disk.
@@ -79,6 +99,11 @@ static int await(struct keeper *keeper, struct message *answer)
 	int err;
 
 	for (;;) {
+		err = wait_for_word(keeper);
+		if (err) {
+			bury(keeper);
+			return err;
+		}
 		err = message_receive(keeper->fd, answer, NULL);
 		if (err)
 			break;
@@ -212,8 +237,13 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 	err = start(keeper, confined_main);
 	if (!err)
 		err = await(keeper, &answer);
-	if (err)
+	/* From here on a signal waits for its turn. */
+	keeper->wish.signal_fd = -1;
+	/* It has said why, and ends by itself. */
+	if (err) {
+		bury(keeper);
 		return err;
+	}
 	limit_answers(keeper);
 	if (!answer.size || answer.block_size < 512 || answer.block_size > 4096 ||
 	    answer.size % answer.block_size) {

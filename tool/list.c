@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -27,13 +29,13 @@ static struct json_object *to_json(const struct row *row)
 	struct json_object *object = json_object_new_object();
 	const char *device = exports_device(&row->exports);
 
-	json_object_object_add(object, "name", json_object_new_string(row->backstore->name));
-	json_object_object_add(object, "state", json_object_new_string(row->state));
-	json_object_object_add(object, "device", device ? json_object_new_string(device) : NULL);
+	json_object_object_add(object, "name", json_text(row->backstore->name));
+	json_object_object_add(object, "state", json_text(row->state));
+	json_object_object_add(object, "device", device ? json_text(device) : NULL);
 	json_object_object_add(object, "size",
 			       json_object_new_uint64(row->backstore->size));
 	json_object_object_add(object, "config",
-			       json_object_new_string(row->backstore->config));
+			       json_text(row->backstore->config));
 	json_object_object_add(object, "zcmu",
 			       json_object_new_boolean(backstore_is_ours(row->backstore)));
 	json_object_object_add(object, "pid", row->pid ? json_object_new_int(row->pid) : NULL);
@@ -43,48 +45,101 @@ static struct json_object *to_json(const struct row *row)
 	return object;
 }
 
-/* All but @device, which has a column of its own */
-static void print_exports(const struct exports *exports, const char *device)
+/* All but @device, which has a column of its own: @front goes before the first */
+static void print_exports(const struct exports *exports, const char *device, const char *front,
+			  const char *separator)
 {
-	const char *separator = "";
 	char text[512];
 	size_t i;
 
 	for (i = 0; i < exports->count; i++) {
 		if (exports->entries[i].device == device)
 			continue;
-		printf("%s%s", separator, export_text(&exports->entries[i], text, sizeof(text)));
-		separator = ", ";
+		printf("%s%s", front, export_text(&exports->entries[i], text, sizeof(text)));
+		front = separator;
 	}
-	puts(*separator ? "" : "-");
 }
 
+static bool has_exports(const struct exports *exports, const char *device)
+{
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		if (exports->entries[i].device != device)
+			return true;
+	}
+	return false;
+}
+
+/* Columns of a terminal; 0: it is for a program or a file, and of any width. */
+static int terminal_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
+}
+
+static int longer(int width, const char *text)
+{
+	int len = (int)strlen(text);
+
+	return len > width ? len : width;
+}
+
+/* The end of a text tells more: of a path, say. */
+static void print_cut(const char *text, int width)
+{
+	int len = (int)strlen(text);
+
+	if (len <= width)
+		printf("%-*s", width, text);
+	else
+		printf("...%s", text + len - (width - 3));
+}
+
+/*
+ * As wide as the longest of each column. On a terminal a line ends with it: where exports lie is
+ * on lines of their own then, and the beginning of a configuration that is too long is left out.
+ */
 static void print_table(const struct row *rows, size_t count)
 {
-	int width = (int)strlen("CONFIG");
+	int name = 4, device = 6, config = 6, terminal = terminal_width(), room;
+	const char *disk;
 	char size[32];
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if ((int)strlen(rows[i].backstore->config) > width)
-			width = (int)strlen(rows[i].backstore->config);
+		disk = exports_device(&rows[i].exports);
+		name = longer(name, rows[i].backstore->name);
+		device = longer(device, disk ? disk : "-");
+		config = longer(config, rows[i].backstore->config);
 	}
-	printf("%-20s %-11s %-12s %10s  %-*s  %s\n", "NAME", "STATE", "DEVICE", "SIZE", width,
-	       "CONFIG", "EXPORTS");
+	room = terminal - name - device - 11 - 10 - 8;
+	if (terminal && config > room)
+		config = room < 10 ? 10 : room;
+	printf("%-*s  %-11s  %-*s  %10s  %-*s%s%s\n", name, "NAME", "STATE", device, "DEVICE", "SIZE",
+	       terminal ? 0 : config, "CONFIG", terminal ? "" : "  ", terminal ? "" : "EXPORTS");
 	for (i = 0; i < count; i++) {
-		const char *device = exports_device(&rows[i].exports);
-
-		printf("%-20s %-11s %-12s %10s  %-*s  ", rows[i].backstore->name, rows[i].state,
-		       device ? device : "-",
-		       format_size(rows[i].backstore->size, size, sizeof(size)), width,
-		       rows[i].backstore->config[0] ? rows[i].backstore->config : "-");
-		print_exports(&rows[i].exports, device);
+		disk = exports_device(&rows[i].exports);
+		printf("%-*s  %-11s  %-*s  %10s  ", name, rows[i].backstore->name, rows[i].state,
+		       device, disk ? disk : "-",
+		       format_size(rows[i].backstore->size, size, sizeof(size)));
+		print_cut(rows[i].backstore->config[0] ? rows[i].backstore->config : "-", config);
+		if (terminal)
+			print_exports(&rows[i].exports, disk, "\n  ", "\n  ");
+		else if (has_exports(&rows[i].exports, disk))
+			print_exports(&rows[i].exports, disk, "  ", ", ");
+		else
+			printf("  -");
+		puts("");
 	}
 }
 
 static int list(bool json)
 {
-	struct json_object *array;
+	struct json_object *object, *array;
 	struct backstore *backstores;
 	struct row *rows;
 	size_t count, i;
@@ -100,10 +155,12 @@ static int list(bool json)
 	for (i = 0; i < count && !err; i++)
 		err = look(&backstores[i], &rows[i]);
 	if (!err && json) {
+		object = json_document();
 		array = json_object_new_array();
 		for (i = 0; i < count; i++)
 			json_object_array_add(array, to_json(&rows[i]));
-		print_json(array);
+		json_object_object_add(object, "disks", array);
+		print_json(object);
 	} else if (!err) {
 		print_table(rows, count);
 	}
@@ -124,7 +181,7 @@ int list_main(int argc, char **argv)
 	bool json = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'j':
 			json = true;
@@ -137,7 +194,7 @@ int list_main(int argc, char **argv)
 			       "  --help   this text\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu list --help shows how\n");
+			option_wrong("list", option);
 			return EXIT_USAGE;
 		}
 	}

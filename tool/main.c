@@ -64,8 +64,10 @@ static int run(int argc, char **argv)
 		return EXIT_OK;
 	}
 	for (sub = subcommands; sub->name; sub++) {
-		if (!strcmp(sub->name, argv[1]))
-			return sub->main(argc - 1, argv + 1);
+		if (strcmp(sub->name, argv[1]))
+			continue;
+		option_begin(argv + 1);
+		return sub->main(argc - 1, argv + 1);
 	}
 	fprintf(stderr, "zcmu: there is no command \"%s\"; zcmu --help lists them\n", argv[1]);
 	return EXIT_USAGE;
@@ -75,6 +77,7 @@ int main(int argc, char **argv)
 {
 	/* A write beyond the limit (ulimit -f) fails, as others do: it is an error to be told. */
 	signal(SIGXFSZ, SIG_IGN);
+	signals_want_children();
 	/* Before anything else is opened, by a plug-in's loader as well. */
 	if (standard_open())
 		return EXIT_FAILED;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Numbers on the command line. */
+#include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tool.h"
 
@@ -13,6 +15,25 @@ bool option_parse(const char *text, unsigned int min, unsigned int max, unsigned
 		return false;
 	*ret = (unsigned int)n;
 	return true;
+}
+
+static char **arguments;
+
+void option_begin(char **argv)
+{
+	arguments = argv;
+}
+
+/* What getopt_long() with ":" has said of the last argument it looked at. */
+void option_wrong(const char *subcommand, int said)
+{
+	const char *text = arguments[optind - 1];
+
+	if (said == ':')
+		usage_error(subcommand, "%s needs a value behind it", text);
+	else
+		usage_error(subcommand, "there is no option \"%s\", or more than one that begins so",
+			    text);
 }
 
 /* Of getopt's optarg. Return: an exit status, or -1 to go on. */

@@ -30,12 +30,12 @@ int user_find(const char *name, struct user *ret)
 			entry = getpwuid((uid_t)uid);
 	}
 	if (!entry) {
-		zcmu_error("there is no user \"%s\"; \"adduser --system %s\" makes one", name, name);
+		usage_error("serve", "there is no user \"%s\"; \"adduser --system %s\" makes one", name, name);
 		return -ENOENT;
 	}
 	if (!entry->pw_uid) {
-		zcmu_error("--user %s is root, who keeps all privileges; name another user, or leave it out",
-			   name);
+		usage_error("serve", "--user %s is root, who keeps all privileges; name another user, or leave it out",
+			    name);
 		return -EINVAL;
 	}
 	snprintf(ret->name, sizeof(ret->name), "%s", entry->pw_name);

@@ -28,7 +28,13 @@ void sandbox_leave_pid_namespace(int old);
 int sandbox_empty_root(pid_t pid);		/* as root, from outside */
 int sandbox_is_empty(void);			/* in the process, as are the next */
 int sandbox_forbid_files(void);			/* before it has threads */
-int sandbox_forbid_calls(bool needs_network);	/* all of its threads */
+int sandbox_forbid_calls(bool needs_network, bool all_threads);
+
+/* serve_store.c */
+void serve_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err);
+
+/* trial.c: does the store work where only that is left? */
+int trial_read(const char *name, struct zcmu_store *store, bool needs_network, bool is_locked_in);
 
 /* confined.c: the process that has the store; message.c: what it and its keeper say */
 enum message_type {
@@ -67,6 +73,7 @@ struct confined_wish {
 	unsigned int threads;
 	const struct user *user;
 	bool takes_over;		/* a disk that is there */
+	int signal_fd;			/* what is waited for ends when it is readable; or -1 */
 };
 
 _Noreturn void confined_main(int fd, const struct confined_wish *wish);

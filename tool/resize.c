@@ -89,7 +89,7 @@ int resize_main(int argc, char **argv)
 	uint64_t size;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			may_shrink = true;
@@ -102,7 +102,7 @@ int resize_main(int argc, char **argv)
 			       "  --help     this text\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu resize --help shows how\n");
+			option_wrong("resize", option);
 			return EXIT_USAGE;
 		}
 	}

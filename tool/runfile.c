@@ -67,6 +67,26 @@ static int open_and_lock(const char *path)
 	}
 }
 
+/* By whom, and as which disk, as far as that is known: it may be about to come or to go. */
+void runfile_say_served(const char *name)
+{
+	struct exports exports = { 0 };
+	struct backstore backstore;
+	char where[64] = "", by[64] = "";
+	pid_t pid = runfile_pid(name);
+	const char *device = NULL;
+
+	if (!backstore_find(name, &backstore) && !exports_find(&backstore, &exports))
+		device = exports_device(&exports);
+	if (device)
+		snprintf(where, sizeof(where), ", %s", device);
+	if (pid > 0)
+		snprintf(by, sizeof(by), ", by process %d", (int)pid);
+	zcmu_error("%s: it is served already%s%s; choose another name with --name, or end that disk with \"zcmu stop %s\"",
+		   name, where, by, name);
+	exports_free(&exports);
+}
+
 int runfile_create(const char *name, struct runfile *ret)
 {
 	char path[PATH_MAX];
@@ -86,8 +106,7 @@ int runfile_create(const char *name, struct runfile *ret)
 	else if (control_is_served(name))
 		err = -EEXIST;
 	if (err == -EEXIST)
-		zcmu_error("%s: this name is in use; choose another with --name, or end that disk with \"zcmu stop %s\"",
-			   name, name);
+		runfile_say_served(name);
 	else if (err)
 		zcmu_error("can't lock %s: %s", path, strerror(-err));
 	if (err) {

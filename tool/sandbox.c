@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -211,7 +212,7 @@ static const int calls[] = {
 
 /* More for a store that talks to other machines. Its root is as empty as everybody's. */
 static const int network_calls[] = {
-	SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(getsockopt),
+	SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(getsockopt),
 	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(sendmmsg),
 	SCMP_SYS(recvmmsg), SCMP_SYS(socketpair), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
 	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(epoll_create1),
@@ -252,10 +253,25 @@ static int add_threads(scmp_filter_ctx filter)
 	return err ? err : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
+/*
+ * Other machines are reached by these families; others lead to daemons of this one
+ * (AF_UNIX, in its abstract names), or into odd corners of the kernel.
+ */
+static int add_sockets(scmp_filter_ctx filter)
+{
+	struct scmp_arg_cmp ipv4 = SCMP_A0(SCMP_CMP_EQ, AF_INET);
+	struct scmp_arg_cmp ipv6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);
+	int err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &ipv4);
+
+	return err ? err : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &ipv6);
+}
+
 static int add_network(scmp_filter_ctx filter)
 {
 	int err = add(filter, network_calls, sizeof(network_calls) / sizeof(network_calls[0]));
 
+	if (!err)
+		err = add_sockets(filter);
 	return err ? err : add_threads(filter);
 }
 
@@ -272,15 +288,15 @@ static int add_ioctl(scmp_filter_ctx filter)
 
 /*
  * What isn't allowed fails with EPERM rather than killing: a C library that tries
- * something harmless first must not cost a disk.
+ * something harmless first must not cost a disk. @all_threads: or this one alone
  */
-int sandbox_forbid_calls(bool needs_network)
+int sandbox_forbid_calls(bool needs_network, bool all_threads)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = filter ? 0 : -ENOMEM;
 
 	if (!err)
-		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, all_threads);
 	if (!err)
 		err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * zcmu serve: from a STORE to a disk, and back to nothing. One process per disk: the
- * main thread sets up and waits for the end, another leads the serving.
+ * main thread sets up and waits for the end (serve_running.c), another leads the serving.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +34,10 @@ static int check_name(struct serve *serve)
 	serve->takes_over = !backstore_find(serve->name, &other);
 	if (!serve->takes_over || takeover_is_orphan(&other))
 		return 0;
+	if (backstore_is_ours(&other) && runfile_is_held(serve->name)) {
+		runfile_say_served(serve->name);
+		return -EEXIST;
+	}
 	zcmu_error("%s: a backstore has that name (%s); choose another with --name",
 		   serve->name, other.config[0] ? other.config : "made by somebody else");
 	return -EEXIST;
@@ -198,6 +202,7 @@ static int create_disk(struct serve *serve)
 				       serve->time_out, &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
+		created_undo(&serve->created);
 		return err;
 	}
 	err = takeover_note(&serve->backstore, serve_shape(serve), serve->identity);
@@ -213,11 +218,14 @@ static int create_disk(struct serve *serve)
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (err)
 		serve->loopback.wwn[0] = '\0';
+	/* Nobody has seen the disk: there is nothing in it. */
+	if (err)
+		created_undo(&serve->created);
 	return err;
 }
 
 /* Nothing of it is undone: it waits for the next process. */
-static void leave_disk(struct serve *serve)
+void serve_leave_disk(struct serve *serve)
 {
 	serve->loopback.wwn[0] = '\0';
 	serve->backstore.name[0] = '\0';
@@ -252,7 +260,7 @@ static int take_over(struct serve *serve)
 	if (!err && serve_is_successor(serve))
 		err = takeover_set_recover(&serve->backstore, serve->recover);
 	if (err)
-		leave_disk(serve);
+		serve_leave_disk(serve);
 	else if (!is_kept)
 		serve_keep_serial(serve, spec);
 	return err;
@@ -279,6 +287,8 @@ static int set_up(struct serve *serve)
 {
 	int err = module_prepare();
 
+	if (!err)
+		memory_lock();
 	if (!err)
 		err = choose_name(serve);
 	if (!err)
@@ -349,154 +359,6 @@ static int tear_down(struct serve *serve, int so_far)
 	return err;
 }
 
-/*
- * Running
- */
-
-/* Everybody knows the disk already; the old process passes on the news. */
-static void announce_succession(struct serve *serve)
-{
-	if (serve->daemon)
-		daemon_let_go();
-	else
-		zcmu_set_log(daemon_log_to_stderr);
-	handover_end(&serve->handover);
-}
-
-/* If nobody can be told of it, it is no use; what was taken over is left as it was. */
-static int print_device(struct serve *serve)
-{
-	int err;
-
-	if (printf("%s\n", serve->loopback.device) >= 0 && !fflush(stdout))
-		return 0;
-	err = -errno;
-	zcmu_error("%s: can't print its device, %s: %s", serve->name, serve->loopback.device,
-		   strerror(-err));
-	if (serve->takes_over)
-		leave_disk(serve);
-	return err;
-}
-
-static int announce(struct serve *serve, int report_fd)
-{
-	char line[64], size[32];
-	int n;
-
-	if (serve_is_successor(serve)) {
-		announce_succession(serve);
-		return 0;
-	}
-	n = print_device(serve);
-	if (n)
-		return n;
-	if (!serve->daemon)
-		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
-			serve->name, serve->spec,
-			format_size(serve_shape(serve)->size, size, sizeof(size)),
-			serve->loopback.device, serve->name);
-	if (serve->ready_fd >= 0) {
-		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
-		if (write(serve->ready_fd, line, (size_t)n) != n)
-			zcmu_warning("nobody reads the --ready-fd");
-		standard_give_up(serve->ready_fd);
-	}
-	if (report_fd >= 0) {
-		daemon_let_go();
-		if (write(report_fd, "r", 1) != 1)
-			zcmu_warning("nobody waits for the daemon");
-		close(report_fd);
-	}
-	return 0;
-}
-
-static int resize_here(void *argument, uint64_t size)
-{
-	struct serve *serve = argument;
-	int err;
-
-	if (serve->disk)
-		return zcmu_disk_resize(serve->disk, size);
-	err = keeper_resize(&serve->keeper, size);
-	if (!err)
-		serve->shape.size = size;
-	return err;
-}
-
-static int carry_out(char **words, size_t count, void *argument)
-{
-	struct serve *serve = argument;
-
-	if (count && !strcmp(words[0], "resize"))
-		return resize_serve(resize_here, serve, serve_shape(serve)->size, &serve->backstore,
-				    serve->loopback.device, words, count);
-	if (count == 2 && !strcmp(words[0], "upgrade"))
-		return upgrade_serve(serve, words[1]);
-	if (count == 1 && !strcmp(words[0], "stop")) {
-		serve->is_stopped = true;
-		return CONTROL_LATER;
-	}
-	zcmu_error("%s: its process, of zcmu %s, does not know the request \"%s\"", serve->name,
-		   zcmu_version(), count ? words[0] : "");
-	return -EOPNOTSUPP;
-}
-
-/* Until a signal, or until serving has ended by itself; requests are carried out. */
-static int wait_for_end(struct serve *serve, int signal_fd)
-{
-	struct pollfd fds[5] = {
-		{ .fd = signal_fd, .events = POLLIN },
-		{ .fd = serve->served_fd, .events = POLLIN },
-		{ .fd = serve->control.fd, .events = POLLIN },
-		{ .fd = serve->stands_in ? serve->handover.lifeline_fd : -1 },
-		{ .fd = serve->keeper.fd, .events = POLLIN },
-	};
-
-	do {
-		if (fds[2].revents) {
-			control_handle(&serve->control, carry_out, serve);
-			/* What the store's process had to say may have been heard meanwhile. */
-			fds[4].revents = 0;
-		}
-		if (serve->is_over)
-			return 0;
-		if (serve->is_stopped)
-			break;
-		/* It may be served by another thread now, or by another process. */
-		fds[1].fd = serve->served_fd;
-		fds[4].fd = serve->keeper.fd;
-		if (serve->keeper.is_dead || (fds[4].revents && keeper_listen(&serve->keeper)))
-			return -EIO;
-		while (poll(fds, 5, -1) < 0 && errno == EINTR)
-			;
-		/* The process that we stand for was killed. */
-		if (fds[3].revents)
-			_exit(EXIT_FAILED);
-	} while (!fds[0].revents && !fds[1].revents);
-	if (!serve->is_stopped && fds[1].revents) {
-		zcmu_error("%s: serving has ended: %s", serve->name, strerror(-serve->serve_error));
-		return -EIO;
-	}
-	if (loopback_is_in_use(&serve->loopback))
-		zcmu_warning("%s: %s is still in use; it goes all the same", serve->name,
-			     serve->loopback.device);
-	return 0;
-}
-
-/* Another process has the disk now, or may take it over: what there is of it stays. */
-static int leave(struct serve *serve)
-{
-	if (!serve->heir)
-		return EXIT_FAILED;
-	/* The name and who asks are the other's alone. */
-	close(serve->runfile.fd);
-	close(serve->control.fd);
-	if (!serve->daemon && !serve->stands_in)
-		return heir_wait(serve->name);
-	heir_pass_signals(serve->heir);
-	return EXIT_OK;
-}
-
 int serve_main(int argc, char **argv)
 {
 	struct serve serve = {
@@ -511,8 +373,9 @@ int serve_main(int argc, char **argv)
 		.argv = argv,
 		.handover = { .socket = -1, .lifeline_fd = -1 },
 		.keeper.fd = -1,
+		.signal_fd = -1,
 	};
-	int status, signal_fd, err, report_fd = -1;
+	int status, err, report_fd = -1;
 
 	status = serve_parse(&serve, argc, argv);
 	if (status >= 0)
@@ -521,22 +384,22 @@ int serve_main(int argc, char **argv)
 		zcmu_error("the standard output is closed, where the disk's device is printed; let it be /dev/null if nobody wants to know");
 		return EXIT_FAILED;
 	}
+	standard_divert();
 	if (serve.daemon && !serve_is_successor(&serve)) {
 		status = daemon_fork(&report_fd);
 		if (status >= 0)
 			return status;
 	}
 	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
-	memory_lock();
-	signal_fd = daemon_block_signals();
-	err = signal_fd < 0 ? -errno : set_up(&serve);
-	if (!err) {
-		err = announce(&serve, report_fd);
-		if (!err)
-			err = wait_for_end(&serve, signal_fd);
-	}
+	serve.signal_fd = daemon_block_signals();
+	serve.hang_up_ends = signals_hang_up();
+	err = serve.signal_fd < 0 ? -errno : set_up(&serve);
+	if (!err)
+		err = serve_announce(&serve, report_fd);
+	if (!err)
+		err = serve_wait_for_end(&serve);
 	if (serve.is_over)
-		return leave(&serve);
+		return serve_leave(&serve);
 	control_gather();
 	err = tear_down(&serve, err);
 	return err ? EXIT_FAILED : EXIT_OK;

@@ -33,6 +33,7 @@ struct serve {
 	uint32_t flags;			/* ZCMU_STORE_... of what spec names */
 	struct runfile runfile;
 	struct control control;
+	struct created created;		/* what it is made of */
 	struct zcmu_store *store;	/* NULL if the keeper's process has it */
 	struct keeper keeper;
 	struct zcmu_store shape;	/* of that process's store: sizes alone */
@@ -41,6 +42,10 @@ struct serve {
 	struct backstore backstore;
 	struct zcmu_disk *disk;
 	pthread_t thread;
+	int signal_fd;			/* what ends the disk */
+	bool hang_up_ends;		/* SIGHUP as well; else it is for logs */
+	pthread_t opening;		/* see serve_opening.c */
+	int opened_fd;			/* eventfd: it is needed no more */
 	int served_fd;			/* eventfd: the ring is read; or serving has ended */
 	int serve_error;
 	struct loopback loopback;
@@ -65,7 +70,18 @@ void serve_keep_serial(const struct serve *serve, const char *spec);
 const struct zcmu_store *serve_shape(const struct serve *serve);
 int serve_open_store(struct serve *serve);
 
+/* serve_opening.c */
+int serve_opening_begin(struct serve *serve);
+int serve_opening_end(struct serve *serve, int err);
+
+/* serve_running.c */
+int serve_announce(struct serve *serve, int report_fd);
+bool serve_signal_ends(struct serve *serve);
+int serve_wait_for_end(struct serve *serve);
+int serve_leave(struct serve *serve);
+
 /* serve.c */
+void serve_leave_disk(struct serve *serve);
 int serve_take_disk(struct serve *serve);
 int serve_own_name(struct serve *serve);
 int serve_stop(struct serve *serve);

@@ -14,7 +14,7 @@ static void print_help(void)
 
 	printf("usage: zcmu serve [OPTION]... STORE\n\n"
 	       "Makes STORE a SCSI disk of this machine, prints its /dev/sdX, and serves it until\n"
-	       "SIGTERM, SIGINT (^C), SIGHUP or \"zcmu stop NAME\".\n\n"
+	       "SIGTERM, SIGINT (^C) or \"zcmu stop NAME\", or until its terminal is closed.\n\n"
 	       "  --name NAME      name of the disk; default: made from STORE\n"
 	       "  --size SIZE      create the store with that size (K, M, G, T, P); one that is there\n"
 	       "                   must have it already\n"
@@ -138,7 +138,7 @@ static int take_option(struct serve *serve, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu serve --help shows how\n");
+		option_wrong("serve", option);
 		return EXIT_USAGE;
 	}
 }
@@ -148,7 +148,7 @@ int serve_parse(struct serve *serve, int argc, char **argv)
 {
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		status = take_option(serve, option);
 		if (status >= 0)
 			return status;

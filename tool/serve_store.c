@@ -22,6 +22,7 @@ static struct confined_wish make_wish(const struct serve *serve,
 		.threads = serve->options.threads,
 		.user = &serve->user,
 		.takes_over = serve->takes_over,
+		.signal_fd = serve->signal_fd,
 	};
 }
 
@@ -41,11 +42,14 @@ static int look_up_identity(struct serve *serve, char *text, size_t size)
 	const struct confined_wish wish = make_wish(serve, &serve->store_options);
 	int err;
 
-	if (serve->user.name[0])
+	if (serve->user.name[0]) {
 		err = keeper_identify(&wish, text, size);
-	else
-		err = zcmu_store_identify(serve->spec, text, size);
-	if (!err || err == -EOPNOTSUPP)
+	} else {
+		err = serve_opening_begin(serve);
+		if (!err)
+			err = serve_opening_end(serve, zcmu_store_identify(serve->spec, text, size));
+	}
+	if (!err || err == -EOPNOTSUPP || err == -EINTR)
 		return err;
 	zcmu_error("%s: can't find its store, %s: %s", serve->name, serve->spec, strerror(-err));
 	return err;
@@ -143,12 +147,26 @@ static int open_confined(struct serve *serve, const struct zcmu_store_options *o
 	return err;
 }
 
+/* The store doesn't know how it is called for. */
+void serve_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err)
+{
+	if (err == -ENOENT && !options->size && !options->read_only && !strncmp(spec, "file:", 5))
+		zcmu_error("%s: give --size to create it", spec);
+}
+
 static int open_here(struct serve *serve, const struct zcmu_store_options *options)
 {
-	int err = zcmu_store_open(serve->spec, options, &serve->store);
+	int err = serve_opening_begin(serve);
 
 	serve->identity[0] = '\0';
 	if (err)
+		return err;
+	created_begin(&serve->created, serve->spec, options->size);
+	err = zcmu_store_open(serve->spec, options, &serve->store);
+	if (!err)
+		created_opened(&serve->created);
+	serve_hint_at_size(serve->spec, options, err);
+	if (serve_opening_end(serve, err))
 		return err;
 	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));
 	if (!err || err == -EOPNOTSUPP)

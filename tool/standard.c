@@ -46,6 +46,34 @@ int standard_open(void)
 	return 0;
 }
 
+/*
+ * What a store prints, a script's print() say, must not be taken for a result: descriptor 1 is the
+ * standard error output from here on, and results go to another that leads where it led.
+ */
+static FILE *output;
+
+void standard_divert(void)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	output = fd < 0 ? NULL : fdopen(fd, "w");
+	if (output)
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
+FILE *standard_output(void)
+{
+	return output ? output : stdout;
+}
+
+/* Nobody reads there any more. */
+void standard_close_output(void)
+{
+	if (output)
+		fclose(output);
+	output = NULL;
+}
+
 /* Close it for whoever reads there; the numbers of the standard ones stay taken. */
 void standard_give_up(int fd)
 {
@@ -55,6 +83,8 @@ void standard_give_up(int fd)
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (null >= 0) {
 			dup2(null, fd);
+			if (fd == STDOUT_FILENO && output)
+				dup2(null, fileno(output));
 			close(null);
 		}
 	} else {
@@ -65,10 +95,10 @@ void standard_give_up(int fd)
 /* At the end of a command: what it has printed was written, or its status isn't 0. */
 int standard_end(int status)
 {
-	bool failed = ferror(stdout);
+	bool failed = ferror(stdout) || (output && ferror(output));
 
 	errno = 0;
-	if (fclose(stdout))
+	if ((output && fclose(output)) || fclose(stdout))
 		failed = true;
 	if (!failed || status != EXIT_OK)
 		return status;

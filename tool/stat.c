@@ -118,23 +118,21 @@ static void add_counters(struct json_object *object, const struct snapshot *s)
 
 static void print_line_as_json(const char *name, const struct snapshot *s)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_object_new_string(name));
+	json_object_object_add(object, "name", json_text(name));
 	add_counters(object, s);
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-	fflush(stdout);
-	json_object_put(object);
+	print_json_line(object);
 }
 
 static void print_as_json(const struct backstore *backstore, const struct exports *exports,
 			  const struct snapshot *s)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_object_new_string(backstore->name));
+	json_object_object_add(object, "name", json_text(backstore->name));
 	json_object_object_add(object, "state",
-			       json_object_new_string(backstore_state(backstore)));
+			       json_text(backstore_state(backstore)));
 	json_object_object_add(object, "size", json_object_new_uint64(backstore->size));
 	json_object_object_add(object, "exports", exports_to_json(exports));
 	json_object_object_add(object, "counted", json_object_new_boolean(s != NULL));
@@ -230,7 +228,7 @@ int stat_main(int argc, char **argv)
 	struct backstore backstore;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'w':
 			watches = true;
@@ -242,7 +240,7 @@ int stat_main(int argc, char **argv)
 			print_help();
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu stat --help shows how\n");
+			option_wrong("stat", option);
 			return EXIT_USAGE;
 		}
 	}

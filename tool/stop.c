@@ -292,7 +292,7 @@ int stop_main(int argc, char **argv)
 	const char *name;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'f':
 			force = true;
@@ -301,7 +301,7 @@ int stop_main(int argc, char **argv)
 			print_help();
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu stop --help shows how\n");
+			option_wrong("stop", option);
 			return EXIT_USAGE;
 		}
 	}

@@ -9,9 +9,12 @@
 
 #include <json-c/json.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "zcmu.h"
@@ -45,6 +48,15 @@ int standard_open(void);
 bool standard_was_closed(int fd);	/* when the program was started */
 void standard_give_up(int fd);
 int standard_end(int status);		/* an exit status, for one */
+void standard_divert(void);		/* from here on 1 is for nobody's results */
+FILE *standard_output(void);		/* for ours */
+void standard_close_output(void);
+
+/* signals.c */
+void signals_heeded(sigset_t *set);	/* that end something: not those that were ignored */
+void signals_catch(void (*function)(int number));
+void signals_want_children(void);
+bool signals_hang_up(void);
 
 /* the subcommands, one file each */
 int serve_main(int argc, char **argv);
@@ -63,6 +75,8 @@ int bench_main(int argc, char **argv);
 /* option.c: numbers on the command line */
 bool option_parse(const char *text, unsigned int min, unsigned int max,
 		  unsigned int *ret);	/* quiet */
+void option_begin(char **argv);
+void option_wrong(const char *subcommand, int said);
 int option_number(const char *subcommand, const char *option, const char *text, unsigned int min,
 		  unsigned int max, unsigned int *ret);
 
@@ -194,6 +208,7 @@ struct runfile {
 	char name[NAME_MAX_LEN + 1];
 };
 
+void runfile_say_served(const char *name);
 int runfile_create(const char *name, struct runfile *ret);
 int runfile_write_pid(const struct runfile *runfile);
 int runfile_inherit(const char *name, int fd, struct runfile *ret);
@@ -323,8 +338,23 @@ int counters_read(const struct backstore *backstore, struct counter *counters,
 		  size_t *count);	/* -EOPNOTSUPP, quiet: the stock module has none */
 uint64_t counters_get(const struct counter *counters, size_t count, const char *name);
 
+/* created.c: a store's file that goes if its command fails */
+struct created {
+	const char *path;		/* NULL: there is nothing to be removed */
+	struct stat file;
+};
+
+void created_begin(struct created *created, const char *spec, bool may_create);
+void created_opened(struct created *created);
+void created_undo(const struct created *created);
+
 /* format.c */
 const char *format_size(uint64_t bytes, char *text, size_t size);
+#define JSON_VERSION	1	/* of what programs read: raised when a key changes its meaning */
+
+struct json_object *json_document(void);	/* an object, with the version */
+struct json_object *json_text(const char *text);	/* of any bytes */
 void print_json(struct json_object *object);	/* and frees it */
+void print_json_line(struct json_object *object);	/* likewise, on one line, at once */
 
 #endif /* ZCMU_TOOL_H */

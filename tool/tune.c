@@ -314,19 +314,19 @@ static struct json_object *point_to_json(const struct point *point)
 	json_object_object_add(object, "commands", json_object_new_uint64(point->commands));
 	json_object_object_add(object, "copied_us", spread_to_json(&point->copied_spread));
 	json_object_object_add(object, "lent_us", spread_to_json(&point->lent_spread));
-	json_object_object_add(object, "lending", json_object_new_string(words[point->verdict]));
+	json_object_object_add(object, "lending", json_text(words[point->verdict]));
 	return object;
 }
 
 static void print_as_json(const struct tune *tune)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_document();
 	struct json_object *points = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < NR_SIZES; i++)
 		json_object_array_add(points, point_to_json(&tune->points[i]));
-	json_object_object_add(object, "name", json_object_new_string(tune->name));
+	json_object_object_add(object, "name", json_text(tune->name));
 	json_object_object_add(object, "zero_copy_min", json_object_new_uint64(tune->now));
 	json_object_object_add(object, "proposal", tune->proposal ?
 			       json_object_new_uint64(tune->proposal) : NULL);
@@ -399,7 +399,7 @@ static int take_option(struct tune *tune, int option)
 		print_help();
 		return EXIT_OK;
 	default:
-		fprintf(stderr, "zcmu tune --help shows how\n");
+		option_wrong("tune", option);
 		return EXIT_USAGE;
 	}
 }
@@ -417,7 +417,7 @@ static int parse(struct tune *tune, int argc, char **argv)
 	};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		status = take_option(tune, option);
 		if (status >= 0)
 			return status;

@@ -172,7 +172,7 @@ int upgrade_main(int argc, char **argv)
 	const char *program = NULL;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'p':
 			program = optarg;
@@ -186,7 +186,7 @@ int upgrade_main(int argc, char **argv)
 			       "  --help           this text\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zcmu upgrade --help shows how\n");
+			option_wrong("upgrade", option);
 			return EXIT_USAGE;
 		}
 	}

@@ -59,11 +59,11 @@ static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 	if (fd >= 0 || errno != ENOENT)
 		goto out;
 	if (!store->create_size || store->read_only) {
-		zcmu_error("file:%s: there is no such file; give --size to create it", path);
+		zcmu_error("file:%s: there is no such file; it can be created if it is given a size", path);
 		return -ENOENT;
 	}
 	if (store->create_size % store->block_size) {
-		zcmu_error("file:%s: --size %" PRIu64 " is not a multiple of the block size, %" PRIu32
+		zcmu_error("file:%s: a size of %" PRIu64 " is not a multiple of the block size, %" PRIu32
 			   "; nothing was created", path, store->create_size, store->block_size);
 		return -EINVAL;
 	}
@@ -147,7 +147,7 @@ static int check_and_lock(struct zcmu_store *store, struct file *file, const cha
 		return err;
 	if (store->create_size && store->create_size != store->size) {
 		zcmu_error("file:%s: it has %" PRIu64 " bytes already, not %" PRIu64
-			   "; leave --size out to serve it as it is", path, store->size,
+			   "; leave the size out to take it as it is", path, store->size,
 			   store->create_size);
 		return -EEXIST;
 	}
@@ -299,6 +299,6 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 fail:
 	err = -errno;
 	zcmu_error("file: can't make it %" PRIu64 " bytes long: %s", size,
-		   store->read_only ? "it is served --read-only" : strerror(-err));
+		   store->read_only ? "it was opened for reading only" : strerror(-err));
 	return err;
 }

@@ -216,7 +216,8 @@ static int cow_start(struct layer *layer)
 	store->trim_granularity = 0;
 	store->trim_alignment = 0;
 	ops->flags = ZCMU_STORE_BLOCKS |
-		     (below->ops->flags & (ZCMU_STORE_VOLATILE | ZCMU_STORE_NETWORK));
+		     (below->ops->flags &
+		      (ZCMU_STORE_VOLATILE | ZCMU_STORE_NETWORK | ZCMU_STORE_OPENS_FILES));
 	ops->write = layer_request;
 	ops->resize = NULL;
 	ops->map = NULL;

@@ -100,6 +100,9 @@ static int fault_start(struct layer *layer)
 		return -EINVAL;
 	}
 	fault->op--;		/* -1: any */
+	/* Is the file there? That is looked up by its name, for each request. */
+	if (fault->trigger[0])
+		layer_add_flags(layer, ZCMU_STORE_OPENS_FILES);
 	return 0;
 }
 

@@ -281,6 +281,12 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 		ops->resize = NULL;
 }
 
+/* The library's copy of the callbacks is this store's alone. */
+void layer_add_flags(struct layer *layer, uint32_t flags)
+{
+	((struct zcmu_store_ops *)layer->store->ops)->flags |= flags;
+}
+
 /* Take the options of ",a=b,c=d:STORE". Return: where STORE begins, or NULL, and it is told. */
 const char *layer_parse(struct layer *layer, const char *argument)
 {

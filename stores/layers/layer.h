@@ -61,6 +61,7 @@ void layer_request(struct zcmu_store *store, struct zcmu_io *io);
 int layer_resize(struct zcmu_store *store, uint64_t size);
 int layer_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
 
+void layer_add_flags(struct layer *layer, uint32_t flags);	/* for start() */
 void layer_done(struct zcmu_io *io, int error);
 uint64_t layer_now(void);		/* microseconds */
 const char *layer_op_name(enum zcmu_io_op op);

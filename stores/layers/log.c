@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
  * log: a line for each request, when it is answered: when it began, what it was, how it
- * ended, and how long that took.
+ * ended, and how long that took. The file can be changed for a new one of its name.
  */
 #include "layer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "zcmu.h"
 
 struct log {
 	struct layer layer;
 	char path[512];
 	FILE *file;		/* its own lock keeps lines whole */
 	uint64_t begun;
+	struct log *next;	/* of those that are open */
 };
+
+static struct log *open_logs;
+static pthread_mutex_t open_logs_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int log_option(struct layer *layer, const char *name, const char *value)
 {
@@ -44,15 +53,47 @@ static int log_start(struct layer *layer)
 	}
 	setvbuf(log->file, NULL, _IOLBF, 0);
 	log->begun = layer_now();
+	pthread_mutex_lock(&open_logs_lock);
+	log->next = open_logs;
+	open_logs = log;
+	pthread_mutex_unlock(&open_logs_lock);
 	return 0;
 }
 
 static void log_stop(struct layer *layer)
 {
-	struct log *log = (struct log *)layer;
+	struct log *log = (struct log *)layer, **link;
 
-	if (log->file)
-		fclose(log->file);
+	if (!log->file)
+		return;
+	pthread_mutex_lock(&open_logs_lock);
+	for (link = &open_logs; *link != log; link = &(*link)->next)
+		;
+	*link = log->next;
+	pthread_mutex_unlock(&open_logs_lock);
+	fclose(log->file);
+}
+
+/* Each line is one write, to the old file or to the new one: nobody has to be kept waiting. */
+static void reopen(struct log *log)
+{
+	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+	if (fd < 0 || dup3(fd, fileno(log->file), O_CLOEXEC) < 0)
+		zcmu_warning("log: can't open %s anew: %s; what is logged goes to the old file",
+			     log->path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+void zcmu_reopen_logs(void)
+{
+	struct log *log;
+
+	pthread_mutex_lock(&open_logs_lock);
+	for (log = open_logs; log; log = log->next)
+		reopen(log);
+	pthread_mutex_unlock(&open_logs_lock);
 }
 
 /* The request as it came: the store below may have changed its copy. */

@@ -58,7 +58,7 @@ static int check(struct zcmu_store *store, struct nbd *nbd, const struct server 
 	}
 	if (store->create_size && store->create_size != server->size) {
 		zcmu_error("%s: the export has %" PRIu64 " bytes, not %" PRIu64
-			   "; leave --size out to serve it as it is", nbd->uri, server->size,
+			   "; leave the size out to take it as it is", nbd->uri, server->size,
 			   store->create_size);
 		return -EEXIST;
 	}

@@ -175,7 +175,7 @@ static void say_not_opened(struct image *image, int error)
 		zcmu_error("%s: there is no such image or snapshot; \"rbd snap ls %s/%s\" shows those there are",
 			   image->title, image->pool, image->name);
 	else if (error == -ENOENT)
-		zcmu_error("%s: there is no such image; \"rbd ls %s\" shows those there are, and --size SIZE makes one",
+		zcmu_error("%s: there is no such image; \"rbd ls %s\" shows those there are, and a size makes one",
 			   image->title, image->pool);
 	else if (error == -EPERM || error == -EACCES)
 		zcmu_error("%s: client.%s may not use it; its capabilities need \"profile rbd\" for the pool",

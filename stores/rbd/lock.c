@@ -234,7 +234,7 @@ static int check_feature(struct image *image)
 	int err = rbd_get_features(image->handle, &features);
 
 	if (!err && !(features & RBD_FEATURE_EXCLUSIVE_LOCK)) {
-		zcmu_error("%s: it lacks the feature that keeps others from writing it; \"rbd feature enable %s/%s exclusive-lock\" gives it that, and --read-only does without",
+		zcmu_error("%s: it lacks the feature that keeps others from writing it; \"rbd feature enable %s/%s exclusive-lock\" gives it that, and reading only does without",
 			   image->title, image->pool, image->name);
 		return -EOPNOTSUPP;
 	}

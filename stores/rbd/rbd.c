@@ -60,7 +60,7 @@ static int describe(struct image *image)
 	}
 	if (store->create_size && store->create_size != size) {
 		zcmu_error("%s: the image has %" PRIu64 " bytes, not %" PRIu64
-			   "; leave --size out to serve it as it is", image->title, size,
+			   "; leave the size out to take it as it is", image->title, size,
 			   store->create_size);
 		return -EEXIST;
 	}

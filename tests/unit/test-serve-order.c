@@ -168,8 +168,10 @@ static void ordered_tasks_are_not_promised(void **state)
 	int id;
 
 	server_start(s, THREADS);
-	/* ORDSUP and HEADSUP would be in Extended INQUIRY Data. */
-	expect_error(s, put_cdb(s, extended, NULL, 64));
+	id = put_cdb(s, extended, NULL, 64);
+	expect_answer(s, id);
+	/* SIMPSUP; neither ORDSUP nor HEADSUP */
+	assert_int_equal(fake_kernel_answer(s->kernel, id)->payload[5], 0x01);
 	id = put_cdb(s, control, NULL, 64);
 	expect_answer(s, id);
 	/* QUEUE ALGORITHM MODIFIER: unrestricted */

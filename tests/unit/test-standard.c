@@ -147,6 +147,61 @@ static void nothing_is_handed_over_as_a_standard_descriptor(void **state)
 	expect_status(2, "$zcmu serve --hand-over 0,8,9,-1 ram:1M 8< from 9< from 2> said");
 }
 
+/* A script that prints, by all ways there are: nothing of it is a result. */
+static void what_a_script_prints_is_no_result(void **state)
+{
+	static const char script[] =
+		"import os, sys\n"
+		"print('loaded')\n"
+		"class Store:\n"
+		"    size = 1 << 20\n"
+		"    def __init__(self, argument, size, read_only):\n"
+		"        print('opened', flush=True)\n"
+		"        os.write(1, b'written\\n')\n"
+		"    def read(self, offset, buffer):\n"
+		"        print('read', file=sys.__stdout__)\n"
+		"        buffer[:] = bytes(len(buffer))\n";
+	FILE *file = fopen("from.py", "we");
+
+	(void)state;
+	fputs(script, file);
+	assert_int_equal(fclose(file), 0);
+	expect_status(0, "LSAN_OPTIONS=detect_leaks=0 ZCMU_STORE_PATH=$(dirname $zcmu)/../stores"
+			 " $zcmu copy --json python:from.py ram:1M > out 2> said");
+	expect_status(0, "test $(wc -l < out) = 1 && grep -q '^{\"version\":1,.*\"complete\":true}$' out");
+	expect_status(0, "grep -q opened said && grep -q written said");
+	assert_false(unlink("from.py") || unlink("out"));
+}
+
+/* As people make mistakes: what is said begins with the command, and is about it. */
+static void an_option_error_names_the_command(void **state)
+{
+	static const char *const commands[] = { "serve", "copy", "list", "stat", "stop", "tune",
+						"bench", "doctor", "attach", "detach", "resize", "upgrade" };
+	char line[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		snprintf(line, sizeof(line), "$zcmu %s --frob 2> said", commands[i]);
+		expect_status(2, line);
+		snprintf(line, sizeof(line), "test \"$(cat said)\" = 'zcmu %s: there is no option"
+			 " \"--frob\", or more than one that begins so; zcmu %s --help shows how'",
+			 commands[i], commands[i]);
+		expect_status(0, line);
+	}
+	expect_status(2, "$zcmu serve --user nosuch ram:1M 2> said");
+	expect_status(0, "grep -q '^zcmu serve: there is no user' said");
+	expect_status(2, "$zcmu copy --threads 2> said");
+	expect_status(0, "grep -q '^zcmu copy: --threads needs a value behind it; ' said");
+	expect_status(1, "touch bare && $zcmu copy bare ram:1M 2> said");
+	expect_status(0, "grep -q 'zcmu: bare: which store? It is a file or device: say file:bare$' said");
+	expect_status(1, "truncate -s 1M bare && $zcmu copy file:bare file:missing 2> said");
+	expect_status(0, "grep -q 'file:missing: give --create to create it' said && ! grep -q -e --size said");
+	expect_status(1, "$zcmu copy --create file:bare file:/proc/missing/x 2> said");
+	expect_status(0, "! grep -q -e --size said && rm bare");
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -166,6 +221,8 @@ int main(void)
 		cmocka_unit_test(what_can_not_be_printed_is_no_success),
 		cmocka_unit_test(what_prints_nothing_needs_no_standard_output),
 		cmocka_unit_test(a_closed_descriptor_is_no_ready_fd),
+		cmocka_unit_test(what_a_script_prints_is_no_result),
+		cmocka_unit_test(an_option_error_names_the_command),
 		cmocka_unit_test(nothing_is_handed_over_as_a_standard_descriptor),
 	};
 

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which signals a command heeds. Those that were ignored when it was started (nohup, or & in a
+ * shell without job control) stay ignored. What is done about the others is daemon.c's,
+ * handover.c's and interrupt.c's.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static const int heeded[] = { SIGTERM, SIGINT, SIGHUP };
+
+/* A signal that is blocked is delivered, ignored or not: so it must not be waited for. */
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
+void signals_heeded(sigset_t *set)
+{
+	size_t i;
+
+	sigemptyset(set);
+	for (i = 0; i < sizeof(heeded) / sizeof(heeded[0]); i++) {
+		if (!is_ignored(heeded[i]))
+			sigaddset(set, heeded[i]);
+	}
+}
+
+void signals_catch(void (*function)(int number))
+{
+	struct sigaction action = { .sa_handler = function };
+	sigset_t set;
+	size_t i;
+
+	signals_heeded(&set);
+	for (i = 0; i < sizeof(heeded) / sizeof(heeded[0]); i++) {
+		if (sigismember(&set, heeded[i]))
+			sigaction(heeded[i], &action, NULL);
+	}
+}
+
+/* Whoever ignores this one has children without a status, which we wait for. */
+void signals_want_children(void)
+{
+	if (is_ignored(SIGCHLD))
+		signal(SIGCHLD, SIG_DFL);
+}
+
+/* Does SIGHUP say that somebody's terminal is closed? If not, it is for logs (logrotate(8)). */
+bool signals_hang_up(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
