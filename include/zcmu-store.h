@@ -73,15 +73,22 @@ enum zcmu_io_op {
 	ZCMU_IO_MAP,	/* does the range take space? */
 };
 
+/*
+ * A request. Whoever makes one, for zcmu_store_ask(), sets struct_size and done, and the range. What a later library adds goes to its end: a store finds what it knows of in place,
+ * and looks at struct_size before it uses something that older libraries haven't got.
+ */
 struct zcmu_io {
+	size_t struct_size;	/* sizeof(struct zcmu_io), of who has made it */
 	enum zcmu_io_op op;
 	bool fua;		/* stable before it is answered; see enum zcmu_can */
 	bool may_trim;		/* ZERO: may give the space back */
+	bool mapped;		/* MAP's answer: they take space; true when it is asked */
+	uint8_t reserved;
 	uint64_t offset;	/* bytes from the start of the disk */
 	uint64_t length;	/* bytes; MAP's answer: a block or more, like the first one */
-	bool mapped;		/* MAP's answer: they take space; true when it is asked */
 	struct iovec *iov;	/* READ, WRITE: length bytes; the store may change the array */
 	int iovcnt;
+	uint32_t reserved2;
 	void *queue;		/* what queue_open() made for the thread that calls; answer there */
 	void *data;		/* the store's own, while the request is its */
 	struct zcmu_io *next;	/* the store's own as well: a list link */
@@ -142,12 +149,18 @@ enum zcmu_can {
 };
 
 /*
- * An open store. The library allocates it; open() fills in the second part.
+ * An open store. The library allocates it; open() fills in the second part. What a later library
+ * adds goes to its end, and 0 there is as it was before. There is room for what the store knows
+ * of (ops->store_size), also if the library doesn't: that must stay 0 then, or open() fails.
  */
 struct zcmu_store {
+	size_t struct_size;	/* bytes that are there, and 0 at first */
 	const struct zcmu_store_ops *ops;
-	bool read_only;		/* asked for; open() may set it, too */
 	uint64_t create_size;	/* bytes to create the disk with, or 0 */
+	bool read_only;		/* asked for; open() may set it, too */
+	bool rotational;
+	bool misbehaves;	/* the library's: it was told of */
+	uint8_t reserved[5];
 
 	void *data;		/* the store's own */
 	uint64_t size;		/* bytes, a multiple of block_size; the library changes it */
@@ -155,7 +168,7 @@ struct zcmu_store {
 	uint32_t physical_block_size;	/* bytes; 0: as block_size */
 	uint32_t optimal_io_size;	/* bytes; 0: nothing to tell */
 	uint32_t trim_granularity;	/* bytes; 0: block_size */
-	bool rotational;
+	uint32_t trim_alignment;	/* bytes: where the first trim_granularity begins */
 	enum zcmu_can can_fua;
 	enum zcmu_can can_flush;
 	enum zcmu_can can_trim;
@@ -168,17 +181,17 @@ struct zcmu_store {
 	uint64_t max_io;	/* READ, WRITE */
 	uint64_t max_trim;	/* TRIM */
 	uint64_t max_zero;	/* ZERO */
-	uint32_t trim_alignment;	/* bytes: where the first trim_granularity begins */
-	bool misbehaves;	/* the library's: it was told of */
 };
 
 struct zcmu_store_ops {
+	/* The next five are where they are whatever the ABI. */
 	uint32_t abi;		/* ZCMU_STORE_ABI */
 	uint32_t size;		/* sizeof(struct zcmu_store_ops) */
+	uint32_t store_size;	/* sizeof(struct zcmu_store) */
+	uint32_t flags;
 	const char *name;	/* the part of STORE before the colon */
 	const char *usage;	/* "file:PATH", for --help */
 	const char *summary;	/* one line, for --help */
-	uint32_t flags;
 
 	/*
 	 * Open @argument, the part of STORE behind the colon. Report what is wrong

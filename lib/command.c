@@ -231,6 +231,7 @@ static void io_done(struct zcmu_io *io, int error);
 
 static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length)
 {
+	cmd->io.struct_size = sizeof(cmd->io);
 	cmd->io.op = op;
 	cmd->io.fua = false;
 	cmd->io.may_trim = cmd->may_trim;

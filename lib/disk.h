@@ -249,6 +249,16 @@ bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 /* log.c */
 unsigned int zcmu_log_told(void);
 
+/* sized.c */
+#define ZCMU_END_OF(type, member)	(offsetof(type, member) + sizeof(((type *)0)->member))
+
+int zcmu_take_store_options(struct zcmu_store_options *to, const struct zcmu_store_options *from);
+int zcmu_take_serve_options(struct zcmu_serve_options *to, const struct zcmu_serve_options *from);
+int zcmu_give_statistics(struct zcmu_statistics *to, const struct zcmu_statistics *from);
+int zcmu_take_io(struct zcmu_io *to, const struct zcmu_io *from);
+size_t zcmu_store_room(const struct zcmu_store_ops *ops);
+bool zcmu_store_asks_too_much(const struct zcmu_store *store);
+
 /* store_ask.c */
 uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
 

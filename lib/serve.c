@@ -395,12 +395,13 @@ static int run_threads(struct zcmu_disk *disk, const struct zcmu_serve_options *
 int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 		    const struct zcmu_serve_options *options)
 {
-	static const struct zcmu_serve_options defaults;
+	struct zcmu_serve_options taken;
 	unsigned int i, made = 0;
-	int err = 0;
+	int err = zcmu_take_serve_options(&taken, options);
 
-	if (!options)
-		options = &defaults;
+	if (err)
+		return err;
+	options = &taken;
 	pthread_mutex_lock(&disk->resize_lock);
 	disk->store = store;
 	pthread_mutex_unlock(&disk->resize_lock);

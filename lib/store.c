@@ -39,10 +39,10 @@ const struct zcmu_store_ops *const *zcmu_layer_list(void)
 
 /* An open store, and the library's own copy of its callbacks. */
 struct opened {
-	struct zcmu_store store;
 	struct zcmu_store_ops ops;
 	char identity[ZCMU_STORE_IDENTITY_MAX];
 	int identity_error;
+	struct zcmu_store store;	/* it may know of more than we do, and have it behind this */
 };
 
 /*
@@ -177,38 +177,14 @@ static int check(const struct zcmu_store *store, const char *argument)
 			   name, argument, store->size, store->block_size);
 		return -EINVAL;
 	}
+	if (zcmu_store_asks_too_much(store)) {
+		zcmu_error("%s:%s: the store was built for a newer zcmu than this one, which is %s, and asks for what only that has",
+			   name, argument, zcmu_version());
+		return -ENOEXEC;
+	}
 	wrong = contradiction(store);
 	if (wrong) {
 		zcmu_error("%s:%s: the store contradicts itself: %s", name, argument, wrong);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* The part of the callbacks that the first stores had. */
-#define LEAST_OPS_SIZE	(offsetof(struct zcmu_store_ops, map) + sizeof(void (*)(void)))
-
-/*
- * Take a store's callbacks, if they fit: those that were built with an older library end
- * sooner, and have nothing where this one's go on. @where: in front of messages.
- */
-int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where)
-{
-	if (from->abi != ZCMU_STORE_ABI || from->size < LEAST_OPS_SIZE) {
-		zcmu_error("%s: this store was built for another zcmu (ABI %" PRIu32 ", here %d): build it again",
-			   where, from->abi, ZCMU_STORE_ABI);
-		return -ENOEXEC;
-	}
-	if (from->size > sizeof(*to)) {
-		zcmu_error("%s: this store was built for a newer zcmu than this one, which is %s",
-			   where, zcmu_version());
-		return -ENOEXEC;
-	}
-	memset(to, 0, sizeof(*to));
-	memcpy(to, from, from->size);
-	to->size = sizeof(*to);
-	if (!to->name || !to->open || !to->read) {
-		zcmu_error("%s: a store needs at least a name, open and read", where);
 		return -EINVAL;
 	}
 	return 0;
@@ -235,24 +211,27 @@ static int identify(const struct zcmu_store_ops *ops, struct zcmu_store *store,
 static int open_ops(const struct zcmu_store_ops *ops, const char *argument,
 		    const struct zcmu_store_options *options, struct zcmu_store **ret)
 {
-	struct opened *opened = calloc(1, sizeof(*opened));
+	struct zcmu_store_options taken;
+	struct zcmu_store_ops copy;
 	struct zcmu_store *store;
+	struct opened *opened;
 	int err;
 
+	err = zcmu_take_store_options(&taken, options);
+	if (!err)
+		err = zcmu_ops_copy(&copy, ops, NULL);
+	if (err)
+		return err;
+	opened = calloc(1, offsetof(struct opened, store) + zcmu_store_room(&copy));
 	if (!opened)
 		return -ENOMEM;
-	err = zcmu_ops_copy(&opened->ops, ops, ops->name ? ops->name : "a store");
-	if (err) {
-		free(opened);
-		return err;
-	}
+	opened->ops = copy;
 	store = &opened->store;
+	store->struct_size = zcmu_store_room(&copy);
 	store->ops = &opened->ops;
 	store->block_size = 512;
-	if (options) {
-		store->read_only = options->read_only;
-		store->create_size = options->size;
-	}
+	store->read_only = taken.read_only;
+	store->create_size = taken.size;
 	/* Before anything is created. */
 	if (is_too_large(store->create_size, opened->ops.name, argument)) {
 		free(opened);

@@ -19,7 +19,7 @@ extern const struct zcmu_store_ops zcmu_limit_layer;
 extern const struct zcmu_store_ops zcmu_log_layer;
 extern const struct zcmu_store_ops zcmu_readonly_layer;
 
-/* store.c */
+/* sized.c */
 int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where);
 
 /* plugin.c */

@@ -159,6 +159,7 @@ static void *serve_thread(void *argument)
 {
 	struct confined *confined = argument;
 	const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
 		.threads = confined->wish->threads,
 		.serial = confined->serial,
 		.ready = is_ready,
@@ -244,6 +245,7 @@ static void stop(struct confined *confined)
 	struct message message = { .type = MESSAGE_DONE };
 
 	message.error = drain(confined, true);
+	message.statistics.struct_size = sizeof(message.statistics);
 	if (confined->disk)
 		zcmu_disk_statistics(confined->disk, &message.statistics);
 	zcmu_disk_close(confined->disk);

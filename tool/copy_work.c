@@ -57,7 +57,7 @@ static void ask(struct slot *slot, bool target, enum zcmu_io_op op)
 
 	slot->iov = (struct iovec){ slot->buffer, slot->length };
 	slot->io = (struct zcmu_io){
-		.op = op, .offset = slot->offset, .length = slot->length, .mapped = true,
+		.struct_size = sizeof(slot->io), .op = op, .offset = slot->offset, .length = slot->length, .mapped = true,
 		.may_trim = true, .iov = &slot->iov, .iovcnt = moves,
 		.queue = target ? worker->target : worker->source, .done = answered,
 	};

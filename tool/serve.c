@@ -294,7 +294,7 @@ static int set_up(struct serve *serve)
  */
 static int say_farewell(struct serve *serve)
 {
-	struct zcmu_statistics s = { 0 };
+	struct zcmu_statistics s = { .struct_size = sizeof(s) };
 	int err = 0;
 
 	if (serve->disk)
@@ -500,6 +500,8 @@ static int leave(struct serve *serve)
 int serve_main(int argc, char **argv)
 {
 	struct serve serve = {
+		.store_options.struct_size = sizeof(serve.store_options),
+		.options.struct_size = sizeof(serve.options),
 		.time_out = DEFAULT_TIME_OUT,
 		.ready_fd = -1,
 		.runfile.fd = -1,

@@ -321,7 +321,7 @@ const char *layer_parse(struct layer *layer, const char *argument)
 int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind)
 {
 	struct zcmu_store_options options = {
-		.size = store->create_size, .read_only = store->read_only || kind->read_only,
+		.struct_size = sizeof(options), .size = store->create_size, .read_only = store->read_only || kind->read_only,
 	};
 	struct layer *layer = calloc(1, kind->size);
 	const char *spec;

@@ -69,6 +69,7 @@ const char *layer_op_name(enum zcmu_io_op op);
 #define LAYER_OPS							\
 	.abi = ZCMU_STORE_ABI,						\
 	.size = sizeof(struct zcmu_store_ops),				\
+	.store_size = sizeof(struct zcmu_store),				\
 	.close = layer_close,						\
 	.queue_open = layer_queue_open,					\
 	.queue_close = layer_queue_close,				\

@@ -135,6 +135,7 @@ static int nbd_resize(struct zcmu_store *store, uint64_t size)
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "nbd",
 	.usage = "nbd:URI",
 	.summary = "a network block device: nbd://HOST/EXPORT",

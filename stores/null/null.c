@@ -58,6 +58,7 @@ static int null_resize(struct zcmu_store *store, uint64_t size)
 const struct zcmu_store_ops zcmu_null_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_null_store),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "null",
 	.usage = "null:SIZE[,touch=0]",
 	.summary = "forgets what is written, reads as zeroes",

@@ -304,6 +304,7 @@ static int python_resize(struct zcmu_store *store, uint64_t size)
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "python",
 	.usage = "python:FILE[,ARGUMENT]",
 	.summary = "a script in Python: its class Store",

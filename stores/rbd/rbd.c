@@ -203,6 +203,7 @@ static int image_identity(struct zcmu_store *store, const char *argument, char *
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "rbd",
 	.usage = "rbd:POOL/IMAGE",
 	.summary = "an image of a Ceph cluster: rbd:POOL/IMAGE:id=USER",

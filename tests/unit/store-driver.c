@@ -65,7 +65,9 @@ int driver_teardown(void **state)
 
 int driver_open(struct driver *d, const char *spec, uint64_t size, bool read_only)
 {
-	struct zcmu_store_options options = { .size = size, .read_only = read_only };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options), .size = size, .read_only = read_only,
+	};
 	const struct zcmu_store_ops *ops;
 	int err;
 

@@ -223,7 +223,9 @@ static int open_own(const struct zcmu_store_ops *ops, uint64_t size, uint32_t bl
 
 static void a_store_of_one_s_own_is_opened_with_its_argument(void **state)
 {
-	struct zcmu_store_options options = { .size = 4096, .read_only = true };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options), .size = 4096, .read_only = true,
+	};
 	struct zcmu_store *store;
 
 	(void)state;
@@ -262,10 +264,7 @@ static void a_store_for_another_abi_is_refused(void **state)
 	assert_int_equal(open_own(&ops, 8192, 512), -ENOEXEC);
 	expect_logged("own");
 	ops.abi = ZCMU_STORE_ABI;
-	ops.size++;
-	assert_int_equal(open_own(&ops, 8192, 512), -ENOEXEC);
-	expect_logged("newer");
-	ops.size = 64;
+	ops.size = 4;
 	assert_int_equal(open_own(&ops, 8192, 512), -ENOEXEC);
 }
 

@@ -29,7 +29,9 @@ static const uint8_t *page(struct initiator *t, uint8_t code, uint16_t length)
 
 static void identify(struct initiator *t, const char *serial, const char *product)
 {
-	struct zcmu_serve_options options = { .serial = serial, .product = product };
+	struct zcmu_serve_options options = {
+		.struct_size = sizeof(options), .serial = serial, .product = product,
+	};
 
 	zcmu_disk_identify(t->disk, &options);
 }

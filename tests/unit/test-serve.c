@@ -341,7 +341,7 @@ static void answers_of_many_bytes_are_kicked_at_once(void **state)
 
 static void kicks_are_counted(void **state)
 {
-	struct zcmu_statistics n;
+	struct zcmu_statistics n = { .struct_size = sizeof(n) };
 	struct server *s = *state;
 
 	server_start(s, 1);
