@@ -165,9 +165,9 @@ int zcmu_disk_resize(struct zcmu_disk *disk, uint64_t size);
 /* A snapshot, for any thread. What this library doesn't count is 0. */
 int zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret);
 
-/* Where messages go; default: stderr. @level is a syslog(3) priority. */
-typedef void (*zcmu_log_function)(int level, const char *message);
-void zcmu_set_log(zcmu_log_function function);
+/* Where messages go; NULL: to stderr, as by default. @level is a syslog(3) priority. */
+typedef void (*zcmu_log_function)(int level, const char *message, void *argument);
+void zcmu_set_log(zcmu_log_function function, void *argument);
 
 const char *zcmu_version(void);
 

@@ -50,8 +50,9 @@ struct confined {
 	bool is_stopped;
 };
 
-static void log_to_keeper(int level, const char *text)
+static void log_to_keeper(int level, const char *text, void *argument)
 {
+	(void)argument;
 	struct message message = { .type = MESSAGE_LOG, .level = level };
 
 	snprintf(message.text, sizeof(message.text), "%s", text);
@@ -316,7 +317,7 @@ static void begin(int fd, const struct confined_wish *wish)
 	int err;
 
 	err = let_go(fd);
-	zcmu_set_log(log_to_keeper);
+	zcmu_set_log(log_to_keeper, NULL);
 	if (!err)
 		err = become_user(wish);
 	if (err) {

@@ -359,7 +359,7 @@ static void announce_succession(struct serve *serve)
 	if (serve->daemon)
 		daemon_let_go();
 	else
-		zcmu_set_log(daemon_log_to_stderr);
+		zcmu_set_log(daemon_log_to_stderr, NULL);
 	handover_end(&serve->handover);
 }
 
@@ -528,7 +528,7 @@ int serve_main(int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
-	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
+	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr, NULL);
 	memory_lock();
 	signal_fd = daemon_block_signals();
 	err = signal_fd < 0 ? -errno : set_up(&serve);

@@ -17,8 +17,9 @@
 static char logged[1024];
 static int logged_level;
 
-static void keep_log(int level, const char *message)
+static void keep_log(int level, const char *message, void *argument)
 {
+	(void)argument;
 	logged_level = level;
 	strncpy(logged, message, sizeof(logged) - 1);
 }
@@ -27,14 +28,14 @@ static int setup(void **state)
 {
 	(void)state;
 	logged[0] = '\0';
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 	return 0;
 }
 

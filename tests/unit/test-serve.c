@@ -16,8 +16,9 @@
 /* The log's last word, where a test expects an error to be reported. */
 static char logged[1024];
 
-static void keep_log(int level, const char *message)
+static void keep_log(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	strncpy(logged, message, sizeof(logged) - 1);
 }
@@ -53,7 +54,7 @@ static void the_end_is_a_flush_whose_error_is_told(void **state)
 	struct server *s = *state;
 	uint8_t data[512] = { 1 };
 
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	logged[0] = '\0';
 	server_start(s, 1);
 	expect_answer(s, put_write(s, 0, 1, data));
@@ -62,7 +63,7 @@ static void the_end_is_a_flush_whose_error_is_told(void **state)
 	assert_int_equal(server_stop(s), -EIO);
 	assert_int_equal(s->script.requests[s->script.nr - 1].op, ZCMU_IO_FLUSH);
 	assert_non_null(strstr(logged, "the flush at the end has failed: Input/output error"));
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 }
 
 /* Whoever goes on with it could not know that something is missing. */
@@ -71,7 +72,7 @@ static void a_disk_that_cannot_be_flushed_is_not_handed_over(void **state)
 	struct server *s = *state;
 	uint8_t data[512] = { 1 };
 
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	assert_int_equal(zcmu_disk_hand_over(s->disk), -ENOTCONN);
 	server_start(s, 1);
 	expect_answer(s, put_write(s, 0, 1, data));
@@ -82,7 +83,7 @@ static void a_disk_that_cannot_be_flushed_is_not_handed_over(void **state)
 	expect_answer(s, put_write(s, 0, 1, data));
 	assert_int_equal(zcmu_disk_hand_over(s->disk), 0);
 	assert_int_equal(server_join(s), 0);
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 }
 
 static void commands_that_were_there_before_are_answered(void **state)
@@ -181,7 +182,7 @@ static void a_backstore_that_goes_away_ends_it(void **state)
 
 	assert_int_equal(pipe(ends), 0);
 	s->disk->uio_fd = ends[0];
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	server_start(s, 2);
 	close(ends[1]);
 	assert_int_equal(server_join(s), -ENODEV);
@@ -198,7 +199,7 @@ static void a_backstore_that_goes_away_is_left_after_the_last_answer(void **stat
 	s->disk->uio_fd = ends[0];
 	s->script.hold = true;
 	id = put_read(s, 3, 1);
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	server_start(s, 1);
 	assert_true(scripted_wait(&s->script, 1));
 	close(ends[1]);

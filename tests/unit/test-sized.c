@@ -95,8 +95,9 @@ static void a_size_that_was_forgotten_is_refused(void **state)
  * Serving
  */
 
-static void ignore_log(int level, const char *message)
+static void ignore_log(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	(void)message;
 }
@@ -119,12 +120,12 @@ static void a_disk_is_served_for_programs_of_any_age(void **state)
 	free(memory);
 	zcmu_disk_stop(s->disk);
 	assert_int_equal(zcmu_disk_serve(s->disk, s->store, &newer.known), 0);
-	zcmu_set_log(ignore_log);
+	zcmu_set_log(ignore_log, NULL);
 	newer.later = &newer;
 	assert_int_equal(zcmu_disk_serve(s->disk, s->store, &newer.known), -E2BIG);
 	newer.known.struct_size = 0;
 	assert_int_equal(zcmu_disk_serve(s->disk, s->store, &newer.known), -EINVAL);
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 }
 
 static void statistics_are_as_long_as_the_caller_knows_them(void **state)
