@@ -71,6 +71,7 @@ enum zcmu_io_op {
 	ZCMU_IO_TRIM,	/* the range's contents are not needed; never a write of zeroes */
 	ZCMU_IO_ZERO,	/* the range must read as zeroes */
 	ZCMU_IO_MAP,	/* does the range take space? */
+	/* Numbers 16 to 31 are kept for zoned devices: to open, close, finish, reset, append. */
 };
 
 /*
@@ -181,6 +182,16 @@ struct zcmu_store {
 	uint64_t max_io;	/* READ, WRITE */
 	uint64_t max_trim;	/* TRIM */
 	uint64_t max_zero;	/* ZERO */
+	/*
+	 * Bytes of a COMPARE AND WRITE, which comes as a READ and a WRITE: so many of them stay
+	 * whole whatever others do, who write to the same store and not by this disk. 0: any number.
+	 * What is longer is refused.
+	 */
+	uint64_t max_compare;
+	uint32_t min_io_size;	/* bytes that a request should be a multiple of; 0: physical_block_size */
+	uint32_t max_in_flight;	/* commands of a disk at a time; 0: any number */
+	/* For zoned devices, which this library doesn't serve yet; 0. */
+	uint64_t reserved_zoned[4];
 };
 
 struct zcmu_store_ops {

@@ -321,6 +321,7 @@ void zcmu_scsi_verify(struct zcmu_cmd *cmd);
 void zcmu_scsi_write_and_verify(struct zcmu_cmd *cmd);
 
 /* scsi_atomic.c */
+uint32_t zcmu_scsi_max_compare(const struct zcmu_disk *disk);
 void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd);
 void zcmu_scsi_orwrite(struct zcmu_cmd *cmd);
 

@@ -145,6 +145,13 @@ static const char *contradiction(const struct zcmu_store *store)
 		return "max_trim is not a number of blocks";
 	if (store->max_zero % store->block_size)
 		return "max_zero is not a number of blocks";
+	if (store->max_compare % store->block_size)
+		return "max_compare is not a number of blocks";
+	if (store->min_io_size % store->block_size)
+		return "min_io_size is not a number of blocks";
+	if (store->reserved_zoned[0] || store->reserved_zoned[1] || store->reserved_zoned[2] ||
+	    store->reserved_zoned[3])
+		return "it is a zoned device, which this zcmu can't serve";
 	return NULL;
 }
 

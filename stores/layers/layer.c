@@ -265,6 +265,9 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 	store->max_io = below->max_io;
 	store->max_trim = below->max_trim;
 	store->max_zero = below->max_zero;
+	store->max_compare = below->max_compare;
+	store->max_in_flight = below->max_in_flight;
+	store->min_io_size = below->min_io_size;
 	store->rotational = below->rotational;
 	store->max_threads = below->ops->queue_open ? below->max_threads : 0;
 	store->read_only |= below->read_only;

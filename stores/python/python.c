@@ -94,6 +94,9 @@ static int describe(struct zcmu_store *store, PyObject *self)
 	    take_number(self, "max_io", INT64_MAX, &store->max_io) ||
 	    take_number(self, "max_trim", INT64_MAX, &store->max_trim) ||
 	    take_number(self, "max_zero", INT64_MAX, &store->max_zero) ||
+	    take_number(self, "max_compare", INT64_MAX, &store->max_compare) ||
+	    take_u32(self, "min_io_size", &store->min_io_size) ||
+	    take_u32(self, "max_in_flight", &store->max_in_flight) ||
 	    take_bool(self, "rotational", &store->rotational) ||
 	    take_bool(self, "read_only", &store->read_only) ||
 	    take_bool(self, "persistent", &persistent) ||

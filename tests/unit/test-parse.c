@@ -189,6 +189,9 @@ static int fill_in(struct zcmu_store *store, const char *argument)
 	store->can_flush = answer.can_flush;
 	store->can_trim = answer.can_trim;
 	store->can_zero = answer.can_zero;
+	store->max_compare = answer.max_compare;
+	store->min_io_size = answer.min_io_size;
+	memcpy(store->reserved_zoned, answer.reserved_zoned, sizeof(store->reserved_zoned));
 	return 0;
 }
 
@@ -278,6 +281,9 @@ static void a_store_that_contradicts_itself_is_refused_and_closed(void **state)
 		{ .size = 512, .can_trim = ZCMU_CAN_NATIVE },
 		{ .size = 512, .can_trim = ZCMU_CAN_EMULATED },
 		{ .size = 512, .can_zero = ZCMU_CAN_NATIVE },
+		{ .size = 512, .max_compare = 100 },
+		{ .size = 512, .min_io_size = 100 },
+		{ .size = 512, .reserved_zoned = { 0, 0, 0, 1 } },
 	};
 	struct zcmu_store *store = NULL;
 	size_t i;

@@ -105,6 +105,28 @@ static void a_stop_that_comes_first_ends_it_at_once(void **state)
 	assert_int_equal(server_join(s), 0);
 }
 
+static void no_more_commands_are_under_way_than_the_store_takes(void **state)
+{
+	struct server *s = *state;
+	unsigned int i;
+	int ids[7];
+
+	s->script.hold = true;
+	s->store->max_in_flight = 2;
+	for (i = 0; i < 7; i++)
+		ids[i] = put_read(s, i, 1);
+	server_start(s, 3);
+	for (i = 0; i < 7; i++) {
+		assert_true(scripted_wait(&s->script, i + 2 < 7 ? i + 2 : 7));
+		pthread_mutex_lock(&s->script.lock);
+		assert_true(s->script.nr <= i + 2);
+		pthread_mutex_unlock(&s->script.lock);
+		scripted_answer(&s->script, i, 0);
+	}
+	for (i = 0; i < 7; i++)
+		expect_contents(s, ids[i], i);
+}
+
 static void a_stop_waits_for_what_the_store_has_begun(void **state)
 {
 	struct server *s = *state;
@@ -363,6 +385,7 @@ int main(void)
 		SERVER_TEST(the_end_is_a_flush_whose_error_is_told),
 		SERVER_TEST(a_disk_that_cannot_be_flushed_is_not_handed_over),
 		SERVER_TEST(a_stop_that_comes_first_ends_it_at_once),
+		SERVER_TEST(no_more_commands_are_under_way_than_the_store_takes),
 		SERVER_TEST(a_stop_waits_for_what_the_store_has_begun),
 		SERVER_TEST(a_stop_waits_for_what_waits_for_a_thread),
 		SERVER_TEST(commands_that_come_after_a_stop_stay_on_the_ring),
