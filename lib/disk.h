@@ -93,6 +93,7 @@ struct zcmu_cmd {
 	uint32_t field;			/* byte at fault, ZCMU_NO_FIELD */
 	uint64_t information;		/* UINT64_MAX: none */
 	uint32_t data_len;		/* Data-In bytes, if less than the payload */
+	uint32_t part;			/* Data-In bytes of a READ that has failed then; 0: none */
 	bool has_residual;		/* the payload isn't what the CDB asks for, cdb_bytes */
 	uint32_t cdb_bytes;
 };

@@ -137,6 +137,8 @@ static void part_done(struct zcmu_io *io, int error)
 	struct split *split = (struct split *)io;
 
 	split->error = error;
+	/* The parts before it were done. */
+	split->whole->failed_at = io->failed_at;
 	if (atomic_fetch_sub(&split->refs, 1) == 1)
 		go_on(split);
 }
@@ -145,6 +147,8 @@ static void resized_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_io *theirs = ((struct resized *)io)->theirs;
 
+	if (theirs->struct_size >= ZCMU_END_OF(struct zcmu_io, failed_at))
+		theirs->failed_at = io->failed_at;
 	theirs->mapped = io->mapped;
 	theirs->length = io->length;
 	free(io);
@@ -186,6 +190,7 @@ void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 	}
 	io->store = store;
 	io->asked = io->length;
+	io->failed_at = UINT64_MAX;
 	if (by == ZCMU_STABLE_BY_FLUSH) {
 		zcmu_io_done(io, -EOPNOTSUPP);
 		return;

@@ -21,6 +21,8 @@ struct fault {
 	int64_t delay;		/* microseconds */
 	bool hangs, dies;
 	int op;			/* one alone, or -1 */
+	uint64_t at;		/* the byte that READs and WRITEs fail at */
+	bool has_at;
 };
 
 static const struct {
@@ -80,6 +82,10 @@ static int fault_option(struct layer *layer, const char *name, const char *value
 		return take_delay(fault, value);
 	if (!strcmp(name, "on"))
 		return take_op(fault, value);
+	if (!strcmp(name, "at")) {
+		fault->has_at = true;
+		return zcmu_parse_size(value, &fault->at);
+	}
 	if (!strcmp(name, "while") && *value) {
 		snprintf(fault->trigger, sizeof(fault->trigger), "%s", value);
 		return 0;
@@ -103,10 +109,16 @@ static int fault_start(struct layer *layer)
 	return 0;
 }
 
+static bool reaches(const struct zcmu_io *io, uint64_t at)
+{
+	return (io->op == ZCMU_IO_READ || io->op == ZCMU_IO_WRITE) && io->offset <= at &&
+	       at - io->offset < io->length;
+}
+
 /* Is it about this request, now? */
 static bool is_due(const struct fault *fault, const struct zcmu_io *io)
 {
-	return (fault->op < 0 || fault->op == (int)io->op) &&
+	return (!fault->has_at || reaches(io, fault->at)) && (fault->op < 0 || fault->op == (int)io->op) &&
 	       (!fault->trigger[0] || !access(fault->trigger, F_OK));
 }
 
@@ -122,7 +134,38 @@ static int64_t fault_decide(struct layer *layer, const struct zcmu_io *io, bool 
 		return LOOK_AGAIN;
 	if (fault->delay && !again)
 		return fault->delay;
-	return fault->error;
+	/* What is in front of the place is done before it fails. */
+	return fault->has_at ? 0 : fault->error;
+}
+
+static void front_done(struct zcmu_io *io, int error)
+{
+	struct fault *fault = (struct fault *)((struct layer_io *)io)->layer;
+
+	if (!error) {
+		error = fault->error;
+		io->failed_at = fault->at;
+	}
+	layer_done(io, error);
+}
+
+static void fault_request(struct layer *layer, struct layer_io *lio)
+{
+	struct fault *fault = (struct fault *)layer;
+	struct zcmu_io *io = &lio->io;
+	uint64_t block = layer->below->block_size, front = fault->at / block * block;
+
+	if (!fault->has_at || !fault->error || !is_due(fault, io)) {
+		zcmu_store_ask(layer->below, io);
+	} else if (front <= io->offset) {
+		io->failed_at = fault->at;
+		layer_done(io, fault->error);
+	} else {
+		io->length = front - io->offset;
+		io->iovcnt = zcmu_iov_cut(io->iov, io->iovcnt, 0, io->length, io->iov);
+		io->done = front_done;
+		zcmu_store_ask(layer->below, io);
+	}
 }
 
 static const struct layer_kind kind = {
@@ -131,6 +174,7 @@ static const struct layer_kind kind = {
 	.option = fault_option,
 	.start = fault_start,
 	.decide = fault_decide,
+	.request = fault_request,
 };
 
 static int fault_open(struct zcmu_store *store, const char *argument)

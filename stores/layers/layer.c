@@ -56,6 +56,7 @@ void layer_done(struct zcmu_io *io, int error)
 
 	if (lio->layer->kind->answered)
 		lio->layer->kind->answered(lio->layer, lio, error);
+	upper->failed_at = io->failed_at;
 	if (io->op == ZCMU_IO_MAP) {
 		upper->mapped = io->mapped;
 		upper->length = io->length;
