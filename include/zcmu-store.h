@@ -48,6 +48,7 @@
 #define ZCMU_STORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -168,6 +169,7 @@ struct zcmu_store {
 	bool misbehaves;	/* the library's: it was told of */
 	uint8_t reserved[5];
 
+	void *options;		/* ops->options_size bytes, with what was given; the library's */
 	void *data;		/* the store's own */
 	uint64_t size;		/* bytes, a multiple of block_size; the library changes it */
 	uint32_t block_size;	/* bytes: 512 (the default) .. 4096, a power of two */
@@ -197,6 +199,32 @@ struct zcmu_store {
 	uint32_t max_in_flight;	/* commands of a disk at a time; 0: any number */
 	/* For zoned devices, which this library doesn't serve yet; 0. */
 	uint64_t reserved_zoned[4];
+};
+
+/* What an option's value is, and what its member in the store's options. */
+enum zcmu_option_type {
+	ZCMU_OPTION_FLAG,	/* none; bool: it was given */
+	ZCMU_OPTION_TEXT,	/* not empty; char *, which the library frees */
+	ZCMU_OPTION_NUMBER,	/* min to max; uint64_t */
+	ZCMU_OPTION_SIZE,	/* the same, and maybe K, M, G, T, P; uint64_t */
+	ZCMU_OPTION_CHOICE,	/* a word of those in value; uint32_t, which of them, from 0 on */
+};
+
+/*
+ * An option of a store, "NAME,OPTION=VALUE:ARGUMENT". A table of them ends with one that has no
+ * name.
+ */
+struct zcmu_option {
+	const char *name;
+	const char *value;	/* how it is written: "PATH"; CHOICE: "this|that"; FLAG: NULL */
+	const char *summary;	/* a few words, for --help */
+	const char *standard;	/* its value where none is given; NULL: 0 */
+	size_t offset;		/* of its member */
+	uint64_t min;		/* of a number */
+	uint64_t max;		/* the same; 0: any */
+	enum zcmu_option_type type;
+	uint32_t reserved;
+	uint64_t reserved2[2];
 };
 
 struct zcmu_store_ops {
@@ -249,6 +277,13 @@ struct zcmu_store_ops {
 	 * have in use, and is not disturbed; -EOPNOTSUPP if that can't be told.
 	 */
 	int (*identity)(struct zcmu_store *store, const char *argument, char *text, size_t size);
+
+	/*
+	 * Optional: what may stand between the name and the colon. open() finds what was given in
+	 * store->options, of options_size bytes: the library has checked it.
+	 */
+	const struct zcmu_option *options;
+	size_t options_size;
 };
 
 /* Bytes for an identity, with its end */
@@ -262,6 +297,11 @@ extern const struct zcmu_store_ops zcmu_store_plugin __attribute__((visibility("
 /* Messages, for open(): one line each, without a newline. errno is kept. */
 void zcmu_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void zcmu_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * For open(): take more options, "a=b,c", into store->options. It is told what is wrong with them.
+ */
+int zcmu_parse_options(struct zcmu_store *store, const char *text);
 
 /*
  * Copy between a payload and plain memory, as many bytes as both have; @skip

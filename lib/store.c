@@ -215,8 +215,31 @@ static int identify(const struct zcmu_store_ops *ops, struct zcmu_store *store,
 	return err || text[0] ? err : -EOPNOTSUPP;
 }
 
-static int open_ops(const struct zcmu_store_ops *ops, const char *argument,
-		    const struct zcmu_store_options *options, struct zcmu_store **ret)
+static void free_opened(struct opened *opened)
+{
+	zcmu_options_end(&opened->ops, opened->store.options);
+	free(opened);
+}
+
+/* Options as they are if none is given, and then those of the spec, @len bytes. */
+static int take_options(struct opened *opened, const char *text, size_t len)
+{
+	const struct zcmu_store_ops *ops = &opened->ops;
+	int err;
+
+	if (ops->options_size) {
+		opened->store.options = calloc(1, ops->options_size);
+		if (!opened->store.options)
+			return -ENOMEM;
+	}
+	err = zcmu_options_begin(ops, opened->store.options);
+	return err ? err : zcmu_options_take(ops, opened->store.options, ops->name, text, len);
+}
+
+/* @text: @len bytes of options, "a=b,c=d", or NULL */
+static int open_ops(const struct zcmu_store_ops *ops, const char *text, size_t len,
+		    const char *argument, const struct zcmu_store_options *options,
+		    struct zcmu_store **ret)
 {
 	struct zcmu_store_options taken;
 	struct zcmu_store_ops copy;
@@ -244,9 +267,11 @@ static int open_ops(const struct zcmu_store_ops *ops, const char *argument,
 		free(opened);
 		return -EFBIG;
 	}
-	err = opened->ops.open(store, argument);
+	err = take_options(opened, text, len);
+	if (!err)
+		err = opened->ops.open(store, argument);
 	if (err) {
-		free(opened);
+		free_opened(opened);
 		return err;
 	}
 	if (!opened->ops.write)
@@ -265,16 +290,23 @@ static int open_ops(const struct zcmu_store_ops *ops, const char *argument,
 }
 
 /* No failure goes without a word: most are told where they happen, and the others here. */
-int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
-			const struct zcmu_store_options *options, struct zcmu_store **ret)
+static int open_store(const struct zcmu_store_ops *ops, const char *text, size_t len,
+		      const char *argument, const struct zcmu_store_options *options,
+		      struct zcmu_store **ret)
 {
 	unsigned int told = zcmu_log_told();
-	int err = open_ops(ops, argument, options, ret);
+	int err = open_ops(ops, text, len, argument, options, ret);
 
 	if (err && zcmu_log_told() == told)
 		zcmu_error("%s: \"%s\" can't be opened: %s", ops->name ? ops->name : "a store",
 			   argument, strerror(-err));
 	return err;
+}
+
+int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
+			const struct zcmu_store_options *options, struct zcmu_store **ret)
+{
+	return open_store(ops, NULL, 0, argument, options, ret);
 }
 
 int zcmu_store_identity(const struct zcmu_store *store, char *text, size_t size)
@@ -340,15 +372,17 @@ static const struct zcmu_store_ops *find_layer(const char *spec)
 /* The store of a spec without layers, and what is for its open(). An error was told. */
 static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, const char **argument)
 {
-	size_t len = strcspn(spec, ":"), scheme = scheme_len(spec);
+	size_t len = strcspn(spec, ":,"), scheme = scheme_len(spec), end;
 	char names[512];
 	int err;
 
 	*argument = spec;
-	if (scheme)
+	if (scheme) {
 		len = scheme;
-	else
-		*argument = spec[len] ? spec + len + 1 : "";
+	} else {
+		end = len + zcmu_options_length(spec + len);
+		*argument = spec[end] ? spec + end + 1 : "";
+	}
 	err = find_store(spec, len, ops);
 	if (err == -ENOENT) {
 		list_names(names, sizeof(names));
@@ -362,14 +396,21 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		    struct zcmu_store **ret)
 {
 	const struct zcmu_store_ops *ops = find_layer(spec);
-	const char *argument;
+	const char *argument, *text;
 	int err;
 
 	/* What is behind a layer's name is the layer's to take apart. */
 	if (ops)
 		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
 	err = find_by_spec(spec, &ops, &argument);
-	return err ? err : zcmu_store_open_ops(ops, argument, options, ret);
+	if (err)
+		return err;
+	/* Between the name and the colon there may be options; a URI has none there. */
+	text = spec + strlen(ops->name);
+	if (argument == spec || *text != ',')
+		return open_store(ops, NULL, 0, argument, options, ret);
+	text++;
+	return open_store(ops, text, zcmu_options_length(text), argument, options, ret);
 }
 
 int zcmu_store_identify(const char *spec, char *text, size_t size)
@@ -397,8 +438,8 @@ int zcmu_store_flags(const char *spec, uint32_t *ret)
 	int err;
 
 	while (find_layer(store)) {
-		store = strchr(store, ':');
-		if (!store) {
+		store += zcmu_options_length(store);
+		if (!*store) {
 			zcmu_error("%s: which store? Behind a layer there is \":STORE\"", spec);
 			return -EINVAL;
 		}
@@ -416,5 +457,5 @@ void zcmu_store_close(struct zcmu_store *store)
 		return;
 	if (store->ops->close)
 		store->ops->close(store);
-	free((char *)store - offsetof(struct opened, store));
+	free_opened((struct opened *)((char *)store - offsetof(struct opened, store)));
 }

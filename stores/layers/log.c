@@ -10,36 +10,36 @@
 #include <stdio.h>
 #include <string.h>
 
+struct log_options {
+	char *path;
+};
+
+static const struct zcmu_option options[] = {
+	{ .name = "file", .value = "PATH", .summary = "where lines are appended",
+	  .type = ZCMU_OPTION_TEXT, .offset = offsetof(struct log_options, path) },
+	{ 0 }
+};
+
 struct log {
 	struct layer layer;
-	char path[512];
 	FILE *file;		/* its own lock keeps lines whole */
 	uint64_t begun;
 };
 
-static int log_option(struct layer *layer, const char *name, const char *value)
-{
-	struct log *log = (struct log *)layer;
-
-	if (strcmp(name, "file") || !*value)
-		return -EINVAL;
-	snprintf(log->path, sizeof(log->path), "%s", value);
-	return 0;
-}
-
 static int log_start(struct layer *layer)
 {
+	const struct log_options *is = layer->store->options;
 	struct log *log = (struct log *)layer;
 	int err;
 
-	if (!log->path[0]) {
+	if (!is->path) {
 		zcmu_error("log: to which file? Say log,file=PATH:STORE");
 		return -EINVAL;
 	}
-	log->file = fopen(log->path, "ae");
+	log->file = fopen(is->path, "ae");
 	if (!log->file) {
 		err = -errno;
-		zcmu_error("log: can't write to %s: %s", log->path, strerror(-err));
+		zcmu_error("log: can't write to %s: %s", is->path, strerror(-err));
 		return err;
 	}
 	setvbuf(log->file, NULL, _IOLBF, 0);
@@ -71,7 +71,6 @@ static void log_answered(struct layer *layer, const struct layer_io *lio, int er
 static const struct layer_kind kind = {
 	.name = "log",
 	.size = sizeof(struct log),
-	.option = log_option,
 	.start = log_start,
 	.stop = log_stop,
 	.answered = log_answered,
@@ -89,4 +88,6 @@ const struct zcmu_store_ops zcmu_log_layer = {
 	.usage = "log,file=PATH:STORE",
 	.summary = "a line in a file for each request",
 	.open = log_open,
+	.options = options,
+	.options_size = sizeof(struct log_options),
 };
