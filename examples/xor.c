@@ -74,6 +74,7 @@ static void xor_write(struct zcmu_store *store, struct zcmu_io *io)
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "xor",
 	.usage = "xor:SIZE,key=N",
 	.summary = "an example: memory, XORed with a key",

@@ -48,6 +48,7 @@
 #define ZCMU_STORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -71,22 +72,35 @@ enum zcmu_io_op {
 	ZCMU_IO_TRIM,	/* the range's contents are not needed; never a write of zeroes */
 	ZCMU_IO_ZERO,	/* the range must read as zeroes */
 	ZCMU_IO_MAP,	/* does the range take space? */
+	/* Numbers 16 to 31 are kept for zoned devices: to open, close, finish, reset, append. */
 };
 
+/*
+ * A request. Whoever makes one, for zcmu_store_ask(), sets struct_size and done, and the range. What a later library adds goes to its end: a store finds what it knows of in place,
+ * and looks at struct_size before it uses something that older libraries haven't got.
+ */
 struct zcmu_io {
+	size_t struct_size;	/* sizeof(struct zcmu_io), of who has made it */
 	enum zcmu_io_op op;
 	bool fua;		/* stable before it is answered; see enum zcmu_can */
 	bool may_trim;		/* ZERO: may give the space back */
+	bool mapped;		/* MAP's answer: they take space; true when it is asked */
+	uint8_t reserved;
 	uint64_t offset;	/* bytes from the start of the disk */
 	uint64_t length;	/* bytes; MAP's answer: a block or more, like the first one */
-	bool mapped;		/* MAP's answer: they take space; true when it is asked */
 	struct iovec *iov;	/* READ, WRITE: length bytes; the store may change the array */
 	int iovcnt;
+	uint32_t reserved2;
 	void *queue;		/* what queue_open() made for the thread that calls; answer there */
 	void *data;		/* the store's own, while the request is its */
 	struct zcmu_io *next;	/* the store's own as well: a list link */
 	/* Whoever has made the request is told here; stores call zcmu_io_done(). */
 	void (*done)(struct zcmu_io *io, int error);
+	/*
+	 * READ, WRITE that fails with -EIO: the byte of the disk where it has, if that is known. All of
+	 * the range in front of it was done as if it hadn't failed. UINT64_MAX when it is asked.
+	 */
+	uint64_t failed_at;
 	/* The library's: who was asked, and for how much; zcmu_store_ask() has set them. */
 	struct zcmu_store *store;
 	uint64_t asked;
@@ -147,20 +161,27 @@ enum zcmu_can {
 };
 
 /*
- * An open store. The library allocates it; open() fills in the second part.
+ * An open store. The library allocates it; open() fills in the second part. What a later library
+ * adds goes to its end, and 0 there is as it was before. There is room for what the store knows
+ * of (ops->store_size), also if the library doesn't: that must stay 0 then, or open() fails.
  */
 struct zcmu_store {
+	size_t struct_size;	/* bytes that are there, and 0 at first */
 	const struct zcmu_store_ops *ops;
-	bool read_only;		/* asked for; open() may set it, too */
 	uint64_t create_size;	/* bytes to create the disk with, or 0 */
+	bool read_only;		/* asked for; open() may set it, too */
+	bool rotational;
+	bool misbehaves;	/* the library's: it was told of */
+	uint8_t reserved[5];
 
+	void *options;		/* ops->options_size bytes, with what was given; the library's */
 	void *data;		/* the store's own */
 	uint64_t size;		/* bytes, a multiple of block_size; the library changes it */
 	uint32_t block_size;	/* bytes: 512 (the default) .. 4096, a power of two */
 	uint32_t physical_block_size;	/* bytes; 0: as block_size */
 	uint32_t optimal_io_size;	/* bytes; 0: nothing to tell */
 	uint32_t trim_granularity;	/* bytes; 0: block_size */
-	bool rotational;
+	uint32_t trim_alignment;	/* bytes: where the first trim_granularity begins */
 	enum zcmu_can can_fua;
 	enum zcmu_can can_flush;
 	enum zcmu_can can_trim;
@@ -173,17 +194,53 @@ struct zcmu_store {
 	uint64_t max_io;	/* READ, WRITE */
 	uint64_t max_trim;	/* TRIM */
 	uint64_t max_zero;	/* ZERO */
-	uint32_t trim_alignment;	/* bytes: where the first trim_granularity begins */
-	bool misbehaves;	/* the library's: it was told of */
+	/*
+	 * Bytes of a COMPARE AND WRITE, which comes as a READ and a WRITE: so many of them stay
+	 * whole whatever others do, who write to the same store and not by this disk. 0: any number.
+	 * What is longer is refused.
+	 */
+	uint64_t max_compare;
+	uint32_t min_io_size;	/* bytes that a request should be a multiple of; 0: physical_block_size */
+	uint32_t max_in_flight;	/* commands of a disk at a time; 0: any number */
+	/* For zoned devices, which this library doesn't serve yet; 0. */
+	uint64_t reserved_zoned[4];
+};
+
+/* What an option's value is, and what its member in the store's options. */
+enum zcmu_option_type {
+	ZCMU_OPTION_FLAG,	/* none; bool: it was given */
+	ZCMU_OPTION_TEXT,	/* not empty; char *, which the library frees */
+	ZCMU_OPTION_NUMBER,	/* min to max; uint64_t */
+	ZCMU_OPTION_SIZE,	/* the same, and maybe K, M, G, T, P; uint64_t */
+	ZCMU_OPTION_CHOICE,	/* a word of those in value; uint32_t, which of them, from 0 on */
+};
+
+/*
+ * An option of a store, "NAME,OPTION=VALUE:ARGUMENT". A table of them ends with one that has no
+ * name.
+ */
+struct zcmu_option {
+	const char *name;
+	const char *value;	/* how it is written: "PATH"; CHOICE: "this|that"; FLAG: NULL */
+	const char *summary;	/* a few words, for --help */
+	const char *standard;	/* its value where none is given; NULL: 0 */
+	size_t offset;		/* of its member */
+	uint64_t min;		/* of a number */
+	uint64_t max;		/* the same; 0: any */
+	enum zcmu_option_type type;
+	uint32_t reserved;
+	uint64_t reserved2[2];
 };
 
 struct zcmu_store_ops {
+	/* The next five are where they are whatever the ABI. */
 	uint32_t abi;		/* ZCMU_STORE_ABI */
 	uint32_t size;		/* sizeof(struct zcmu_store_ops) */
+	uint32_t store_size;	/* sizeof(struct zcmu_store) */
+	uint32_t flags;
 	const char *name;	/* the part of STORE before the colon */
 	const char *usage;	/* "file:PATH", for --help */
 	const char *summary;	/* one line, for --help */
-	uint32_t flags;
 
 	/*
 	 * Open @argument, the part of STORE behind the colon. Report what is wrong
@@ -225,6 +282,13 @@ struct zcmu_store_ops {
 	 * have in use, and is not disturbed; -EOPNOTSUPP if that can't be told.
 	 */
 	int (*identity)(struct zcmu_store *store, const char *argument, char *text, size_t size);
+
+	/*
+	 * Optional: what may stand between the name and the colon. open() finds what was given in
+	 * store->options, of options_size bytes: the library has checked it.
+	 */
+	const struct zcmu_option *options;
+	size_t options_size;
 };
 
 /* Bytes for an identity, with its end */
@@ -238,6 +302,11 @@ extern const struct zcmu_store_ops zcmu_store_plugin __attribute__((visibility("
 /* Messages, for open(): one line each, without a newline. errno is kept. */
 void zcmu_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void zcmu_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * For open(): take more options, "a=b,c", into store->options. It is told what is wrong with them.
+ */
+int zcmu_parse_options(struct zcmu_store *store, const char *text);
 
 /*
  * Copy between a payload and plain memory, as many bytes as both have; @skip

@@ -17,6 +17,12 @@
  *
  * Functions return 0 or a negative errno; errno itself means nothing afterwards. What
  * went wrong is told by zcmu_error(), where it happens.
+ *
+ * Structures that the caller allocates begin with struct_size, their sizeof, and have no
+ * padding: what is added to them later goes to their end, and zero is as it was before. A
+ * program that was built with an older header has zeroes there, for a newer library; one that
+ * was built with a newer header is refused (-E2BIG) by an older library, unless what that doesn't
+ * know is zero. Reserved members are zero.
  */
 #ifndef ZCMU_H
 #define ZCMU_H
@@ -29,8 +35,10 @@ extern "C" {
 
 /* How to open a store; zero for the defaults. */
 struct zcmu_store_options {
+	size_t struct_size;	/* sizeof(struct zcmu_store_options) */
 	uint64_t size;		/* bytes to create it with */
 	bool read_only;
+	uint8_t reserved[7];
 };
 
 /*
@@ -85,7 +93,9 @@ struct zcmu_disk;
 
 /* How the initiator sees the disk; zero and NULL for the defaults. */
 struct zcmu_serve_options {
+	size_t struct_size;		/* sizeof(struct zcmu_serve_options) */
 	unsigned int threads;	/* that run the store's callbacks; default 1, or 4 if it blocks */
+	uint32_t reserved;
 	const char *serial;		/* VPD pages 80 and 83; default: the backstore's own */
 	const char *product;		/* INQUIRY; default: the store's name */
 	/* Called when all is set up, just before the ring is read, in the leading thread. */
@@ -95,6 +105,7 @@ struct zcmu_serve_options {
 
 /* What a disk has done; see zcmu_disk_statistics(). */
 struct zcmu_statistics {
+	size_t struct_size;		/* sizeof(struct zcmu_statistics): the caller's */
 	uint64_t commands;
 	uint64_t errors;		/* answered with anything but GOOD */
 	uint64_t bytes_read;
@@ -151,12 +162,12 @@ int zcmu_disk_hand_over(struct zcmu_disk *disk);
  */
 int zcmu_disk_resize(struct zcmu_disk *disk, uint64_t size);
 
-/* A snapshot, for any thread. */
-void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret);
+/* A snapshot, for any thread. What this library doesn't count is 0. */
+int zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret);
 
-/* Where messages go; default: stderr. @level is a syslog(3) priority. */
-typedef void (*zcmu_log_function)(int level, const char *message);
-void zcmu_set_log(zcmu_log_function function);
+/* Where messages go; NULL: to stderr, as by default. @level is a syslog(3) priority. */
+typedef void (*zcmu_log_function)(int level, const char *message, void *argument);
+void zcmu_set_log(zcmu_log_function function, void *argument);
 
 /*
  * Open the files anew that layers of open stores log to, by their names: the old ones were moved

@@ -106,6 +106,7 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->information = UINT64_MAX;
 	cmd->data_len = 0;
 	cmd->has_residual = false;
+	cmd->part = 0;
 }
 
 /*
@@ -193,6 +194,8 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 		answer.read_len = cmd->cdb_bytes;
 	} else if (!answer.sense && cmd->data_len < bytes) {
 		answer.read_len = cmd->data_len;
+	} else if (answer.sense) {
+		answer.read_len = cmd->part;
 	}
 	comes_again = cmd->wants_copy && answer.scsi_status != SAM_GOOD &&
 		      disk->ring.tries_copied;
@@ -231,6 +234,7 @@ static void io_done(struct zcmu_io *io, int error);
 
 static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length)
 {
+	cmd->io.struct_size = sizeof(cmd->io);
 	cmd->io.op = op;
 	cmd->io.fua = false;
 	cmd->io.may_trim = cmd->may_trim;
@@ -348,6 +352,46 @@ static bool is_of_lending(const struct zcmu_cmd *cmd, int error)
 	return cmd->req.lent && (error == -EFAULT || error == -EEXIST);
 }
 
+/*
+ * May the initiator know where a READ or WRITE has failed? It takes what is in front of that for
+ * done. So it must get that part of a READ, which takes a kernel that passes data on with sense, and
+ * a length that is the command's. And that part of a WRITE must be as stable as it was to be.
+ */
+static bool may_tell_place(const struct zcmu_cmd *cmd, uint64_t done)
+{
+	const struct zcmu_disk *disk = cmd->disk;
+
+	if (!done)
+		return true;
+	if (cmd->has_residual)
+		return false;
+	if (cmd->io.op == ZCMU_IO_READ)
+		return disk->ring.gives_part && cmd->req.bytes == cmd->left;
+	return !zcmu_scsi_wants_fua(cmd->req.cdb) &&
+	       zcmu_store_flush(disk->store) != ZCMU_CAN_EMULATED;
+}
+
+/* A medium error of a command that is one READ or WRITE: INFORMATION is the block. */
+static void tell_place(struct zcmu_cmd *cmd)
+{
+	uint64_t block_size = cmd->disk->store->block_size;
+	uint64_t block = cmd->io.failed_at / block_size, done;
+
+	if (cmd->step || (cmd->status != ZCMU_READ_ERROR && cmd->status != ZCMU_WRITE_ERROR) ||
+	    (cmd->io.op != ZCMU_IO_READ && cmd->io.op != ZCMU_IO_WRITE))
+		return;
+	/* The store may have moved io.offset. What doesn't fit into the field is not told. */
+	if (cmd->io.failed_at < cmd->begin || cmd->io.failed_at - cmd->begin >= cmd->left ||
+	    block > UINT32_MAX)
+		return;
+	done = block * block_size - cmd->begin;
+	if (!may_tell_place(cmd, done))
+		return;
+	cmd->information = block;
+	if (cmd->io.op == ZCMU_IO_READ)
+		cmd->part = (uint32_t)done;
+}
+
 static void io_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_cmd *cmd = (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
@@ -355,6 +399,7 @@ static void io_done(struct zcmu_io *io, int error)
 	if (error) {
 		cmd->status = zcmu_status_of_error(io->op, error);
 		cmd->wants_copy = is_of_lending(cmd, error);
+		tell_place(cmd);
 	}
 	if (cmd->flush_after && cmd->status == ZCMU_OK) {
 		cmd->flush_after = false;

@@ -399,11 +399,11 @@ void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options 
 		 options->product ? options->product : disk->store->ops->name);
 }
 
-void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret)
+int zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *ret)
 {
 	const struct zcmu_counts *counts = &disk->counts;
 
-	*ret = (struct zcmu_statistics){
+	const struct zcmu_statistics now = {
 		.commands = atomic_load(&counts->commands),
 		.errors = atomic_load(&counts->errors),
 		.bytes_read = atomic_load(&counts->bytes_read),
@@ -413,4 +413,6 @@ void zcmu_disk_statistics(const struct zcmu_disk *disk, struct zcmu_statistics *
 		.kicks = atomic_load(&counts->kicks),
 		.sleeps = atomic_load(&counts->sleeps),
 	};
+
+	return zcmu_give_statistics(ret, &now);
 }

@@ -93,6 +93,7 @@ struct zcmu_cmd {
 	uint32_t field;			/* byte at fault, ZCMU_NO_FIELD */
 	uint64_t information;		/* UINT64_MAX: none */
 	uint32_t data_len;		/* Data-In bytes, if less than the payload */
+	uint32_t part;			/* Data-In bytes of a READ that has failed then; 0: none */
 	bool has_residual;		/* the payload isn't what the CDB asks for, cdb_bytes */
 	uint32_t cdb_bytes;
 };
@@ -249,6 +250,16 @@ bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 /* log.c */
 unsigned int zcmu_log_told(void);
 
+/* sized.c */
+#define ZCMU_END_OF(type, member)	(offsetof(type, member) + sizeof(((type *)0)->member))
+
+int zcmu_take_store_options(struct zcmu_store_options *to, const struct zcmu_store_options *from);
+int zcmu_take_serve_options(struct zcmu_serve_options *to, const struct zcmu_serve_options *from);
+int zcmu_give_statistics(struct zcmu_statistics *to, const struct zcmu_statistics *from);
+int zcmu_take_io(struct zcmu_io *to, const struct zcmu_io *from);
+size_t zcmu_store_room(const struct zcmu_store_ops *ops);
+bool zcmu_store_asks_too_much(const struct zcmu_store *store);
+
 /* store_ask.c */
 uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
 
@@ -311,6 +322,7 @@ void zcmu_scsi_verify(struct zcmu_cmd *cmd);
 void zcmu_scsi_write_and_verify(struct zcmu_cmd *cmd);
 
 /* scsi_atomic.c */
+uint32_t zcmu_scsi_max_compare(const struct zcmu_disk *disk);
 void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd);
 void zcmu_scsi_orwrite(struct zcmu_cmd *cmd);
 

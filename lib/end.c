@@ -46,7 +46,8 @@ int zcmu_end_flush(struct zcmu_thread *leader)
 {
 	struct zcmu_disk *disk = leader->disk;
 	struct last_flush flush = {
-		.io = { .op = ZCMU_IO_FLUSH, .queue = leader->queue, .done = last_flush_done },
+		.io = { .struct_size = sizeof(struct zcmu_io), .op = ZCMU_IO_FLUSH,
+			 .queue = leader->queue, .done = last_flush_done },
 		.leader = leader,
 	};
 	int error;

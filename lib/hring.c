@@ -79,6 +79,7 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 		.mailbox = mailbox,
 		.entries = (uint8_t *)map + mailbox->cmdr_off,
 		.size = mailbox->cmdr_size,
+		.gives_part = mailbox->flags & ZCMU_CAP_READ_LEN,
 		.tries_copied = mailbox->flags & ZCMU_CAP_TRY_COPIED,
 		.taken = mailbox->cmd_tail,
 	};

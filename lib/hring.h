@@ -22,6 +22,7 @@ struct zcmu_hring {
 	struct zcmu_mailbox *mailbox;
 	uint8_t *entries;
 	uint32_t size;
+	bool gives_part;	/* the kernel heeds ZCMU_UFLAG_READ_LEN, also with sense */
 	bool tries_copied;	/* the kernel heeds ZCMU_UFLAG_TRY_COPIED */
 	_Atomic uint32_t taken;	/* entries before it were taken; one thread at a time */
 	bool is_broken;		/* nothing more is taken; whoever calls zcmu_hring_next() */

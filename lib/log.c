@@ -11,16 +11,19 @@
 
 #include "disk.h"
 
-static void to_stderr(int level, const char *message)
+static void to_stderr(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	fprintf(stderr, "zcmu: %s\n", message);
 }
 
 static zcmu_log_function log_function = to_stderr;
+static void *log_argument;
 
-void zcmu_set_log(zcmu_log_function function)
+void zcmu_set_log(zcmu_log_function function, void *argument)
 {
+	log_argument = argument;
 	log_function = function ? function : to_stderr;
 }
 
@@ -39,7 +42,7 @@ static void say(int level, const char *format, va_list arguments)
 
 	vsnprintf(message, sizeof(message), format, arguments);
 	atomic_fetch_add(&told, 1);
-	log_function(level, message);
+	log_function(level, message, log_argument);
 	errno = saved_errno;
 }
 

@@ -74,8 +74,20 @@ static void start_compare_and_write(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, compare_and_write_step);
 }
 
+/* Blocks in one; VPD page B0 says so. */
+uint32_t zcmu_scsi_max_compare(const struct zcmu_disk *disk)
+{
+	uint64_t most = disk->store->max_compare / disk->store->block_size;
+
+	return most && most < ZCMU_MAX_COMPARE_BLOCKS ? (uint32_t)most : ZCMU_MAX_COMPARE_BLOCKS;
+}
+
 void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd)
 {
+	if (cmd->req.cdb[zcmu_scsi_blocks_field(cmd->req.cdb)] > zcmu_scsi_max_compare(cmd->disk)) {
+		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cmd->req.cdb));
+		return;
+	}
 	if (!zcmu_scsi_transfer(cmd, 2, &cmd->begin, &cmd->left))
 		return;
 	/* With more than the two halves it isn't certain which they are. */

@@ -175,8 +175,8 @@ static uint8_t max_compare(const struct zcmu_disk *disk)
 {
 	uint32_t blocks = max_transfer(disk);
 
-	return blocks && blocks < ZCMU_MAX_COMPARE_BLOCKS ? (uint8_t)blocks :
-	       ZCMU_MAX_COMPARE_BLOCKS;
+	return blocks && blocks < zcmu_scsi_max_compare(disk) ? (uint8_t)blocks :
+	       zcmu_scsi_max_compare(disk);
 }
 
 /* UNMAP's limits: of what it becomes, see zcmu_scsi_unmap(). */
@@ -193,6 +193,15 @@ static void put_unmap_limits(const struct zcmu_store *store, uint8_t *p)
 		zcmu_put32(p + 28, 1u << 31 | store->trim_alignment / store->block_size);
 }
 
+/* Blocks that the length of a transfer should be a multiple of */
+static uint16_t granularity(const struct zcmu_store *store)
+{
+	uint32_t bytes = store->min_io_size ? store->min_io_size : store->physical_block_size;
+	uint32_t blocks = bytes / store->block_size;
+
+	return blocks < UINT16_MAX ? (uint16_t)blocks : UINT16_MAX;
+}
+
 /* Block limits, SBC-3 6.6.4 */
 static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 {
@@ -201,7 +210,7 @@ static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 	/* p[0] is byte 4 of the page. WSNZ is 0: a WRITE SAME of 0 blocks goes to the end. */
 	if (zcmu_store_can(store, ZCMU_IO_WRITE))
 		p[1] = max_compare(disk);
-	zcmu_put16(p + 2, (uint16_t)(store->physical_block_size / store->block_size));
+	zcmu_put16(p + 2, granularity(store));
 	zcmu_put32(p + 4, max_transfer(disk));
 	zcmu_put32(p + 8, store->optimal_io_size / store->block_size);
 	if (zcmu_store_unmaps(store))

@@ -73,10 +73,15 @@ static bool should_kick(const struct zcmu_thread *thread)
 	return thread->unkicked >= KICK_AFTER_ANSWERS || thread->unkicked_bytes >= KICK_AFTER_BYTES;
 }
 
-/* One command less. The leader waits for the last one, and takes the disk away then. */
+/*
+ * One command less. The leader waits for the last one, and takes the disk away then; or for any, to
+ * take another.
+ */
 static void leave(struct zcmu_disk *disk, unsigned int epoch)
 {
-	if (zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping))
+	bool is_last = zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping);
+
+	if (is_last || disk->store->max_in_flight)
 		zcmu_signal_fd(disk->threads[0].wake_fd);
 }
 
@@ -219,6 +224,15 @@ static void work(struct zcmu_thread *thread)
 	} while (zcmu_events_wait(thread));
 }
 
+/* Does the store take another request? A command has one at a time. */
+static bool has_room(const struct zcmu_disk *disk)
+{
+	uint32_t most = disk->store->max_in_flight;
+
+	return !most || (uint32_t)(atomic_load(&disk->inflight[0]) +
+				   atomic_load(&disk->inflight[1])) < most;
+}
+
 /* Run what was shared, as far as that is the leader's. Return: whether there was anything. */
 static bool help(struct zcmu_thread *leader)
 {
@@ -246,7 +260,8 @@ static bool lead_once(struct zcmu_thread *thread)
 	bool any = false;
 
 	while (!atomic_load_explicit(&disk->stopping, memory_order_relaxed) &&
-	       !should_look(thread) && (cmd = zcmu_cmd_take(disk, thread))) {
+	       !should_look(thread) && has_room(disk) &&
+	       (cmd = zcmu_cmd_take(disk, thread))) {
 		any = true;
 		begin(thread, cmd);
 	}
@@ -395,12 +410,13 @@ static int run_threads(struct zcmu_disk *disk, const struct zcmu_serve_options *
 int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 		    const struct zcmu_serve_options *options)
 {
-	static const struct zcmu_serve_options defaults;
+	struct zcmu_serve_options taken;
 	unsigned int i, made = 0;
-	int err = 0;
+	int err = zcmu_take_serve_options(&taken, options);
 
-	if (!options)
-		options = &defaults;
+	if (err)
+		return err;
+	options = &taken;
 	pthread_mutex_lock(&disk->resize_lock);
 	disk->store = store;
 	pthread_mutex_unlock(&disk->resize_lock);

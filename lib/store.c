@@ -40,10 +40,10 @@ const struct zcmu_store_ops *const *zcmu_layer_list(void)
 
 /* An open store, and the library's own copy of its callbacks. */
 struct opened {
-	struct zcmu_store store;
 	struct zcmu_store_ops ops;
 	char identity[ZCMU_STORE_IDENTITY_MAX];
 	int identity_error;
+	struct zcmu_store store;	/* it may know of more than we do, and have it behind this */
 };
 
 /*
@@ -146,6 +146,13 @@ static const char *contradiction(const struct zcmu_store *store)
 		return "max_trim is not a number of blocks";
 	if (store->max_zero % store->block_size)
 		return "max_zero is not a number of blocks";
+	if (store->max_compare % store->block_size)
+		return "max_compare is not a number of blocks";
+	if (store->min_io_size % store->block_size)
+		return "min_io_size is not a number of blocks";
+	if (store->reserved_zoned[0] || store->reserved_zoned[1] || store->reserved_zoned[2] ||
+	    store->reserved_zoned[3])
+		return "it is a zoned device, which this zcmu can't serve";
 	return NULL;
 }
 
@@ -178,38 +185,14 @@ static int check(const struct zcmu_store *store, const char *argument)
 			   name, argument, store->size, store->block_size);
 		return -EINVAL;
 	}
+	if (zcmu_store_asks_too_much(store)) {
+		zcmu_error("%s:%s: the store was built for a newer zcmu than this one, which is %s, and asks for what only that has",
+			   name, argument, zcmu_version());
+		return -ENOEXEC;
+	}
 	wrong = contradiction(store);
 	if (wrong) {
 		zcmu_error("%s:%s: the store contradicts itself: %s", name, argument, wrong);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* The part of the callbacks that the first stores had. */
-#define LEAST_OPS_SIZE	(offsetof(struct zcmu_store_ops, map) + sizeof(void (*)(void)))
-
-/*
- * Take a store's callbacks, if they fit: those that were built with an older library end
- * sooner, and have nothing where this one's go on. @where: in front of messages.
- */
-int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where)
-{
-	if (from->abi != ZCMU_STORE_ABI || from->size < LEAST_OPS_SIZE) {
-		zcmu_error("%s: this store was built for another zcmu (ABI %" PRIu32 ", here %d): build it again",
-			   where, from->abi, ZCMU_STORE_ABI);
-		return -ENOEXEC;
-	}
-	if (from->size > sizeof(*to)) {
-		zcmu_error("%s: this store was built for a newer zcmu than this one, which is %s",
-			   where, zcmu_version());
-		return -ENOEXEC;
-	}
-	memset(to, 0, sizeof(*to));
-	memcpy(to, from, from->size);
-	to->size = sizeof(*to);
-	if (!to->name || !to->open || !to->read) {
-		zcmu_error("%s: a store needs at least a name, open and read", where);
 		return -EINVAL;
 	}
 	return 0;
@@ -233,35 +216,63 @@ static int identify(const struct zcmu_store_ops *ops, struct zcmu_store *store,
 	return err || text[0] ? err : -EOPNOTSUPP;
 }
 
-static int open_ops(const struct zcmu_store_ops *ops, const char *argument,
-		    const struct zcmu_store_options *options, struct zcmu_store **ret)
+static void free_opened(struct opened *opened)
 {
-	struct opened *opened = calloc(1, sizeof(*opened));
-	struct zcmu_store *store;
+	zcmu_options_end(&opened->ops, opened->store.options);
+	free(opened);
+}
+
+/* Options as they are if none is given, and then those of the spec, @len bytes. */
+static int take_options(struct opened *opened, const char *text, size_t len)
+{
+	const struct zcmu_store_ops *ops = &opened->ops;
 	int err;
 
+	if (ops->options_size) {
+		opened->store.options = calloc(1, ops->options_size);
+		if (!opened->store.options)
+			return -ENOMEM;
+	}
+	err = zcmu_options_begin(ops, opened->store.options);
+	return err ? err : zcmu_options_take(ops, opened->store.options, ops->name, text, len);
+}
+
+/* @text: @len bytes of options, "a=b,c=d", or NULL */
+static int open_ops(const struct zcmu_store_ops *ops, const char *text, size_t len,
+		    const char *argument, const struct zcmu_store_options *options,
+		    struct zcmu_store **ret)
+{
+	struct zcmu_store_options taken;
+	struct zcmu_store_ops copy;
+	struct zcmu_store *store;
+	struct opened *opened;
+	int err;
+
+	err = zcmu_take_store_options(&taken, options);
+	if (!err)
+		err = zcmu_ops_copy(&copy, ops, NULL);
+	if (err)
+		return err;
+	opened = calloc(1, offsetof(struct opened, store) + zcmu_store_room(&copy));
 	if (!opened)
 		return -ENOMEM;
-	err = zcmu_ops_copy(&opened->ops, ops, ops->name ? ops->name : "a store");
-	if (err) {
-		free(opened);
-		return err;
-	}
+	opened->ops = copy;
 	store = &opened->store;
+	store->struct_size = zcmu_store_room(&copy);
 	store->ops = &opened->ops;
 	store->block_size = 512;
-	if (options) {
-		store->read_only = options->read_only;
-		store->create_size = options->size;
-	}
+	store->read_only = taken.read_only;
+	store->create_size = taken.size;
 	/* Before anything is created. */
 	if (is_too_large(store->create_size, opened->ops.name, argument)) {
 		free(opened);
 		return -EFBIG;
 	}
-	err = opened->ops.open(store, argument);
+	err = take_options(opened, text, len);
+	if (!err)
+		err = opened->ops.open(store, argument);
 	if (err) {
-		free(opened);
+		free_opened(opened);
 		return err;
 	}
 	if (!opened->ops.write)
@@ -280,16 +291,23 @@ static int open_ops(const struct zcmu_store_ops *ops, const char *argument,
 }
 
 /* No failure goes without a word: most are told where they happen, and the others here. */
-int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
-			const struct zcmu_store_options *options, struct zcmu_store **ret)
+static int open_store(const struct zcmu_store_ops *ops, const char *text, size_t len,
+		      const char *argument, const struct zcmu_store_options *options,
+		      struct zcmu_store **ret)
 {
 	unsigned int told = zcmu_log_told();
-	int err = open_ops(ops, argument, options, ret);
+	int err = open_ops(ops, text, len, argument, options, ret);
 
 	if (err && zcmu_log_told() == told)
 		zcmu_error("%s: \"%s\" can't be opened: %s", ops->name ? ops->name : "a store",
 			   argument, strerror(-err));
 	return err;
+}
+
+int zcmu_store_open_ops(const struct zcmu_store_ops *ops, const char *argument,
+			const struct zcmu_store_options *options, struct zcmu_store **ret)
+{
+	return open_store(ops, NULL, 0, argument, options, ret);
 }
 
 int zcmu_store_identity(const struct zcmu_store *store, char *text, size_t size)
@@ -355,15 +373,17 @@ static const struct zcmu_store_ops *find_layer(const char *spec)
 /* The store of a spec without layers, and what is for its open(). An error was told. */
 static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, const char **argument)
 {
-	size_t len = strcspn(spec, ":"), scheme = scheme_len(spec);
+	size_t len = strcspn(spec, ":,"), scheme = scheme_len(spec), end;
 	char names[512];
 	int err;
 
 	*argument = spec;
-	if (scheme)
+	if (scheme) {
 		len = scheme;
-	else
-		*argument = spec[len] ? spec + len + 1 : "";
+	} else {
+		end = len + zcmu_options_length(spec + len);
+		*argument = spec[end] ? spec + end + 1 : "";
+	}
 	err = find_store(spec, len, ops);
 	if (err == -ENOENT && !access(spec, F_OK)) {
 		zcmu_error("%s: which store? It is a file or device: say file:%s", spec, spec);
@@ -379,14 +399,21 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		    struct zcmu_store **ret)
 {
 	const struct zcmu_store_ops *ops = find_layer(spec);
-	const char *argument;
+	const char *argument, *text;
 	int err;
 
 	/* What is behind a layer's name is the layer's to take apart. */
 	if (ops)
 		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
 	err = find_by_spec(spec, &ops, &argument);
-	return err ? err : zcmu_store_open_ops(ops, argument, options, ret);
+	if (err)
+		return err;
+	/* Between the name and the colon there may be options; a URI has none there. */
+	text = spec + strlen(ops->name);
+	if (argument == spec || *text != ',')
+		return open_store(ops, NULL, 0, argument, options, ret);
+	text++;
+	return open_store(ops, text, zcmu_options_length(text), argument, options, ret);
 }
 
 int zcmu_store_identify(const char *spec, char *text, size_t size)
@@ -414,8 +441,8 @@ int zcmu_store_flags(const char *spec, uint32_t *ret)
 	int err;
 
 	while (find_layer(store)) {
-		store = strchr(store, ':');
-		if (!store) {
+		store += zcmu_options_length(store);
+		if (!*store) {
 			zcmu_error("%s: which store? Behind a layer there is \":STORE\"", spec);
 			return -EINVAL;
 		}
@@ -433,5 +460,5 @@ void zcmu_store_close(struct zcmu_store *store)
 		return;
 	if (store->ops->close)
 		store->ops->close(store);
-	free((char *)store - offsetof(struct opened, store));
+	free_opened((struct opened *)((char *)store - offsetof(struct opened, store)));
 }

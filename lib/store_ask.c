@@ -20,6 +20,12 @@ struct split {
 	struct iovec iov[];		/* the part's: the store may change it */
 };
 
+/* In place of a request of another size, whoever has made that. */
+struct resized {
+	struct zcmu_io io;		/* first: its answer leads back here */
+	struct zcmu_io *theirs;
+};
+
 static void call(struct zcmu_store *store, struct zcmu_io *io)
 {
 	const struct zcmu_store_ops *ops = store->ops;
@@ -43,6 +49,9 @@ static void call(struct zcmu_store *store, struct zcmu_io *io)
 	case ZCMU_IO_MAP:
 		ops->map(store, io);
 		break;
+	default:
+		/* One of those that a newer library has */
+		zcmu_io_done(io, -EOPNOTSUPP);
 	}
 }
 
@@ -128,8 +137,41 @@ static void part_done(struct zcmu_io *io, int error)
 	struct split *split = (struct split *)io;
 
 	split->error = error;
+	/* The parts before it were done. */
+	split->whole->failed_at = io->failed_at;
 	if (atomic_fetch_sub(&split->refs, 1) == 1)
 		go_on(split);
+}
+
+static void resized_done(struct zcmu_io *io, int error)
+{
+	struct zcmu_io *theirs = ((struct resized *)io)->theirs;
+
+	if (theirs->struct_size >= ZCMU_END_OF(struct zcmu_io, failed_at))
+		theirs->failed_at = io->failed_at;
+	theirs->mapped = io->mapped;
+	theirs->length = io->length;
+	free(io);
+	theirs->done(theirs, error);
+}
+
+/*
+ * A program that was built with another header has a shorter request, or a longer one: the store
+ * gets one of ours. Nothing behind done is touched of theirs.
+ */
+static void ask_resized(struct zcmu_store *store, struct zcmu_io *theirs)
+{
+	struct resized *resized = malloc(sizeof(*resized));
+	int err = resized ? zcmu_take_io(&resized->io, theirs) : -ENOMEM;
+
+	if (err) {
+		free(resized);
+		theirs->done(theirs, err);
+		return;
+	}
+	resized->theirs = theirs;
+	resized->io.done = resized_done;
+	zcmu_store_ask(store, &resized->io);
 }
 
 /*
@@ -142,8 +184,13 @@ void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 	uint64_t max = zcmu_store_max(store, io->op);
 	struct split *split;
 
+	if (io->struct_size != sizeof(*io)) {
+		ask_resized(store, io);
+		return;
+	}
 	io->store = store;
 	io->asked = io->length;
+	io->failed_at = UINT64_MAX;
 	if (by == ZCMU_STABLE_BY_FLUSH) {
 		zcmu_io_done(io, -EOPNOTSUPP);
 		return;

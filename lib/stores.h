@@ -19,8 +19,15 @@ extern const struct zcmu_store_ops zcmu_limit_layer;
 extern const struct zcmu_store_ops zcmu_log_layer;
 extern const struct zcmu_store_ops zcmu_readonly_layer;
 
-/* store.c */
+/* sized.c */
 int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where);
+
+/* options.c */
+size_t zcmu_options_length(const char *text);
+int zcmu_options_begin(const struct zcmu_store_ops *ops, void *options);
+int zcmu_options_take(const struct zcmu_store_ops *ops, void *options, const char *where,
+		      const char *text, size_t len);
+void zcmu_options_end(const struct zcmu_store_ops *ops, void *options);
 
 /* plugin.c */
 int zcmu_plugin_find(const char *name, size_t len, const struct zcmu_store_ops **ret);

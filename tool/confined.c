@@ -52,8 +52,9 @@ struct confined {
 	bool is_readable;	/* before it was locked in */
 };
 
-static void log_to_keeper(int level, const char *text)
+static void log_to_keeper(int level, const char *text, void *argument)
 {
+	(void)argument;
 	struct message message = { .type = MESSAGE_LOG, .level = level };
 
 	snprintf(message.text, sizeof(message.text), "%s", text);
@@ -176,6 +177,7 @@ static void *serve_thread(void *argument)
 {
 	struct confined *confined = argument;
 	const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
 		.threads = confined->wish->threads,
 		.serial = confined->serial,
 		.ready = is_ready,
@@ -264,6 +266,7 @@ static void stop(struct confined *confined)
 	struct message message = { .type = MESSAGE_DONE };
 
 	message.error = drain(confined, true);
+	message.statistics.struct_size = sizeof(message.statistics);
 	if (confined->disk)
 		zcmu_disk_statistics(confined->disk, &message.statistics);
 	zcmu_disk_close(confined->disk);
@@ -334,7 +337,7 @@ static void begin(int fd, const struct confined_wish *wish)
 	int err;
 
 	err = let_go(fd);
-	zcmu_set_log(log_to_keeper);
+	zcmu_set_log(log_to_keeper, NULL);
 	if (!err)
 		err = become_user(wish);
 	if (err) {

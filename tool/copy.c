@@ -99,7 +99,9 @@ static unsigned int limit_threads(const struct zcmu_store *store, unsigned int t
 
 static int open_both(struct copy *copy)
 {
-	struct zcmu_store_options options = { .read_only = true };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options), .read_only = true,
+	};
 	bool blocks;
 	int err;
 

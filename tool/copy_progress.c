@@ -35,8 +35,9 @@ static void end_line(struct progress *progress)
 	progress->line_is_open = false;
 }
 
-static void log_beside_bar(int level, const char *message)
+static void log_beside_bar(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	pthread_mutex_lock(&lock);
 	if (shown)
@@ -56,7 +57,7 @@ void copy_progress_begin(struct copy *copy)
 	clock_gettime(CLOCK_MONOTONIC, &progress->begun);
 	shown = copy;
 	pthread_mutex_unlock(&lock);
-	zcmu_set_log(log_beside_bar);
+	zcmu_set_log(log_beside_bar, NULL);
 }
 
 /*
@@ -259,5 +260,5 @@ void copy_progress_conclude(struct copy *copy, bool is_complete)
 	if (copy->json && copy->source)
 		tell(copy, seconds_since(&copy->progress.begun), is_complete);
 	pthread_mutex_unlock(&lock);
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 }

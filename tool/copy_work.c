@@ -73,7 +73,8 @@ static void ask(struct slot *slot, enum step step, enum zcmu_io_op op, uint64_t 
 		step == STEP_READ_TARGET ? slot->compared : slot->buffer, length,
 	};
 	slot->io = (struct zcmu_io){
-		.op = op, .offset = slot->offset, .length = length, .mapped = true,
+		.struct_size = sizeof(slot->io), .op = op, .offset = slot->offset, .length = length,
+		.mapped = true,
 		.may_trim = true, .iov = &slot->iov, .iovcnt = moves,
 		.queue = target ? worker->target : worker->source, .done = answered,
 	};

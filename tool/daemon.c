@@ -16,15 +16,17 @@
 #include "serve.h"
 
 /* What somebody has asked for is told him alone. */
-void daemon_log_to_stderr(int level, const char *message)
+void daemon_log_to_stderr(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	if (!control_takes(message))
 		fprintf(stderr, "zcmu: %s\n", message);
 }
 
-static void to_syslog(int level, const char *message)
+static void to_syslog(int level, const char *message, void *argument)
 {
+	(void)argument;
 	if (!control_takes(message))
 		syslog(level, "%s", message);
 }
@@ -35,7 +37,7 @@ void daemon_let_go(void)
 	int null = open("/dev/null", O_RDWR);
 
 	openlog("zcmu", LOG_PID, LOG_DAEMON);
-	zcmu_set_log(to_syslog);
+	zcmu_set_log(to_syslog, NULL);
 	standard_close_output();
 	if (null < 0)
 		return;

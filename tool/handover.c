@@ -341,8 +341,9 @@ int handover_parse(const char *text, struct handover *ret)
 }
 
 /* A zcmu_log_function: what goes wrong is told the old process. */
-void handover_log(int level, const char *message)
+void handover_log(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	send_packet(old_process, PACKET_MESSAGE, message);
 }

@@ -304,7 +304,7 @@ static int set_up(struct serve *serve)
  */
 static int say_farewell(struct serve *serve)
 {
-	struct zcmu_statistics s = { 0 };
+	struct zcmu_statistics s = { .struct_size = sizeof(s) };
 	int err = 0;
 
 	if (serve->disk)
@@ -362,6 +362,8 @@ static int tear_down(struct serve *serve, int so_far)
 int serve_main(int argc, char **argv)
 {
 	struct serve serve = {
+		.store_options.struct_size = sizeof(serve.store_options),
+		.options.struct_size = sizeof(serve.options),
 		.time_out = DEFAULT_TIME_OUT,
 		.ready_fd = -1,
 		.runfile.fd = -1,
@@ -390,7 +392,7 @@ int serve_main(int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
-	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr);
+	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr, NULL);
 	serve.signal_fd = daemon_block_signals();
 	serve.hang_up_ends = signals_hang_up();
 	err = serve.signal_fd < 0 ? -errno : set_up(&serve);

@@ -94,6 +94,6 @@ int upgrade_serve(struct serve *serve, const char *program);
 int daemon_fork(int *report_fd);
 void daemon_let_go(void);
 int daemon_block_signals(void);
-void daemon_log_to_stderr(int level, const char *message);
+void daemon_log_to_stderr(int level, const char *message, void *argument);
 
 #endif /* ZCMU_SERVE_H */

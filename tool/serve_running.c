@@ -19,7 +19,7 @@ static void announce_succession(struct serve *serve)
 	if (serve->daemon)
 		daemon_let_go();
 	else
-		zcmu_set_log(daemon_log_to_stderr);
+		zcmu_set_log(daemon_log_to_stderr, NULL);
 	handover_end(&serve->handover);
 }
 

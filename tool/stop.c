@@ -38,6 +38,7 @@ static void gone_request(struct zcmu_store *store, struct zcmu_io *io)
 static const struct zcmu_store_ops gone_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(gone_store),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "gone",
 	.open = gone_open,
 	.read = gone_request,
@@ -71,7 +72,10 @@ static int detach(const struct backstore *backstore)
 /* Fail what is on the ring, then detach while somebody answers. */
 static int detach_served(const struct backstore *backstore)
 {
-	struct zcmu_store_options options = { .size = backstore->size ? backstore->size : 512 };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options),
+		.size = backstore->size ? backstore->size : 512,
+	};
 	struct wake wake = { 0 };
 	char path[PATH_MAX];
 	pthread_t thread;

@@ -301,7 +301,7 @@ struct handover {
 };
 
 int handover_parse(const char *text, struct handover *ret);	/* quiet */
-void handover_log(int level, const char *message);
+void handover_log(int level, const char *message, void *argument);
 int handover_wait(const struct handover *handover);		/* quiet */
 int handover_end(struct handover *handover);			/* quiet */
 

@@ -316,6 +316,7 @@ static void file_map(struct zcmu_store *store, struct zcmu_io *io)
 const struct zcmu_store_ops zcmu_file_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_file_store),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "file",
 	.usage = "file:PATH",
 	.summary = "a file or block device; given a size, it is created, sparse",

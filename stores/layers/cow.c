@@ -10,6 +10,7 @@
  * process that dies loses nothing. They count until the machine is booted again.
  */
 #include "cow.h"
+#include "stores.h"
 #include "../file/file.h"
 
 #include <errno.h>
@@ -41,14 +42,15 @@ static struct cow *cow_of(struct layer *layer)
 	return (struct cow *)layer;
 }
 
-static int cow_option(struct layer *layer, const char *name, const char *value)
-{
-	if (strcmp(name, "overlay") || !*value)
-		return -EINVAL;
-	snprintf(cow_of(layer)->path, sizeof(cow_of(layer)->path), "%s", value);
-	snprintf(cow_of(layer)->name, sizeof(cow_of(layer)->name), "cow: %s", value);
-	return 0;
-}
+struct cow_options {
+	char *overlay;
+};
+
+static const struct zcmu_option options[] = {
+	{ .name = "overlay", .value = "PATH", .summary = "where to",
+	  .type = ZCMU_OPTION_TEXT, .offset = offsetof(struct cow_options, overlay) },
+	{ 0 }
+};
 
 /*
  * Requests
@@ -185,11 +187,16 @@ static void cow_request(struct layer *layer, struct layer_io *lio)
 static int cow_start(struct layer *layer)
 {
 	struct cow *cow = cow_of(layer);
+	const struct cow_options *is = layer->store->options;
 	struct zcmu_store *store = layer->store, *below = layer->below;
 	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
 	uint64_t blocks = below->size / below->block_size;
 
 	cow->fd = -1;
+	if (is->overlay) {
+		snprintf(cow->path, sizeof(cow->path), "%s", is->overlay);
+		snprintf(cow->name, sizeof(cow->name), "cow: %s", is->overlay);
+	}
 	if (!cow->path[0]) {
 		zcmu_error("cow: where to? Say cow,overlay=PATH:STORE");
 		return -EINVAL;
@@ -244,7 +251,6 @@ static const struct layer_kind kind = {
 	.name = "cow",
 	.size = sizeof(struct cow),
 	.read_only = true,
-	.option = cow_option,
 	.start = cow_start,
 	.stop = cow_stop,
 	.request = cow_request,
@@ -259,13 +265,17 @@ static int cow_open(struct zcmu_store *store, const char *argument)
 static int cow_identity(struct zcmu_store *store, const char *argument, char *text, size_t size)
 {
 	char overlay[ZCMU_STORE_IDENTITY_MAX], below[ZCMU_STORE_IDENTITY_MAX] = "";
-	struct cow named = { .layer.kind = &kind };
+	struct cow_options *named = calloc(1, sizeof(*named));
 	int err;
 
-	if (!store && !layer_parse(&named.layer, argument))
-		return -EINVAL;
-	err = zcmu_file_tell(store ? cow_of(store->data)->fd : -1, named.path, overlay,
-			     sizeof(overlay));
+	if (!named)
+		return -ENOMEM;
+	if (!store && (!layer_parse(&zcmu_cow_layer, named, argument) || !named->overlay))
+		err = -EINVAL;
+	else
+		err = zcmu_file_tell(store ? cow_of(store->data)->fd : -1, named->overlay, overlay,
+				     sizeof(overlay));
+	zcmu_options_end(&zcmu_cow_layer, named);
 	if (!err)
 		err = layer_identity(store, argument, below, sizeof(below));
 	/* Of what is below the name has to do. */
@@ -281,4 +291,6 @@ const struct zcmu_store_ops zcmu_cow_layer = {
 	.usage = "cow,overlay=PATH:STORE",
 	.summary = "writes go to a file, STORE stays as it is",
 	.open = cow_open,
+	.options = options,
+	.options_size = sizeof(struct cow_options),
 };

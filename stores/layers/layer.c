@@ -3,6 +3,7 @@
  * What layers share: see layer.h.
  */
 #include "layer.h"
+#include "stores.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ void layer_done(struct zcmu_io *io, int error)
 
 	if (lio->layer->kind->answered)
 		lio->layer->kind->answered(lio->layer, lio, error);
+	upper->failed_at = io->failed_at;
 	if (io->op == ZCMU_IO_MAP) {
 		upper->mapped = io->mapped;
 		upper->length = io->length;
@@ -265,6 +267,9 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 	store->max_io = below->max_io;
 	store->max_trim = below->max_trim;
 	store->max_zero = below->max_zero;
+	store->max_compare = below->max_compare;
+	store->max_in_flight = below->max_in_flight;
+	store->min_io_size = below->min_io_size;
 	store->rotational = below->rotational;
 	store->max_threads = below->ops->queue_open ? below->max_threads : 0;
 	store->read_only |= below->read_only;
@@ -288,46 +293,25 @@ void layer_add_flags(struct layer *layer, uint32_t flags)
 }
 
 /* Take the options of ",a=b,c=d:STORE". Return: where STORE begins, or NULL, and it is told. */
-const char *layer_parse(struct layer *layer, const char *argument)
+const char *layer_parse(const struct zcmu_store_ops *ops, void *options, const char *argument)
 {
-	const char *name = layer->kind->name, *p = argument, *equals;
-	char option[64], value[512];
-	size_t len, key;
+	const char *text = *argument == ',' ? argument + 1 : NULL;
+	const char *store = argument + zcmu_options_length(argument);
 
-	while (*p == ',') {
-		len = strcspn(++p, ",:");
-		equals = memchr(p, '=', len);
-		key = equals ? (size_t)(equals - p) : len;
-		if (key >= sizeof(option) || len - key >= sizeof(value)) {
-			zcmu_error("%s%s: an option is too long", name, argument);
-			return NULL;
-		}
-		memcpy(option, p, key);
-		option[key] = '\0';
-		value[0] = '\0';
-		if (equals) {
-			memcpy(value, equals + 1, len - key - 1);
-			value[len - key - 1] = '\0';
-		}
-		if (!layer->kind->option || layer->kind->option(layer, option, value)) {
-			zcmu_error("%s%s: \"%.*s\" is no option of this layer; see zcmu-layers(7)", name,
-				   argument, (int)len, p);
-			return NULL;
-		}
-		p += len;
-	}
-	if (*p != ':' || !p[1]) {
-		zcmu_error("%s%s: in front of which store? Say %s:ram:1G, for example", name, argument,
-			   name);
+	if (zcmu_options_take(ops, options, ops->name, text, text ? (size_t)(store - text) : 0))
+		return NULL;
+	if (*store != ':' || !store[1]) {
+		zcmu_error("%s%s: in front of which store? Say %s:ram:1G, for example", ops->name,
+			   argument, ops->name);
 		return NULL;
 	}
-	return p + 1;
+	return store + 1;
 }
 
 int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind)
 {
 	struct zcmu_store_options options = {
-		.size = store->create_size, .read_only = store->read_only || kind->read_only,
+		.struct_size = sizeof(options), .size = store->create_size, .read_only = store->read_only || kind->read_only,
 	};
 	struct layer *layer = calloc(1, kind->size);
 	const char *spec;
@@ -339,7 +323,7 @@ int layer_open(struct zcmu_store *store, const char *argument, const struct laye
 	layer->store = store;
 	layer->read_only = store->read_only;
 	store->data = layer;
-	spec = layer_parse(layer, argument);
+	spec = layer_parse(store->ops, store->options, argument);
 	err = spec ? zcmu_store_open(spec, &options, &layer->below) : -EINVAL;
 	if (!err) {
 		resemble(store, layer->below);
@@ -385,6 +369,6 @@ int layer_identity(struct zcmu_store *store, const char *argument, char *text, s
 
 	if (store)
 		return zcmu_store_identity(layer_of(store)->below, text, size);
-	spec = strchr(argument, ':');
-	return spec ? zcmu_store_identify(spec + 1, text, size) : -EINVAL;
+	spec = argument + zcmu_options_length(argument);
+	return *spec ? zcmu_store_identify(spec + 1, text, size) : -EINVAL;
 }

@@ -27,8 +27,6 @@ struct layer_kind {
 	const char *name;
 	size_t size;		/* of what begins with the struct layer */
 	bool read_only;		/* what is below is not written to */
-	/* Return: -EINVAL if there is no such option, or not with that value. */
-	int (*option)(struct layer *layer, const char *name, const char *value);
 	/* What is below is open. Messages are the layer's. */
 	int (*start)(struct layer *layer);
 	void (*stop)(struct layer *layer);
@@ -49,7 +47,7 @@ struct layer {
 	bool read_only;			/* asked for; what is below may be so anyway */
 };
 
-const char *layer_parse(struct layer *layer, const char *argument);
+const char *layer_parse(const struct zcmu_store_ops *ops, void *options, const char *argument);
 int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind);
 void layer_close(struct zcmu_store *store);
 int layer_queue_open(struct zcmu_store *store, void **queue);
@@ -70,6 +68,7 @@ const char *layer_op_name(enum zcmu_io_op op);
 #define LAYER_OPS							\
 	.abi = ZCMU_STORE_ABI,						\
 	.size = sizeof(struct zcmu_store_ops),				\
+	.store_size = sizeof(struct zcmu_store),				\
 	.close = layer_close,						\
 	.queue_open = layer_queue_open,					\
 	.queue_close = layer_queue_close,				\

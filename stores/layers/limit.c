@@ -10,28 +10,31 @@
 
 #define BURST	100000u		/* microseconds of the rate that may be saved up */
 
+struct limit_options {
+	uint64_t bytes, requests;	/* in a second; 0: any number */
+};
+
+static const struct zcmu_option options[] = {
+	{ .name = "rate", .value = "BYTES", .summary = "in a second", .min = 1,
+	  .type = ZCMU_OPTION_SIZE, .offset = offsetof(struct limit_options, bytes) },
+	{ .name = "iops", .value = "N", .summary = "requests in a second", .min = 1,
+	  .type = ZCMU_OPTION_SIZE, .offset = offsetof(struct limit_options, requests) },
+	{ 0 }
+};
+
 struct limit {
 	struct layer layer;
-	uint64_t bytes, requests;	/* in a second; 0: any number */
 	pthread_mutex_t lock;
 	uint64_t next;			/* microseconds: the next turn */
 };
 
-static int limit_option(struct layer *layer, const char *name, const char *value)
-{
-	struct limit *limit = (struct limit *)layer;
-	uint64_t *which = !strcmp(name, "rate") ? &limit->bytes :
-			  !strcmp(name, "iops") ? &limit->requests : NULL;
-
-	return which && !zcmu_parse_size(value, which) && *which ? 0 : -EINVAL;
-}
-
 static int limit_start(struct layer *layer)
 {
+	const struct limit_options *is = layer->store->options;
 	struct limit *limit = (struct limit *)layer;
 
 	pthread_mutex_init(&limit->lock, NULL);
-	if (!limit->bytes && !limit->requests) {
+	if (!is->bytes && !is->requests) {
 		zcmu_error("limit: to what? Say limit,rate=10M:STORE or limit,iops=100:STORE");
 		return -EINVAL;
 	}
@@ -42,9 +45,10 @@ static int limit_start(struct layer *layer)
 /* Microseconds that a request takes at the rate */
 static uint64_t cost(const struct limit *limit, const struct zcmu_io *io)
 {
+	const struct limit_options *is = limit->layer.store->options;
 	bool moves = io->op == ZCMU_IO_READ || io->op == ZCMU_IO_WRITE;
-	uint64_t by_bytes = limit->bytes && moves ? io->length * 1000000 / limit->bytes : 0;
-	uint64_t by_requests = limit->requests ? 1000000 / limit->requests : 0;
+	uint64_t by_bytes = is->bytes && moves ? io->length * 1000000 / is->bytes : 0;
+	uint64_t by_requests = is->requests ? 1000000 / is->requests : 0;
 
 	return by_bytes > by_requests ? by_bytes : by_requests;
 }
@@ -68,7 +72,6 @@ static int64_t limit_decide(struct layer *layer, const struct zcmu_io *io, bool 
 static const struct layer_kind kind = {
 	.name = "limit",
 	.size = sizeof(struct limit),
-	.option = limit_option,
 	.start = limit_start,
 	.decide = limit_decide,
 };
@@ -85,4 +88,6 @@ const struct zcmu_store_ops zcmu_limit_layer = {
 	.usage = "limit[,rate=BYTES][,iops=N]:STORE",
 	.summary = "so many bytes or requests in a second",
 	.open = limit_open,
+	.options = options,
+	.options_size = sizeof(struct limit_options),
 };

@@ -15,9 +15,18 @@
 
 #include "zcmu.h"
 
+struct log_options {
+	char *path;
+};
+
+static const struct zcmu_option options[] = {
+	{ .name = "file", .value = "PATH", .summary = "where lines are appended",
+	  .type = ZCMU_OPTION_TEXT, .offset = offsetof(struct log_options, path) },
+	{ 0 }
+};
+
 struct log {
 	struct layer layer;
-	char path[512];
 	FILE *file;		/* its own lock keeps lines whole */
 	uint64_t begun;
 	struct log *next;	/* of those that are open */
@@ -26,14 +35,9 @@ struct log {
 static struct log *open_logs;
 static pthread_mutex_t open_logs_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int log_option(struct layer *layer, const char *name, const char *value)
+static const char *path_of(const struct log *log)
 {
-	struct log *log = (struct log *)layer;
-
-	if (strcmp(name, "file") || !*value)
-		return -EINVAL;
-	snprintf(log->path, sizeof(log->path), "%s", value);
-	return 0;
+	return ((const struct log_options *)log->layer.store->options)->path;
 }
 
 static int log_start(struct layer *layer)
@@ -41,14 +45,14 @@ static int log_start(struct layer *layer)
 	struct log *log = (struct log *)layer;
 	int err;
 
-	if (!log->path[0]) {
+	if (!path_of(log)) {
 		zcmu_error("log: to which file? Say log,file=PATH:STORE");
 		return -EINVAL;
 	}
-	log->file = fopen(log->path, "ae");
+	log->file = fopen(path_of(log), "ae");
 	if (!log->file) {
 		err = -errno;
-		zcmu_error("log: can't write to %s: %s", log->path, strerror(-err));
+		zcmu_error("log: can't write to %s: %s", path_of(log), strerror(-err));
 		return err;
 	}
 	setvbuf(log->file, NULL, _IOLBF, 0);
@@ -77,11 +81,11 @@ static void log_stop(struct layer *layer)
 /* Each line is one write, to the old file or to the new one: nobody has to be kept waiting. */
 static void reopen(struct log *log)
 {
-	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	int fd = open(path_of(log), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 
 	if (fd < 0 || dup3(fd, fileno(log->file), O_CLOEXEC) < 0)
 		zcmu_warning("log: can't open %s anew: %s; what is logged goes to the old file",
-			     log->path, strerror(errno));
+			     path_of(log), strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -112,7 +116,6 @@ static void log_answered(struct layer *layer, const struct layer_io *lio, int er
 static const struct layer_kind kind = {
 	.name = "log",
 	.size = sizeof(struct log),
-	.option = log_option,
 	.start = log_start,
 	.stop = log_stop,
 	.answered = log_answered,
@@ -130,4 +133,6 @@ const struct zcmu_store_ops zcmu_log_layer = {
 	.usage = "log,file=PATH:STORE",
 	.summary = "a line in a file for each request",
 	.open = log_open,
+	.options = options,
+	.options_size = sizeof(struct log_options),
 };

@@ -10,7 +10,7 @@
 
 #include "nbd.h"
 
-#define DEFAULT_GIVE_UP	25u		/* seconds: before the disk's time-out, which is 30 */
+#define DEFAULT_GIVE_UP	"25"		/* seconds: before the disk's time-out, which is 30 */
 #define MAX_PART	(32u << 20)	/* bytes every server takes, if it tells no limit */
 
 static struct nbd *nbd_of(const struct zcmu_store *store)
@@ -84,6 +84,17 @@ static void nbd_store_close(struct zcmu_store *store)
 	free(nbd);
 }
 
+struct nbd_options {
+	uint64_t give_up;
+};
+
+static const struct zcmu_option nbd_options[] = {
+	{ .name = "give-up", .value = "SECONDS", .summary = "without the server; 0: never",
+	  .standard = DEFAULT_GIVE_UP, .max = 86400,
+	  .type = ZCMU_OPTION_NUMBER, .offset = offsetof(struct nbd_options, give_up) },
+	{ 0 }
+};
+
 static int nbd_store_open(struct zcmu_store *store, const char *argument)
 {
 	struct nbd *nbd = calloc(1, sizeof(*nbd));
@@ -94,7 +105,7 @@ static int nbd_store_open(struct zcmu_store *store, const char *argument)
 	nbd->store = store;
 	nbd->gone.first = 1;
 	pthread_mutex_init(&nbd->lock, NULL);
-	nbd->give_up = DEFAULT_GIVE_UP;
+	nbd->give_up = (unsigned int)((const struct nbd_options *)store->options)->give_up;
 	store->data = nbd;
 	err = nbd_uri_parse(nbd, argument);
 	if (!err)
@@ -135,6 +146,7 @@ static int nbd_resize(struct zcmu_store *store, uint64_t size)
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "nbd",
 	.usage = "nbd:URI",
 	.summary = "a network block device: nbd://HOST/EXPORT",
@@ -153,4 +165,6 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.zero = nbd_request,
 	.resize = nbd_resize,
 	.map = nbd_request,
+	.options = nbd_options,
+	.options_size = sizeof(struct nbd_options),
 };

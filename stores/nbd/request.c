@@ -300,7 +300,10 @@ void nbd_flush_own(struct queue *queue)
 {
 	struct request *request;
 
-	queue->own = (struct zcmu_io){ .op = ZCMU_IO_FLUSH, .queue = queue, .done = own_done };
+	queue->own = (struct zcmu_io){
+		.struct_size = sizeof(queue->own), .op = ZCMU_IO_FLUSH, .queue = queue,
+		.done = own_done,
+	};
 	request = make_request(queue, &queue->own);
 	if (!request) {
 		queue->own_failed = true;

@@ -3,7 +3,7 @@
  * null: a disk of any size that forgets what is written and reads as zeroes. This
  * is the contract of zcmu-store.h in one screen: begin with it to write a store.
  *
- * With null:SIZE,touch=0 a READ's payload isn't even cleared: to measure the way to
+ * With null,touch=0:SIZE a READ's payload isn't even cleared: to measure the way to
  * the store and back, not for data that anybody looks at.
  */
 #include <errno.h>
@@ -11,7 +11,16 @@
 
 #include "zcmu.h"
 
-/* The disk's size is all there is to know. */
+struct null_options {
+	uint32_t touch;
+};
+
+static const struct zcmu_option null_options[] = {
+	{ .name = "touch", .value = "0|1", .summary = "clear what is read", .standard = "1",
+	  .type = ZCMU_OPTION_CHOICE, .offset = offsetof(struct null_options, touch) },
+	{ 0 }
+};
+
 static int null_open(struct zcmu_store *store, const char *argument)
 {
 	char size[32] = "";
@@ -24,19 +33,15 @@ static int null_open(struct zcmu_store *store, const char *argument)
 			   argument);
 		return -EINVAL;
 	}
-	if (argument[len] && strcmp(argument + len, ",touch=0")) {
-		zcmu_error("null:%s: there is no option \"%s\" but touch=0", argument,
-			   argument + len + 1);
-		return -EINVAL;
-	}
-	store->data = argument[len] ? store : NULL;	/* non-NULL: don't touch */
-	return 0;
+	return argument[len] ? zcmu_parse_options(store, argument + len + 1) : 0;
 }
 
 /* The payload is the initiator's own memory: fill all of it, in place. */
 static void null_read(struct zcmu_store *store, struct zcmu_io *io)
 {
-	if (!store->data)
+	const struct null_options *options = store->options;
+
+	if (options->touch)
 		zcmu_iov_zero(io->iov, io->iovcnt, 0, io->length);
 	zcmu_io_done(io, 0);
 }
@@ -58,11 +63,14 @@ static int null_resize(struct zcmu_store *store, uint64_t size)
 const struct zcmu_store_ops zcmu_null_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_null_store),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "null",
-	.usage = "null:SIZE[,touch=0]",
+	.usage = "null:SIZE",
 	.summary = "forgets what is written, reads as zeroes",
 	.open = null_open,
 	.read = null_read,
 	.write = null_write,
 	.resize = null_resize,
+	.options = null_options,
+	.options_size = sizeof(struct null_options),
 };

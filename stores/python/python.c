@@ -94,6 +94,9 @@ static int describe(struct zcmu_store *store, PyObject *self)
 	    take_number(self, "max_io", INT64_MAX, &store->max_io) ||
 	    take_number(self, "max_trim", INT64_MAX, &store->max_trim) ||
 	    take_number(self, "max_zero", INT64_MAX, &store->max_zero) ||
+	    take_number(self, "max_compare", INT64_MAX, &store->max_compare) ||
+	    take_u32(self, "min_io_size", &store->min_io_size) ||
+	    take_u32(self, "max_in_flight", &store->max_in_flight) ||
 	    take_bool(self, "rotational", &store->rotational) ||
 	    take_bool(self, "read_only", &store->read_only) ||
 	    take_bool(self, "persistent", &persistent) ||
@@ -304,6 +307,7 @@ static int python_resize(struct zcmu_store *store, uint64_t size)
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "python",
 	.usage = "python:FILE[,ARGUMENT]",
 	.summary = "a script in Python: its class Store",

@@ -319,6 +319,7 @@ static void ram_map(struct zcmu_store *store, struct zcmu_io *io)
 const struct zcmu_store_ops zcmu_ram_store = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_ram_store),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "ram",
 	.usage = "ram:SIZE",
 	.summary = "memory; gone when the disk is stopped",

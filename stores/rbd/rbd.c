@@ -12,7 +12,8 @@
 
 #include "rbd.h"
 
-#define DEFAULT_GIVE_UP	25u		/* seconds: before the disk's time-out, which is 30 */
+#define DEFAULT_GIVE_UP	25u
+#define DEFAULT_GIVE_UP_TEXT	"25"	/* seconds: before the disk's time-out, which is 30 */
 
 static struct image *image_of(const struct zcmu_store *store)
 {
@@ -100,6 +101,36 @@ static void image_store_close(struct zcmu_store *store)
 	free(image);
 }
 
+struct image_options {
+	char *conf, *id;
+	uint64_t give_up;
+	uint32_t lock;
+};
+
+static const struct zcmu_option image_options[] = {
+	{ .name = "id", .value = "USER", .summary = "of the cluster",
+	  .type = ZCMU_OPTION_TEXT, .offset = offsetof(struct image_options, id) },
+	{ .name = "conf", .value = "FILE", .summary = "the cluster's configuration",
+	  .type = ZCMU_OPTION_TEXT, .offset = offsetof(struct image_options, conf) },
+	{ .name = "lock", .value = "refuse|steal", .summary = "if somebody else writes the image",
+	  .standard = "refuse",
+	  .type = ZCMU_OPTION_CHOICE, .offset = offsetof(struct image_options, lock) },
+	{ .name = "give-up", .value = "SECONDS", .summary = "without the cluster; 0: never",
+	  .standard = DEFAULT_GIVE_UP_TEXT, .max = 86400,
+	  .type = ZCMU_OPTION_NUMBER, .offset = offsetof(struct image_options, give_up) },
+	{ 0 }
+};
+
+/* What stands in front of the colon; behind it the same may stand in the way of Ceph's users. */
+static int take_options(struct image *image, const struct image_options *is)
+{
+	image->give_up = (unsigned int)is->give_up;
+	image->steals = is->lock;
+	image->conf = is->conf ? strdup(is->conf) : NULL;
+	image->id = is->id ? strdup(is->id) : NULL;
+	return (is->conf && !image->conf) || (is->id && !image->id) ? -ENOMEM : 0;
+}
+
 static int image_store_open(struct zcmu_store *store, const char *argument)
 {
 	struct image *image = calloc(1, sizeof(*image));
@@ -108,10 +139,11 @@ static int image_store_open(struct zcmu_store *store, const char *argument)
 	if (!image)
 		return -ENOMEM;
 	image->store = store;
-	image->give_up = DEFAULT_GIVE_UP;
 	image->sign_of_life = -1;
 	store->data = image;
-	err = image_spec_parse(image, argument);
+	err = take_options(image, store->options);
+	if (!err)
+		err = image_spec_parse(image, argument);
 	if (!err)
 		err = image_connect(image);
 	if (!err)
@@ -203,6 +235,7 @@ static int image_identity(struct zcmu_store *store, const char *argument, char *
 const struct zcmu_store_ops zcmu_store_plugin = {
 	.abi = ZCMU_STORE_ABI,
 	.size = sizeof(zcmu_store_plugin),
+	.store_size = sizeof(struct zcmu_store),
 	.name = "rbd",
 	.usage = "rbd:POOL/IMAGE",
 	.summary = "an image of a Ceph cluster: rbd:POOL/IMAGE:id=USER",
@@ -220,4 +253,6 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.zero = image_request,
 	.resize = image_resize,
 	.identity = image_identity,
+	.options = image_options,
+	.options_size = sizeof(struct image_options),
 };

@@ -482,7 +482,9 @@ static const struct zcmu_store_ops ops = {
 
 static void begin(void)
 {
-	static const struct zcmu_serve_options options;
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
+	};
 	struct zcmu_store *store;
 	int fd = disk.uio_fd;
 

@@ -83,7 +83,9 @@ static void xdwriteread(struct zcmu_cmd *cmd, const struct zcmu_cmd_entry *entry
 
 int main(int argc, char **argv)
 {
-	static const struct zcmu_serve_options options;
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
+	};
 	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;

@@ -101,7 +101,9 @@ static void let_go(bool all)
 
 int main(int argc, char **argv)
 {
-	static const struct zcmu_serve_options options;
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
+	};
 	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct signalfd_siginfo info;
 	struct zcmu_store *store;

@@ -170,7 +170,9 @@ static void serve(struct zcmu_thread *thread, int signals)
 
 int main(int argc, char **argv)
 {
-	static const struct zcmu_serve_options options;
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
+	};
 	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	sigset_t usr1;

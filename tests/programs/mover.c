@@ -192,7 +192,9 @@ static void end_handler(int number)
 
 int main(int argc, char **argv)
 {
-	static const struct zcmu_serve_options options = { .ready = ready };
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options), .ready = ready,
+	};
 	struct zcmu_store *store;
 	size_t i;
 

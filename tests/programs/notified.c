@@ -63,7 +63,9 @@ static bool is_to_be_held(const struct zcmu_cmd *cmd)
 
 int main(int argc, char **argv)
 {
-	static const struct zcmu_serve_options options;
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
+	};
 	struct zcmu_thread thread = { .wake_fd = -1 };
 	struct zcmu_store *store;
 	struct zcmu_cmd *cmd;

@@ -92,7 +92,9 @@ static bool twist(const struct zcmu_cmd *cmd)
 
 int main(int argc, char **argv)
 {
-	static const struct zcmu_serve_options options;
+	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
+	};
 	struct sigaction on_signal = {
 		.sa_handler = break_ring_on_signal,
 		.sa_flags = SA_RESTART,

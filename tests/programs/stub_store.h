@@ -25,6 +25,7 @@ static void stub_done(struct zcmu_store *store, struct zcmu_io *io)
 #define STUB_STORE(NAME, READ) {			\
 	.abi = ZCMU_STORE_ABI,				\
 	.size = sizeof(struct zcmu_store_ops),		\
+	.store_size = sizeof(struct zcmu_store),		\
 	.name = (NAME),					\
 	.open = stub_open,				\
 	.read = (READ),					\

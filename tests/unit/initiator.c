@@ -12,6 +12,7 @@
 int initiator_setup(void **state)
 {
 	static const struct zcmu_serve_options options = {
+		.struct_size = sizeof(options),
 		.serial = "serial-1", .product = "disk",
 	};
 	struct initiator *t = calloc(1, sizeof(*t));

@@ -18,8 +18,9 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libpython3\n";
 }
 
-static void keep_all(int level, const char *message)
+static void keep_all(int level, const char *message, void *argument)
 {
+	(void)argument;
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	size_t len;
 
@@ -53,7 +54,7 @@ int python_open_script(struct driver *d, const char *text, const char *argument,
 
 	snprintf(spec, sizeof(spec), "%s%s", path, argument);
 	python_said[0] = '\0';
-	zcmu_set_log(keep_all);
+	zcmu_set_log(keep_all, NULL);
 	err = driver_open(d, spec, size, false);
 	if (err == -ENOENT) {
 		printf("skipped: there is no store python in this build\n");

@@ -103,10 +103,30 @@ static void map_contents(struct scripted_store *s, struct zcmu_io *io)
 	io->length = (at < end ? at : end) - io->offset;
 }
 
+/* Do what is in front of the place of the failure, and tell that. */
+static void fail_at(struct scripted_store *s, struct zcmu_io *io)
+{
+	uint64_t length = io->length;
+
+	io->failed_at = s->fails_at;
+	if (s->fails_at < io->offset || s->fails_at - io->offset >= length)
+		return;
+	io->length = s->fails_at - io->offset;
+	pthread_mutex_lock(&s->lock);
+	if (io->op == ZCMU_IO_READ)
+		zcmu_iov_put(io->iov, io->iovcnt, 0, s->contents + io->offset, io->length);
+	else if (io->op == ZCMU_IO_WRITE)
+		zcmu_iov_get(io->iov, io->iovcnt, 0, s->contents + io->offset, io->length);
+	pthread_mutex_unlock(&s->lock);
+	io->length = length;
+}
+
 static void answer(struct scripted_store *s, struct zcmu_io *io, int error)
 {
 	int i;
 
+	if (error && s->fails_at)
+		fail_at(s, io);
 	if (!error) {
 		pthread_mutex_lock(&s->lock);
 		if (io->op == ZCMU_IO_READ)

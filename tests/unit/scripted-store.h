@@ -30,6 +30,7 @@ struct scripted_store {
 	bool ends;		/* hold no flush: the disk's own at the end comes; scripted_end() */
 	int fail_at;		/* which request fails (0: the first); -1: none does */
 	int error;		/* with what */
+	uint64_t fails_at;	/* and at which byte; 0: it isn't told. What is in front is done. */
 	bool sticks;		/* callbacks for stuck_at don't return before scripted_let_go() */
 	uint64_t stuck_at;	/* bytes */
 

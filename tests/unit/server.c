@@ -28,6 +28,7 @@ int server_setup(void **state)
 	s->disk = fake_kernel_disk(s->kernel);
 	scripted_init(&s->script);
 	s->store = &s->script.store;
+	s->options.struct_size = sizeof(s->options);
 	s->options.ready = is_ready;
 	s->options.argument = s;
 	sem_init(&s->ready, 0, 0);

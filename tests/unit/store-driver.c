@@ -15,15 +15,14 @@
 
 #include "fake-kernel.h"
 
-static struct driver *logging;
-
-static void keep_log(int level, const char *message)
+static void keep_log(int level, const char *message, void *argument)
 {
+	struct driver *d = argument;
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 	(void)level;
 	pthread_mutex_lock(&lock);
-	strncpy(logging->logged, message, sizeof(logging->logged) - 1);
+	strncpy(d->logged, message, sizeof(d->logged) - 1);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -32,8 +31,7 @@ int driver_setup(void **state)
 	struct driver *d = calloc(1, sizeof(*d));
 
 	d->patience = FAKE_PATIENCE_SECONDS;
-	logging = d;
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, d);
 	*state = d;
 	return 0;
 }
@@ -58,14 +56,16 @@ int driver_teardown(void **state)
 	driver_close(d);
 	if (d->directory[0])
 		remove_directory(d->directory);
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 	free(d);
 	return 0;
 }
 
 int driver_open(struct driver *d, const char *spec, uint64_t size, bool read_only)
 {
-	struct zcmu_store_options options = { .size = size, .read_only = read_only };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options), .size = size, .read_only = read_only,
+	};
 	const struct zcmu_store_ops *ops;
 	int err;
 

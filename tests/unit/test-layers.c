@@ -74,22 +74,69 @@ static void a_layer_wants_a_store(void **state)
 
 static void an_option_a_layer_doesn_t_know_is_refused(void **state)
 {
-	static const char *const specs[] = {
-		"readonly,a=b:ram:1M", "log,path=a:ram:1M", "limit,rate=fast:ram:1M",
-		"limit,rate=0:ram:1M", "fault,error=EWHAT:ram:1M", "fault,delay=-1:ram:1M",
-		"fault,on=seek:ram:1M", "fault,hang=1:ram:1M", "fault,while=:ram:1M", "cow,:ram:1M",
+	static const struct {
+		const char *spec, *words, *more;
+	} wrong[] = {
+		{ "readonly,a=b:ram:1M", "readonly: there is no option \"a\"", "there are none" },
+		{ "log,path=a:ram:1M", "no option \"path\"", "there are file=PATH" },
+		{ "limit,rate=fast:ram:1M", "rate is a number, or a size", "not \"fast\"" },
+		{ "limit,rate=0:ram:1M", "at least 1", "not \"0\"" },
+		{ "fault,error=EWHAT:ram:1M", "error is one of none|EIO|", "not \"EWHAT\"" },
+		{ "fault,error=EI:ram:1M", "error is one of none|EIO|", "not \"EI\"" },
+		{ "fault,delay=-1:ram:1M", "delay is a number of 0 to 3600000", "not \"-1\"" },
+		{ "fault,delay=1K:ram:1M", "delay is a number", "not \"1K\"" },
+		{ "fault,on=seek:ram:1M", "on is one of read|write|", "not \"seek\"" },
+		{ "fault,hang=1:ram:1M", "hang has no value", "not \"1\"" },
+		{ "fault,while=:ram:1M", "while needs a value", "while=FILE" },
+		{ "fault,while:ram:1M", "while needs a value", "while=FILE" },
+		{ "cow,:ram:1M", "cow: there is no option \"\"", "overlay=PATH" },
+		{ "limit,rate=1,rate=2:ram:1M", "limit", "rate is given twice" },
+		{ "ram,a=b:1M", "ram: there is no option \"a\"", "there are none" },
+		{ "null,touch=2:1M", "touch is one of 0|1", "not \"2\"" },
 	};
 	struct driver *d = *state;
 	size_t i;
 
-	for (i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
-		assert_int_equal(driver_open(d, specs[i], 0, false), -EINVAL);
-		expect_logged(d, specs[i], "is no option of this layer");
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(driver_open(d, wrong[i].spec, 0, false), -EINVAL);
+		expect_logged(d, wrong[i].words, wrong[i].more);
 	}
 	assert_int_equal(driver_open(d, "fault:ram:1M", 0, false), -EINVAL);
 	assert_int_equal(driver_open(d, "limit:ram:1M", 0, false), -EINVAL);
 	assert_int_equal(driver_open(d, "log:ram:1M", 0, false), -EINVAL);
 	assert_int_equal(driver_open(d, "cow:ram:1M", 0, false), -EINVAL);
+}
+
+static void a_backslash_takes_a_comma_or_colon_into_a_value(void **state)
+{
+	struct driver *d = *state;
+	struct stat st;
+	char path[512];
+
+	make_disk(d, 7);
+	make_spec(d, "log,file=@/a\\,b\\:c\\\\d=e:file:@/disk.img");
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	snprintf(path, sizeof(path), "%s/a,b:c\\d=e", d->directory);
+	assert_int_equal(stat(path, &st), 0);
+}
+
+static void options_of_stores_are_written_like_those_of_layers(void **state)
+{
+	struct driver *d = *state;
+
+	memset(data, 0x31, sizeof(data));
+	assert_int_equal(driver_open(d, "null,touch=0:1M", 0, false), 0);
+	assert_int_equal(driver_read(d, 0, data, 4096), ZCMU_OK);
+	assert_int_equal(data[0], 0x31);
+	driver_close(d);
+	/* As it was written before */
+	assert_int_equal(driver_open(d, "null:1M,touch=0", 0, false), 0);
+	assert_int_equal(driver_read(d, 0, data, 4096), ZCMU_OK);
+	assert_int_equal(data[0], 0x31);
+	driver_close(d);
+	assert_int_equal(driver_open(d, "log,file=/dev/null:null,touch=1:1M", 0, false), 0);
+	assert_int_equal(driver_read(d, 0, data, 4096), ZCMU_OK);
+	assert_int_equal(data[0], 0);
 }
 
 static void readonly_can_only_be_read(void **state)
@@ -487,6 +534,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		STORE_TEST(a_layer_wants_a_store),
 		STORE_TEST(an_option_a_layer_doesn_t_know_is_refused),
+		STORE_TEST(a_backslash_takes_a_comma_or_colon_into_a_value),
+		STORE_TEST(options_of_stores_are_written_like_those_of_layers),
 		STORE_TEST(readonly_can_only_be_read),
 		STORE_TEST(a_row_of_layers_is_as_able_as_the_store),
 		STORE_TEST(log_has_a_line_for_each_request),

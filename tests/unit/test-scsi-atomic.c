@@ -44,6 +44,19 @@ static void as_many_blocks_as_are_promised_can_be_compared(void **state)
 	assert_int_equal(t->script.contents[256 * 512 - 1], 0x31);
 }
 
+static void more_blocks_than_the_store_compares_are_refused(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.store.max_compare = 1024;
+	expect_sense(send_out(t, CDB(0x89, [13] = 3), data, 6 * 512), SENSE_INVALID_FIELD_IN_CDB,
+		     13);
+	assert_int_equal(t->script.nr, 0);
+	memset(data, 0, sizeof(data));
+	assert_int_equal(send_out(t, CDB(0x89, [13] = 2), data, 4 * 512)->status, 0x02);
+	assert_int_equal(t->script.nr, 1);
+}
+
 static void a_miscompare_tells_the_first_byte_and_writes_nothing(void **state)
 {
 	static const uint32_t places[] = { 0, 511, 700, 4096, 9 * 512 - 1 };
@@ -269,6 +282,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		SCSI_TEST(the_second_half_is_written_if_the_first_is_there),
 		SCSI_TEST(as_many_blocks_as_are_promised_can_be_compared),
+		SCSI_TEST(more_blocks_than_the_store_compares_are_refused),
 		SCSI_TEST(a_miscompare_tells_the_first_byte_and_writes_nothing),
 		SCSI_TEST(halves_in_pieces_are_told_apart),
 		SCSI_TEST(fua_is_passed_on_or_followed_by_a_flush),

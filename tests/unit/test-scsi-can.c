@@ -186,7 +186,7 @@ static int ask(struct initiator *t, enum zcmu_io_op op, bool fua)
 	struct iovec iov = { zeroes, sizeof(zeroes) };
 	int error = 1;
 	struct zcmu_io io = {
-		.op = op, .fua = fua, .offset = 512, .length = 512, .iov = &iov,
+		.struct_size = sizeof(io), .op = op, .fua = fua, .offset = 512, .length = 512, .iov = &iov,
 		.iovcnt = op == ZCMU_IO_WRITE || op == ZCMU_IO_READ, .data = &error,
 		.done = note_error,
 	};

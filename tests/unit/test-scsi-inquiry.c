@@ -29,7 +29,9 @@ static const uint8_t *page(struct initiator *t, uint8_t code, uint16_t length)
 
 static void identify(struct initiator *t, const char *serial, const char *product)
 {
-	struct zcmu_serve_options options = { .serial = serial, .product = product };
+	struct zcmu_serve_options options = {
+		.struct_size = sizeof(options), .serial = serial, .product = product,
+	};
 
 	zcmu_disk_identify(t->disk, &options);
 }
@@ -333,6 +335,23 @@ static void page_b0_has_the_limits(void **state)
 	assert_int_equal(zcmu_get64(p + 32), 0);	/* WRITE SAME: no limit */
 }
 
+static void page_b0_has_the_store_s_own_granularity_and_limit_of_comparing(void **state)
+{
+	struct initiator *t = *state;
+	const uint8_t *p;
+
+	t->script.store.min_io_size = 65536;
+	t->script.store.max_compare = 1024;
+	p = page(t, 0xb0, 0x3c);
+	assert_int_equal(zcmu_get16(p + 2), 128);
+	assert_int_equal(p[1], 2);
+	t->script.store.min_io_size = 1u << 31;
+	t->script.store.max_compare = 1 << 20;
+	p = page(t, 0xb0, 0x3c);
+	assert_int_equal(zcmu_get16(p + 2), UINT16_MAX);
+	assert_int_equal(p[1], ZCMU_MAX_COMPARE_BLOCKS);
+}
+
 static void page_b0_counts_in_blocks(void **state)
 {
 	struct initiator *t = *state;
@@ -418,6 +437,7 @@ int main(void)
 		SCSI_TEST(the_longest_name_of_a_port_fits_into_page_83),
 		SCSI_TEST(page_86_says_what_task_attributes_there_are_and_whether_a_cache),
 		SCSI_TEST(page_b0_has_the_limits),
+		SCSI_TEST(page_b0_has_the_store_s_own_granularity_and_limit_of_comparing),
 		SCSI_TEST(page_b0_counts_in_blocks),
 		SCSI_TEST(a_granularity_that_isn_t_told_is_one_block),
 		SCSI_TEST(page_b0_of_a_disk_without_trim_has_no_unmap),

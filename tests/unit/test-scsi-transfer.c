@@ -383,7 +383,7 @@ static void commands_and_their_bytes_are_counted(void **state)
 {
 	struct initiator *t = *state;
 	struct fake_request lent = { .size = 4096, .lent = true };
-	struct zcmu_statistics n;
+	struct zcmu_statistics n = { .struct_size = sizeof(n) };
 
 	lent.cdb = block_cdb(t, 0x28, 0, 0, 8);
 	expect_good(send_request(t, &lent));

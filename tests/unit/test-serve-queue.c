@@ -274,8 +274,9 @@ static void the_flush_after_a_write_with_fua_is_submitted_as_well(void **state)
  * Failures
  */
 
-static void keep_quiet(int level, const char *message)
+static void keep_quiet(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	(void)message;
 }
@@ -284,7 +285,7 @@ static void a_queue_that_can_t_be_opened_fails_it_and_the_others_are_closed(void
 {
 	struct server *s = *state;
 
-	zcmu_set_log(keep_quiet);
+	zcmu_set_log(keep_quiet, NULL);
 	use_queues(s);
 	store.fail_open_at = 2;
 	server_start(s, 4);
@@ -297,7 +298,7 @@ static void a_queue_that_can_t_be_watched_fails_it_and_is_closed(void **state)
 {
 	struct server *s = *state;
 
-	zcmu_set_log(keep_quiet);
+	zcmu_set_log(keep_quiet, NULL);
 	use_queues(s);
 	store.mute = true;
 	server_start(s, 2);
@@ -311,7 +312,7 @@ static void after_a_failure_it_can_be_tried_again(void **state)
 	struct server *s = *state;
 	int id = put_read(s, 0, 1);
 
-	zcmu_set_log(keep_quiet);
+	zcmu_set_log(keep_quiet, NULL);
 	use_queues(s);
 	store.fail_open_at = 0;
 	server_start(s, 1);

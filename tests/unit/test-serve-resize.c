@@ -25,8 +25,9 @@ static int note_resize(struct zcmu_store *store, uint64_t size)
 	return refusal;
 }
 
-static void ignore_log(int level, const char *message)
+static void ignore_log(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	(void)message;
 }
@@ -40,13 +41,13 @@ static int setup(void **state)
 	s->script.ops.resize = note_resize;
 	atomic_store(&calls, 0);
 	refusal = 0;
-	zcmu_set_log(ignore_log);
+	zcmu_set_log(ignore_log, NULL);
 	return err;
 }
 
 static int teardown(void **state)
 {
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 	return server_teardown(state);
 }
 

@@ -16,8 +16,9 @@
 /* The log's last word, where a test expects an error to be reported. */
 static char logged[1024];
 
-static void keep_log(int level, const char *message)
+static void keep_log(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	strncpy(logged, message, sizeof(logged) - 1);
 }
@@ -53,7 +54,7 @@ static void the_end_is_a_flush_whose_error_is_told(void **state)
 	struct server *s = *state;
 	uint8_t data[512] = { 1 };
 
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	logged[0] = '\0';
 	server_start(s, 1);
 	expect_answer(s, put_write(s, 0, 1, data));
@@ -62,7 +63,7 @@ static void the_end_is_a_flush_whose_error_is_told(void **state)
 	assert_int_equal(server_stop(s), -EIO);
 	assert_int_equal(s->script.requests[s->script.nr - 1].op, ZCMU_IO_FLUSH);
 	assert_non_null(strstr(logged, "the flush at the end has failed: Input/output error"));
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 }
 
 /* Whoever goes on with it could not know that something is missing. */
@@ -71,7 +72,7 @@ static void a_disk_that_cannot_be_flushed_is_not_handed_over(void **state)
 	struct server *s = *state;
 	uint8_t data[512] = { 1 };
 
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	assert_int_equal(zcmu_disk_hand_over(s->disk), -ENOTCONN);
 	server_start(s, 1);
 	expect_answer(s, put_write(s, 0, 1, data));
@@ -82,7 +83,7 @@ static void a_disk_that_cannot_be_flushed_is_not_handed_over(void **state)
 	expect_answer(s, put_write(s, 0, 1, data));
 	assert_int_equal(zcmu_disk_hand_over(s->disk), 0);
 	assert_int_equal(server_join(s), 0);
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 }
 
 static void commands_that_were_there_before_are_answered(void **state)
@@ -102,6 +103,32 @@ static void a_stop_that_comes_first_ends_it_at_once(void **state)
 	zcmu_disk_stop(s->disk);
 	server_start(s, 2);
 	assert_int_equal(server_join(s), 0);
+}
+
+static void no_more_commands_are_under_way_than_the_store_takes(void **state)
+{
+	struct zcmu_statistics n = { .struct_size = sizeof(n) };
+	struct server *s = *state;
+	unsigned int i;
+	int ids[7];
+
+	s->script.hold = true;
+	s->store->max_in_flight = 2;
+	for (i = 0; i < 7; i++)
+		ids[i] = put_read(s, i, 1);
+	server_start(s, 1);
+	/* When it sleeps it has taken all that it is going to take. */
+	while (!n.sleeps)
+		assert_int_equal(zcmu_disk_statistics(s->disk, &n), 0);
+	pthread_mutex_lock(&s->script.lock);
+	assert_int_equal(s->script.nr, 2);
+	pthread_mutex_unlock(&s->script.lock);
+	for (i = 0; i < 7; i++) {
+		assert_true(scripted_wait(&s->script, i + 2 < 7 ? i + 2 : 7));
+		scripted_answer(&s->script, i, 0);
+	}
+	for (i = 0; i < 7; i++)
+		expect_contents(s, ids[i], i);
 }
 
 static void a_stop_waits_for_what_the_store_has_begun(void **state)
@@ -181,7 +208,7 @@ static void a_backstore_that_goes_away_ends_it(void **state)
 
 	assert_int_equal(pipe(ends), 0);
 	s->disk->uio_fd = ends[0];
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	server_start(s, 2);
 	close(ends[1]);
 	assert_int_equal(server_join(s), -ENODEV);
@@ -198,7 +225,7 @@ static void a_backstore_that_goes_away_is_left_after_the_last_answer(void **stat
 	s->disk->uio_fd = ends[0];
 	s->script.hold = true;
 	id = put_read(s, 3, 1);
-	zcmu_set_log(keep_log);
+	zcmu_set_log(keep_log, NULL);
 	server_start(s, 1);
 	assert_true(scripted_wait(&s->script, 1));
 	close(ends[1]);
@@ -341,7 +368,7 @@ static void answers_of_many_bytes_are_kicked_at_once(void **state)
 
 static void kicks_are_counted(void **state)
 {
-	struct zcmu_statistics n;
+	struct zcmu_statistics n = { .struct_size = sizeof(n) };
 	struct server *s = *state;
 
 	server_start(s, 1);
@@ -362,6 +389,7 @@ int main(void)
 		SERVER_TEST(the_end_is_a_flush_whose_error_is_told),
 		SERVER_TEST(a_disk_that_cannot_be_flushed_is_not_handed_over),
 		SERVER_TEST(a_stop_that_comes_first_ends_it_at_once),
+		SERVER_TEST(no_more_commands_are_under_way_than_the_store_takes),
 		SERVER_TEST(a_stop_waits_for_what_the_store_has_begun),
 		SERVER_TEST(a_stop_waits_for_what_waits_for_a_thread),
 		SERVER_TEST(commands_that_come_after_a_stop_stay_on_the_ring),

@@ -18,7 +18,9 @@
 /* As zcmu_store_open(), without a queue. */
 static int open_file(struct driver *d, uint64_t size, bool read_only)
 {
-	struct zcmu_store_options options = { .size = size, .read_only = read_only };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options), .size = size, .read_only = read_only,
+	};
 
 	return zcmu_store_open(d->spec, &options, &d->store);
 }
@@ -237,7 +239,9 @@ static void a_disk_that_is_only_read_can_t_be_changed(void **state)
 /* Try to open the same file once more. */
 static int open_again(struct driver *d, bool read_only)
 {
-	struct zcmu_store_options options = { .read_only = read_only };
+	struct zcmu_store_options options = {
+		.struct_size = sizeof(options), .read_only = read_only,
+	};
 	struct zcmu_store *other = NULL;
 	int err = zcmu_store_open(d->spec, &options, &other);
 
@@ -339,7 +343,10 @@ static void a_file_keeps_its_identity_whatever_is_done_to_it(void **state)
 	snprintf(link, sizeof(link), "%s-link", d->path);
 	assert_int_equal(symlink(d->path, link), 0);
 	snprintf(link, sizeof(link), "%s-link", d->spec);
-	assert_int_equal(zcmu_store_open(link, &(struct zcmu_store_options){ .read_only = true },
+	assert_int_equal(zcmu_store_open(link, &(struct zcmu_store_options){
+						  .struct_size = sizeof(struct zcmu_store_options),
+						  .read_only = true,
+					  },
 					 &d->store), 0);
 	assert_int_equal(zcmu_store_identity(d->store, after, sizeof(after)), 0);
 	assert_string_equal(before, after);

@@ -222,7 +222,7 @@ static void a_file_that_is_no_script_is_refused(void **state)
 
 	assert_int_equal(python_open_script(d, ZEROES, "", 0), 0);
 	driver_close(d);
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 	assert_int_equal(zcmu_store_open("python:/no/such/script.py,a", NULL, &d->store), -ENOENT);
 	assert_int_equal(zcmu_store_open("python:", NULL, &d->store), -ENOENT);
 	assert_int_equal(zcmu_store_open("python:/proc/self/exe", NULL, &d->store), -ENOEXEC);

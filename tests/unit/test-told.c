@@ -26,8 +26,9 @@ const char *__asan_default_options(void)
 static unsigned int told;
 static char last[1024];
 
-static void count_messages(int level, const char *message)
+static void count_messages(int level, const char *message, void *argument)
 {
+	(void)argument;
 	(void)level;
 	told++;
 	snprintf(last, sizeof(last), "%s", message);
@@ -52,7 +53,7 @@ static int make_folder(void **state)
 	assert_non_null(file);
 	assert_int_equal(ftruncate(fileno(file), SIZE), 0);
 	fclose(file);
-	zcmu_set_log(count_messages);
+	zcmu_set_log(count_messages, NULL);
 	return 0;
 }
 
@@ -69,7 +70,7 @@ static int remove_folder(void **state)
 	(void)state;
 	remove_file("old");
 	remove_file("log");
-	zcmu_set_log(NULL);
+	zcmu_set_log(NULL, NULL);
 	return rmdir(folder);
 }
 
@@ -125,7 +126,7 @@ static bool try_to_open(const char *spec, const struct zcmu_store_options *optio
 
 static void try_all(const char *format, uint64_t size)
 {
-	struct zcmu_store_options options = { .size = size };
+	struct zcmu_store_options options = { .struct_size = sizeof(options), .size = size };
 	struct zcmu_store *store;
 	unsigned int n = 1;
 	char spec[256];
@@ -157,7 +158,7 @@ static void a_store_that_can_t_be_opened_says_why_and_leaves_nothing(void **stat
 
 static void expect_refusal(const char *spec, uint64_t size, int error, const char *word)
 {
-	struct zcmu_store_options options = { .size = size };
+	struct zcmu_store_options options = { .struct_size = sizeof(options), .size = size };
 	struct zcmu_store *store;
 	char text[256];
 
