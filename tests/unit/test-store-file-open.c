@@ -91,7 +91,7 @@ static void a_missing_file_is_not_created_without_a_size(void **state)
 	driver_name_file(d, NULL, "disk.img");
 	assert_int_equal(open_file(d, 0, false), -ENOENT);
 	assert_int_equal(size_of(d), -1);
-	expect_logged(d, d->path, "--size");
+	expect_logged(d, d->path, "created if it is given a size");
 }
 
 static void a_missing_file_is_not_created_to_be_read(void **state)

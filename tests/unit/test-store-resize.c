@@ -106,7 +106,7 @@ static void a_file_that_is_only_read_does_not_grow(void **state)
 	driver_make_file(d, MIB, 1);
 	assert_int_equal(driver_open(d, d->spec, 0, true), 0);
 	assert_true(change(d, 2 * MIB) < 0);
-	expect_logged(d, "2097152", "--read-only");
+	expect_logged(d, "2097152", "opened for reading only");
 	assert_int_equal(size_of(d->path), MIB);
 }
 
