@@ -2,7 +2,7 @@
 # The front desk. User space is built by Meson, the module by Kbuild, guests are
 # booted by vm/run; this file only says who does what.
 
-KERNELS := $(shell awk '!/^\#/ { print $$1 }' vm/kernels)
+KERNELS := $(shell awk '/^[0-9]/ { print $$1 }' vm/kernels)
 KERNEL ?= $(shell uname -r)
 ON ?= guest
 DESTDIR ?=
