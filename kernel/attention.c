@@ -128,7 +128,7 @@ static void forget_dead(struct zcmu_device *device)
 /* Note that the session's initiator was told. Return: false if it had been, or no memory. */
 static bool note_told(struct zcmu_device *device, const struct se_session *session)
 {
-	struct told *told = kmalloc(sizeof(*told), ZCMU_GFP_TRY);
+	struct told *told = kmalloc(sizeof(*told), ZCMU_GFP_NOW);
 	unsigned long flags;
 	bool is_new;
 

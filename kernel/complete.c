@@ -259,7 +259,7 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 	while ((ret = zcmu_ring_next_answer(&device->ring, &bytes, &answer)) > 0) {
 		n++;
 		if (!answer.span->is_cmd) {
-			zcmu_tmr_free(answer.span);
+			zcmu_tmr_free(device, answer.span);
 		} else if (take_answer(device, &answer, batch)) {
 			mark_broken(device, "no command has id", answer.cmd_id);
 			return n;

@@ -197,6 +197,7 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 	u64 blocks = blocks_of(area, bytes);
 	u32 max_extents = min_t(u64, blocks, MAX_EXTENTS);
 	u32 i, pages;
+	bool may_scatter = true;
 	int ret;
 
 	if (blocks > area->nr_blocks)
@@ -209,11 +210,15 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 		if (!extents->list) {
 			extents->list = &extents->one;
 			max_extents = 1;
+			may_scatter = false;
 		}
 	}
 	extents->nr = 0;
 	extents->bytes = bytes;
 	ret = take(area, extents, blocks, max_extents);
+	/* There may be room, in pieces. */
+	if (ret == -ENOSPC && !may_scatter)
+		ret = -ENOMEM;
 	pages = pages_wanted(area, blocks, bytes);
 	for (i = 0; !ret && i < extents->nr; i++) {
 		const struct zcmu_extent *extent = &extents->list[i];

@@ -63,6 +63,8 @@ static void put_edges(struct zcmu_cmd *cmd)
 {
 	struct zcmu_loan *loan = &cmd->loan;
 
+	if (!loan->nr_edges)
+		return;
 	/* A pin is counted first and then looks whether the page is mapped still. */
 	smp_mb();
 	while (loan->nr_edges) {

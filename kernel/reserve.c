@@ -4,10 +4,15 @@
  * pages, page tables. It may be the one that memory is waited for. Pages of the copy area
  * are copy.c's (own_pages); when what is used, the submitting functions say.
  */
+#include <linux/sched/mm.h>
+
 #include "zcmu_kernel.h"
 
-/* Payload bytes that a handler's mapping has page tables for from the start */
-#define OWN_TABLES	((unsigned long)ZCMU_MAX_IO_BYTES >> PAGE_SHIFT)
+/*
+ * Bytes of copy area and window that a handler's mapping has page tables for from the start: all of
+ * them, where the sizes are the default ones. (x86: 1 MiB of tables)
+ */
+#define OWN_TABLES	((256ul << 20) >> PAGE_SHIFT)
 
 /* Nobody queues anything from here on; what is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
@@ -67,34 +72,33 @@ void zcmu_reserve_free(struct zcmu_device *device)
 	mempool_exit(&device->edge_pool);
 }
 
-static int no_page(pte_t *pte, unsigned long address, void *data)
-{
-	return 0;
-}
-
 /* @first, @nr: pages of map 0 */
 static int make_page_tables(struct vm_area_struct *vma, unsigned long first, unsigned long nr)
 {
 	return apply_to_page_range(vma->vm_mm, vma->vm_start + (first << PAGE_SHIFT),
-				   nr << PAGE_SHIFT, no_page, NULL);
+				   nr << PAGE_SHIFT, NULL, NULL);
 }
 
 /**
- * zcmu_reserve_page_tables - let a handler's first touches need no memory
+ * zcmu_reserve_page_tables - let a handler's touches need no memory
  * @device: the device
  * @vma: a mapping of all of map 0, not published yet; its mm's lock is held for writing
  *
- * Those of the ring, and of the first pages of the copy area and the window: where there is
- * nothing else under way, these are used first. Return: 0 or -ENOMEM; what was made goes
- * with the mapping.
+ * Those of the ring, and of copy area and window as far as OWN_TABLES goes: a fault that has to
+ * make one waits until there is memory. uio holds its info_lock, which the serving
+ * thread needs: so this doesn't wait for I/O either.
+ *
+ * Return: 0 or -ENOMEM; what was made goes with the mapping.
  */
 int zcmu_reserve_page_tables(const struct zcmu_device *device, struct vm_area_struct *vma)
 {
 	unsigned long copy_pages = device->window_pgoff - device->copy_pgoff;
 	unsigned long window_pages = device->map_pages - device->window_pgoff;
+	unsigned int noio = memalloc_noio_save();
 	int ret = make_page_tables(vma, 0, device->copy_pgoff + min(copy_pages, OWN_TABLES));
 
 	if (!ret && window_pages)
 		ret = make_page_tables(vma, device->window_pgoff, min(window_pages, OWN_TABLES));
+	memalloc_noio_restore(noio);
 	return ret;
 }

@@ -310,6 +310,10 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 void zcmu_look_again(struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->lock);
+	/* It is about to look. */
+	if (delayed_work_pending(&device->waiting_work) &&
+	    !timer_pending(&device->waiting_work.timer))
+		return;
 	/* There is none before the device is enabled, nor where that has failed. */
 	if (device->waiting_wq)
 		mod_delayed_work(device->waiting_wq, &device->waiting_work, 0);
@@ -405,8 +409,12 @@ static int submit(struct zcmu_cmd *cmd, gfp_t gfp)
 	/* The window is full: the copy area may not be. If it is too small, wait for the window. */
 	if (ret == -EXFULL) {
 		ret = try_submit(cmd, false, &plan, gfp);
-		if (ret == -EMSGSIZE)
-			ret = -ENOSPC;
+		return ret == -EMSGSIZE ? -ENOSPC : ret;
+	}
+	/* Others may have all edge pages, and the copy area's own pages be free. */
+	if (ret == -ENOMEM && lend && gfpflags_allow_blocking(gfp)) {
+		ret = try_submit(cmd, false, &plan, gfp);
+		return ret == -EMSGSIZE ? -ENOMEM : ret;
 	}
 	return ret;
 }
@@ -529,8 +537,11 @@ static struct zcmu_cmd *next_waiting(struct zcmu_device *device)
 	return cmd;
 }
 
-/* Still no room: back to its place, with the deadline it has. Return: as may_queue(). */
-static int wait_on(struct zcmu_cmd *cmd)
+/*
+ * Still no room: back to its place, with the deadline it has. Or no memory: behind the others,
+ * which may need none, and give some back. Return: as may_queue().
+ */
+static int wait_on(struct zcmu_cmd *cmd, bool behind)
 {
 	struct zcmu_device *device = cmd->device;
 	int ret;
@@ -540,7 +551,10 @@ static int wait_on(struct zcmu_cmd *cmd)
 	if (!ret) {
 		cmd->se_cmd->priv = cmd;
 		cmd->state = ZCMU_CMD_WAITING;
-		list_add(&cmd->node, &device->waiting);
+		if (behind)
+			list_add_tail(&cmd->node, &device->waiting);
+		else
+			list_add(&cmd->node, &device->waiting);
 		zcmu_expire_rearm(device, cmd);
 		device->retrying = false;
 	}
@@ -583,25 +597,40 @@ void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 	zcmu_answer_waiting(&aborted, SAM_STAT_TASK_ABORTED);
 }
 
-/* Work: something was freed; try what waits for room, in order. */
+static u32 count_waiting(struct zcmu_device *device)
+{
+	struct list_head *node;
+	u32 n = 0;
+
+	spin_lock(&device->lock);
+	list_for_each(node, &device->waiting)
+		n++;
+	spin_unlock(&device->lock);
+	return n;
+}
+
+/*
+ * Work: something was freed; try what waits for room, in order, up to the first that has none.
+ * Each is tried once: whoever begins to wait meanwhile has this called again.
+ */
 void zcmu_submit_waiting(struct work_struct *work)
 {
 	struct zcmu_device *device = container_of(to_delayed_work(work), struct zcmu_device,
 						  waiting_work);
+	u32 left = count_waiting(device);
 	struct zcmu_cmd *cmd;
-	bool no_memory;
-	int ret;
+	int err, ret;
 
-	while ((cmd = next_waiting(device))) {
-		ret = submit(cmd, ZCMU_GFP_TRY);
-		no_memory = ret == -ENOMEM;
-		if (ret == -ENOSPC || no_memory) {
-			ret = wait_on(cmd);
+	while (left-- && (cmd = next_waiting(device))) {
+		err = submit(cmd, ZCMU_GFP_TRY);
+		ret = err;
+		if (err == -ENOSPC || err == -ENOMEM) {
+			ret = wait_on(cmd, err == -ENOMEM);
 			/* Nobody says when there is memory; sooner if a command ends. */
-			if (!ret && no_memory)
+			if (!ret && err == -ENOMEM)
 				queue_delayed_work(device->waiting_wq, &device->waiting_work,
 						   LOOK_FOR_MEMORY);
-			if (!ret)
+			if (!ret && err == -ENOSPC)
 				break;
 		}
 		if (ret) {
@@ -609,4 +638,7 @@ void zcmu_submit_waiting(struct work_struct *work)
 			zcmu_cmd_free(cmd);
 		}
 	}
+	spin_lock(&device->lock);
+	device->retrying = false;
+	spin_unlock(&device->lock);
 }

@@ -87,8 +87,9 @@ void zcmu_tmr_publish_waiting(struct zcmu_device *device)
 }
 
 /* The tail has passed it. device->lock is held. */
-void zcmu_tmr_free(struct zcmu_span *span)
+void zcmu_tmr_free(struct zcmu_device *device, struct zcmu_span *span)
 {
+	lockdep_assert_held(&device->lock);
 	kfree(container_of(span, struct zcmu_tmr, span));
 }
 
@@ -103,7 +104,7 @@ void zcmu_tmr_forget(struct zcmu_device *device)
 		if (span->is_cmd)
 			continue;
 		list_del(&span->node);
-		zcmu_tmr_free(span);
+		zcmu_tmr_free(device, span);
 	}
 	list_for_each_entry_safe(tmr, next, &device->tmrs, node) {
 		list_del(&tmr->node);

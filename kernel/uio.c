@@ -21,11 +21,15 @@ void zcmu_uio_wake(struct zcmu_device *device)
 	uio_event_notify(&device->uio);
 }
 
-/* The handler has written to the device: its tail has moved. The value means nothing. */
+/*
+ * The handler has written to the device: its tail has moved. The value means nothing. uio
+ * holds its info_lock, so one thread kicks at a time.
+ */
 static int uio_kick(struct uio_info *info, s32 value)
 {
 	struct zcmu_device *device = from_uio(info);
 
+	lockdep_assert_held(&info->uio_dev->info_lock);
 	zcmu_wake_note_kick(device);
 	zcmu_complete_answers(device);
 	return 0;

@@ -4,8 +4,7 @@
  *
  * The search goes forward from where the last one ended. So commands that are
  * queued one after the other lie side by side, and when they are answered
- * together (they mostly are) one unmap takes all of them back. When all are free it
- * begins in front again.
+ * together (they mostly are) one unmap takes all of them back.
  *
  * All functions run under the device's lock.
  */
@@ -81,9 +80,6 @@ void zcmu_window_give_back(struct zcmu_window *window, u32 first, u32 count)
 	for (i = 0; i < count; i++)
 		window->owner[first + i] = NULL;
 	window->free += count;
-	/* The first slots are those that have page tables when there is no memory for any. */
-	if (window->free == window->nr_slots)
-		window->cursor = 0;
 }
 
 /* Who has this page of the window? NULL: nobody. */

@@ -469,7 +469,7 @@ void zcmu_keep_free_all(struct zcmu_device *device);
 void zcmu_tmr_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
 		     struct list_head *aborted);
 void zcmu_tmr_publish_waiting(struct zcmu_device *device);
-void zcmu_tmr_free(struct zcmu_span *span);
+void zcmu_tmr_free(struct zcmu_device *device, struct zcmu_span *span);
 void zcmu_tmr_forget(struct zcmu_device *device);
 
 /* payload.c */

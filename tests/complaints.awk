@@ -20,6 +20,9 @@ function read_list(	line) {
 
 # Does the list have this complaint of the report for somebody else's?
 function is_of_others(complaint,	i, j, n, names, all) {
+	# Not with one of ours among the functions
+	if (report ~ /\[target_core_user\]/)
+		return 0
 	for (i = 1; i <= nr; i++) {
 		n = split(functions[i], names, ",")
 		all = index(complaint, texts[i]) > 0

@@ -205,6 +205,8 @@ static const int calls[] = {
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock),
 	SCMP_SYS(munlock), SCMP_SYS(membarrier),
 	/* itself */
+	/* The C library ends the process if a thread that begins late can't have these. */
+	SCMP_SYS(rseq), SCMP_SYS(set_robust_list),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sigaltstack), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(getrandom), SCMP_SYS(exit), SCMP_SYS(exit_group),
@@ -216,7 +218,7 @@ static const int network_calls[] = {
 	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(sendmmsg),
 	SCMP_SYS(recvmmsg), SCMP_SYS(socketpair), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
 	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(epoll_create1),
-	SCMP_SYS(fcntl), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+	SCMP_SYS(fcntl),
 	SCMP_SYS(uname), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sysinfo),
 	SCMP_SYS(openat), SCMP_SYS(access),
 };
