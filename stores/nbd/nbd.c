@@ -76,8 +76,10 @@ static void nbd_store_close(struct zcmu_store *store)
 {
 	struct nbd *nbd = nbd_of(store);
 
-	if (nbd->spare)
+	if (nbd->spare) {
+		nbd_aio_disconnect(nbd->spare, 0);
 		nbd_close(nbd->spare);
+	}
 	nbd_stable_close(nbd);
 	pthread_mutex_destroy(&nbd->lock);
 	free(nbd->uri);

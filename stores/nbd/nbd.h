@@ -107,6 +107,7 @@ struct queue {
 	struct parts ended;		/* by libnbd's callback, under its lock: to be looked at */
 	struct parts doubtful;		/* flushes that wait for other connections' */
 	struct zcmu_io own;		/* a flush of the store's own */
+	bool has_spare;		/* its connection is the one that open() has made */
 	bool own_is_out, own_failed;
 	bool woken;			/* by wake_fd */
 	bool renews;			/* nothing is sent: one that knows the new size follows */

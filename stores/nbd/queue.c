@@ -123,6 +123,7 @@ static void drop_handle(struct queue *queue)
 	if (queue->handle)
 		nbd_close(queue->handle);
 	queue->handle = NULL;
+	queue->has_spare = false;
 	queue->socket = -1;
 	queue->link = LINK_DOWN;
 	queue->renews = false;
@@ -349,16 +350,33 @@ static void flush_at_the_end(struct queue *queue)
 	}
 }
 
+/*
+ * Leave the connection that open() has made to the next queue, if nothing is under way on it: there
+ * may be no other any more (zcmu serve --user), and a server may end with its last one.
+ */
+static bool keep_spare(struct queue *queue)
+{
+	struct nbd_handle *none = NULL;
+
+	if (!queue->has_spare || queue->own_is_out || nbd_stable_is_unstable(queue) ||
+	    nbd_aio_is_ready(queue->handle) != 1 || nbd_aio_in_flight(queue->handle) ||
+	    !__atomic_compare_exchange_n(&queue->nbd->spare, &none, queue->handle, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	queue->handle = NULL;
+	return true;
+}
+
 void nbd_queue_close(struct zcmu_store *store, void *data)
 {
 	struct queue *queue = data;
 
 	(void)store;
-	if (queue->link == LINK_UP) {
+	if (queue->link == LINK_UP)
 		flush_at_the_end(queue);
-		/* Polite, but no reason to wait. */
+	/* Polite, but no reason to wait. */
+	if (queue->link == LINK_UP && !keep_spare(queue))
 		nbd_aio_disconnect(queue->handle, 0);
-	}
 	drop_handle(queue);
 	/* At most a flush of our own. */
 	nbd_parts_fail(queue, ENOTCONN);
@@ -379,10 +397,10 @@ static int get_connection(struct queue *queue)
 	struct server server;
 	int err;
 
-	if (nbd->spare) {
-		queue->handle = nbd->spare;
+	queue->handle = __atomic_exchange_n(&nbd->spare, NULL, __ATOMIC_ACQ_REL);
+	if (queue->handle) {
+		queue->has_spare = true;
 		queue->size = nbd->server.size;
-		nbd->spare = NULL;
 		return 0;
 	}
 	err = nbd_server_connect(nbd, &queue->handle, &server);
