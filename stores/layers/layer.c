@@ -201,7 +201,7 @@ void layer_queue_close(struct zcmu_store *store, void *data)
 	struct layer_queue *queue = data;
 
 	if (queue->below)
-		below->ops->queue_close(below, queue->below);
+		zcmu_queue_close(below, queue->below);
 	if (queue->timer_fd >= 0)
 		close(queue->timer_fd);
 	if (queue->epoll_fd >= 0)
@@ -234,7 +234,7 @@ int layer_queue_open(struct zcmu_store *store, void **ret)
 	else
 		err = watch(queue, queue->timer_fd, EVENT_TIMER);
 	if (!err && below->ops->queue_open) {
-		err = below->ops->queue_open(below, &queue->below);
+		err = zcmu_queue_open(below, &queue->below);
 		if (!err)
 			err = watch(queue, below->ops->queue_fd(below, queue->below), EVENT_BELOW);
 		else
