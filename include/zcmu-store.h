@@ -76,8 +76,8 @@ enum zcmu_io_op {
 };
 
 /*
- * A request. Whoever makes one, for zcmu_store_ask(), sets struct_size and done, and the range. What
- * a later library adds goes to its end: a store finds what it knows of in place, and looks at
+ * A request. Whoever makes one, for zcmu_store_ask(), sets struct_size and done, and the range.
+ * What a later library adds goes to its end: a store finds what it knows of in place, and looks at
  * struct_size before it uses something that older libraries haven't got.
  */
 struct zcmu_io {

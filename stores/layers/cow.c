@@ -63,7 +63,7 @@ static const struct zcmu_option options[] = {
  * Requests
  */
 
-/* All of it, whatever the kernel does at a time. @failed_at: where what was moved ends, if not all */
+/* All of it, whatever the kernel does at a time. @failed_at: where that ends if it fails */
 static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset, uint64_t *failed_at)
 {
 	ssize_t got;

@@ -311,7 +311,8 @@ const char *layer_parse(const struct zcmu_store_ops *ops, void *options, const c
 int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind)
 {
 	struct zcmu_store_options options = {
-		.struct_size = sizeof(options), .size = store->create_size, .read_only = store->read_only || kind->read_only,
+		.struct_size = sizeof(options), .size = store->create_size,
+		.read_only = store->read_only || kind->read_only,
 	};
 	struct layer *layer = calloc(1, kind->size);
 	const char *spec;
