@@ -71,11 +71,11 @@ wait_until() { # COMMAND...
 
 store_spec() { # STORE: what zcmu serve takes; without a look at the payload, of null
 	case $1 in
-	null) echo null:1G,touch=0 ;;
+	null) echo null,touch=0:1G ;;
 	ram) echo ram:256M ;;
 	file) echo "--size 256M file:image" ;;
 	nbd) echo "nbd+unix:///?socket=$PWD/socket" ;;
-	rbd) echo "--size 256M rbd:rbd/bench:conf=$PWD/ceph/ceph.conf:id=user" ;;
+	rbd) echo "--size 256M rbd,conf=$PWD/ceph/ceph.conf,id=user:rbd/bench" ;;
 	esac
 }
 

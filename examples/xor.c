@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * xor: a store of your own, as a plug-in, in one screen: a disk in memory, whose bytes
- * are all XORed with a key. "xor:SIZE,key=N". zcmu-store(3) walks through it.
+ * are all XORed with a key. "xor,key=N:SIZE". zcmu-store(3) walks through it.
  *
  *	cc -shared -fPIC -o xor.so xor.c $(pkg-config --cflags --libs libzcmu)
- *	ZCMU_STORE_PATH=. zcmu serve xor:64M,key=42
+ *	ZCMU_STORE_PATH=. zcmu serve xor,key=42:64M
  */
 #include <errno.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <zcmu.h>
@@ -17,21 +17,29 @@ struct xor {
 	unsigned char memory[];
 };
 
+struct xor_options {
+	uint64_t key;
+};
+
+static const struct zcmu_option xor_options[] = {
+	{ .name = "key", .value = "N", .summary = "1 to 255", .min = 1, .max = 255,
+	  .type = ZCMU_OPTION_NUMBER, .offset = offsetof(struct xor_options, key) },
+	{ 0 }
+};
+
 static int xor_open(struct zcmu_store *store, const char *argument)
 {
-	char size[32];
-	unsigned char key;
+	const struct xor_options *options = store->options;
 	struct xor *xor;
 
-	if (sscanf(argument, "%31[^,],key=%hhu", size, &key) != 2 ||
-	    zcmu_parse_size(size, &store->size)) {
-		zcmu_error("xor:%s: say xor:64M,key=42, for example", argument);
+	if (!options->key || zcmu_parse_size(argument, &store->size)) {
+		zcmu_error("xor:%s: say xor,key=42:64M, for example", argument);
 		return -EINVAL;
 	}
 	xor = calloc(1, sizeof(*xor) + store->size);
 	if (!xor)
 		return -ENOMEM;
-	xor->key = key;
+	xor->key = (unsigned char)options->key;
 	store->data = xor;
 	return 0;
 }
@@ -76,10 +84,12 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.size = sizeof(zcmu_store_plugin),
 	.store_size = sizeof(struct zcmu_store),
 	.name = "xor",
-	.usage = "xor:SIZE,key=N",
+	.usage = "xor,key=N:SIZE",
 	.summary = "an example: memory, XORed with a key",
 	.open = xor_open,
 	.close = xor_close,
 	.read = xor_read,
 	.write = xor_write,
+	.options = xor_options,
+	.options_size = sizeof(struct xor_options),
 };

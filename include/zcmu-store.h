@@ -76,8 +76,9 @@ enum zcmu_io_op {
 };
 
 /*
- * A request. Whoever makes one, for zcmu_store_ask(), sets struct_size and done, and the range. What a later library adds goes to its end: a store finds what it knows of in place,
- * and looks at struct_size before it uses something that older libraries haven't got.
+ * A request. Whoever makes one, for zcmu_store_ask(), sets struct_size and done, and the range.
+ * What a later library adds goes to its end: a store finds what it knows of in place, and looks at
+ * struct_size before it uses something that older libraries haven't got.
  */
 struct zcmu_io {
 	size_t struct_size;	/* sizeof(struct zcmu_io), of who has made it */
@@ -112,6 +113,28 @@ struct zcmu_io {
  * (the answer may lead to the next request). Never under a lock that a callback takes.
  */
 void zcmu_io_done(struct zcmu_io *io, int error);
+
+/*
+ * A function to be run in the thread of a queue. The store has the memory, usually in what it keeps
+ * of a request, and sets function; it is the library's from zcmu_queue_call() until the function
+ * begins.
+ */
+struct zcmu_call {
+	void (*function)(struct zcmu_store *store, void *queue, struct zcmu_call *call);
+	struct zcmu_call *next;		/* the library's, all that follow */
+	struct zcmu_store *store;
+	void *queue;
+	uint64_t reserved[2];
+};
+
+/*
+ * Have a function run in the thread of a queue, and once: to answer there what another thread has
+ * done. Any thread, that one as well: never inside of this, and in the order of the calls.
+ * queue_submit() follows. It takes no memory, and fails (-ENOTCONN) only if no thread of
+ * zcmu_disk_serve() has this queue: a program uses the store by itself, and polls queue_fd alone.
+ * What hasn't begun when the thread ends is run before queue_close(), by who calls that.
+ */
+int zcmu_queue_call(struct zcmu_store *store, void *queue, struct zcmu_call *call);
 
 /* struct zcmu_store_ops.flags */
 

@@ -120,7 +120,8 @@ struct zcmu_statistics {
  * Find the backstore called @name among the UIO devices, open and map it. Commands that
  * an earlier process has left on its ring are answered BUSY: the initiator repeats them.
  * -ENOENT: there is none; -EBUSY: somebody else serves it; -ENOTUNIQ: several HBAs have one
- * of that name, and @name has to say which, as configfs does: "user_3/disk".
+ * of that name, and @name has to say which, as configfs does: "user_3/disk". Or it says which UIO
+ * device: "/dev/uio3"; -ENODEV if that is none of the kernel's target.
  */
 int zcmu_disk_open(const char *name, struct zcmu_disk **ret);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A disk's UIO device: found by the backstore's name, opened, mapped. Serving it is
+ * A disk's UIO device: found by the backstore's name, or by its own, opened, mapped. Serving it is
  * serve.c's.
  */
 #include <dirent.h>
@@ -56,20 +56,27 @@ static struct wanted parse_name(const char *text)
 	return wanted;
 }
 
-/* Does a UIO device's name, "tcm-user/<hba>/<name>[/<config>]", mean the backstore? */
-static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
+/*
+ * A UIO device's name, "tcm-user/<hba>/<name>[/<config>]". Return: where <name> begins, or NULL if
+ * it is none of the kernel's target.
+ */
+static const char *name_in(const char *uio_name, unsigned int *hba)
 {
-	const char *rest;
-	size_t len = strlen(name);
 	char *end;
 
 	if (strncmp(uio_name, "tcm-user/", 9))
-		return false;
+		return NULL;
 	*hba = (unsigned int)strtoul(uio_name + 9, &end, 10);
-	if (*end != '/')
-		return false;
-	rest = end + 1;
-	return !strncmp(rest, name, len) && (!rest[len] || rest[len] == '/');
+	return *end == '/' ? end + 1 : NULL;
+}
+
+/* Does it mean the backstore? */
+static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
+{
+	const char *rest = name_in(uio_name, hba);
+	size_t len = strlen(name);
+
+	return rest && !strncmp(rest, name, len) && (!rest[len] || rest[len] == '/');
 }
 
 /* The same of the wanted one, if only its name is known. */
@@ -83,7 +90,7 @@ static bool is_wanted(const char *uio_name, const struct wanted *wanted, unsigne
  * Find /dev/uioN of the backstore, whose HBA is known then. -ENOENT: there is none;
  * -ENOTUNIQ: there are several.
  */
-static int find_uio(struct wanted *wanted, char *uio, size_t size)
+static int find_uio(struct wanted *wanted, char *uio_path, size_t size)
 {
 	DIR *dir = opendir(SYS_UIO);
 	struct dirent *entry;
@@ -99,7 +106,7 @@ static int find_uio(struct wanted *wanted, char *uio, size_t size)
 		    read_line(path, uio_name, sizeof(uio_name)) ||
 		    !is_wanted(uio_name, wanted, &hba))
 			continue;
-		snprintf(uio, size, "%s", entry->d_name);
+		snprintf(uio_path, size, "/dev/%s", entry->d_name);
 		wanted->hba = hba;
 		found++;
 	}
@@ -272,6 +279,41 @@ static void unmap_uio(struct zcmu_disk *disk)
 	munmap(map, size);
 }
 
+/* Is it the name of a UIO device, and of no backstore: those have no slash at their beginning? */
+static bool is_uio_path(const char *text)
+{
+	return !strncmp(text, "/dev/uio", 8) && text[8] &&
+	       text[8 + strspn(text + 8, "0123456789")] == '\0';
+}
+
+/*
+ * Whose is the UIO device? @text gets room for its backstore's name, which @wanted has then, with
+ * its HBA.
+ */
+static int name_of_uio(const char *path, struct wanted *wanted, char *text, size_t size)
+{
+	char file[400];
+	const char *name;
+	int err;
+
+	snprintf(file, sizeof(file), SYS_UIO "/%s/name", path + strlen("/dev/"));
+	err = read_line(file, text, size);
+	if (err) {
+		zcmu_error("%s: there is no such UIO device: %s", path, strerror(-err));
+		return err;
+	}
+	name = name_in(text, &wanted->hba);
+	if (!name) {
+		zcmu_error("%s: it is another driver's, \"%s\", and no disk of the kernel's target",
+			   path, text);
+		return -ENODEV;
+	}
+	text[name - text + (ptrdiff_t)strcspn(name, "/")] = '\0';
+	wanted->name = name;
+	wanted->has_hba = true;
+	return 0;
+}
+
 /* The number may have become that of another disk since it was looked up. */
 static int check_uio(const struct zcmu_disk *disk, const struct wanted *wanted, const char *path)
 {
@@ -285,12 +327,10 @@ static int check_uio(const struct zcmu_disk *disk, const struct wanted *wanted, 
 	return -ENODEV;
 }
 
-static int open_uio(struct zcmu_disk *disk, const char *uio, const struct wanted *wanted)
+static int open_uio(struct zcmu_disk *disk, const char *path, const struct wanted *wanted)
 {
-	char path[320];
 	int err;
 
-	snprintf(path, sizeof(path), "/dev/%s", uio);
 	disk->uio_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (disk->uio_fd < 0) {
 		err = -errno;
@@ -334,20 +374,27 @@ int zcmu_disk_open(const char *name, struct zcmu_disk **ret)
 {
 	struct wanted wanted = parse_name(name);
 	struct zcmu_disk *disk;
-	char uio[256];
+	char path[320], uio_name[512];
 	int err;
 
-	err = find_uio(&wanted, uio, sizeof(uio));
-	if (err == -ENOTUNIQ)
-		zcmu_error("%s: several backstores have that name: say which, user_N/%s", name, name);
-	else if (err)
-		zcmu_error("%s: no UIO device has that name; is the backstore enabled?", name);
+	if (is_uio_path(name)) {
+		snprintf(path, sizeof(path), "%s", name);
+		err = name_of_uio(path, &wanted, uio_name, sizeof(uio_name));
+	} else {
+		err = find_uio(&wanted, path, sizeof(path));
+		if (err == -ENOTUNIQ)
+			zcmu_error("%s: several backstores have that name: say which, user_N/%s",
+				   name, name);
+		else if (err)
+			zcmu_error("%s: no UIO device has that name; is the backstore enabled?",
+				   name);
+	}
 	if (err)
 		return err;
 	disk = disk_alloc(wanted.name);
 	if (!disk)
 		return -ENOMEM;
-	err = open_uio(disk, uio, &wanted);
+	err = open_uio(disk, path, &wanted);
 	if (err) {
 		disk_free(disk);
 		return err;

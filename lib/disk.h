@@ -118,6 +118,7 @@ struct zcmu_thread {
 	uint64_t unkicked_bytes;
 	unsigned int unlooked;		/* commands since it has last seen what has come */
 	bool unsubmitted;		/* requests that queue_submit() was not told of */
+	struct zcmu_call *calls, **calls_end;	/* to be run; queue.c has their lock */
 };
 
 /* struct zcmu_statistics, counted without a lock */
@@ -206,6 +207,12 @@ void zcmu_events_deinit(struct zcmu_thread *thread);
 bool zcmu_events_wait(struct zcmu_thread *thread);
 void zcmu_events_look(struct zcmu_thread *thread);
 void zcmu_events_take_again(struct zcmu_thread *leader);
+
+/* queue.c */
+int zcmu_queue_open(struct zcmu_store *store, void **queue);
+int zcmu_queue_open_for(struct zcmu_thread *thread);
+void zcmu_queue_close(struct zcmu_store *store, void *queue);
+void zcmu_queue_run_calls(struct zcmu_thread *thread);
 
 /* resize.c */
 unsigned int zcmu_epoch_enter(struct zcmu_disk *disk);

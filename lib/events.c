@@ -86,7 +86,9 @@ static bool handle(struct zcmu_thread *thread, int timeout)
 			ring_event(thread, events[i].events);
 			break;
 		case EVENT_WAKE:
+			/* First: whoever calls after this wakes it again. */
 			drain_fd(thread->wake_fd);
+			zcmu_queue_run_calls(thread);
 			break;
 		case EVENT_QUEUE:
 			disk->store->ops->queue_reap(disk->store, thread->queue);
@@ -131,7 +133,9 @@ int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
 	const struct zcmu_store_ops *ops = disk->store->ops;
 	int err = 0;
 
-	*thread = (struct zcmu_thread){ .disk = disk, .epoll_fd = -1, .wake_fd = -1 };
+	*thread = (struct zcmu_thread){
+		.disk = disk, .epoll_fd = -1, .wake_fd = -1, .calls_end = &thread->calls,
+	};
 	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (thread->epoll_fd < 0 || thread->wake_fd < 0)
@@ -150,7 +154,7 @@ int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
 	}
 	if (err || !ops->queue_open)
 		return err;
-	err = ops->queue_open(disk->store, &thread->queue);
+	err = zcmu_queue_open_for(thread);
 	if (err)
 		return err;
 	thread->has_queue = true;
@@ -160,7 +164,7 @@ int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
 void zcmu_events_deinit(struct zcmu_thread *thread)
 {
 	if (thread->has_queue)
-		thread->disk->store->ops->queue_close(thread->disk->store, thread->queue);
+		zcmu_queue_close(thread->disk->store, thread->queue);
 	if (thread->wake_fd >= 0)
 		close(thread->wake_fd);
 	if (thread->epoll_fd >= 0)

@@ -3,10 +3,27 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "serve.h"
 
 #define MAX_TIME_OUT		(24 * 60 * 60)
+
+/* A store or layer, and what may stand behind its name. */
+static void print_store(const struct zcmu_store_ops *ops)
+{
+	const struct zcmu_option *option;
+	char text[128];
+
+	printf("  %-20s %s\n", ops->usage, ops->summary);
+	for (option = ops->options; option && option->name; option++) {
+		snprintf(text, sizeof(text), "%s%s%s", option->name, option->value ? "=" : "",
+			 option->value ? option->value : "");
+		/* A list of words may be long: then what they mean has a line of its own. */
+		printf("    ,%-17s %s%s\n", text, strlen(text) > 17 ? "\n                       " : "",
+		       option->summary);
+	}
+}
 
 static void print_help(void)
 {
@@ -34,10 +51,10 @@ static void print_help(void)
 	       "If a process of zcmu serve has died, the same command line takes its disk over.\n\n"
 	       "STORE may be LAYER:STORE, with the layers\n");
 	for (ops = zcmu_layer_list(); *ops; ops++)
-		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
+		print_store(*ops);
 	printf("\nSTORE is one of\n");
 	for (ops = zcmu_store_list(); *ops; ops++)
-		printf("  %-20s %s\n", (*ops)->usage, (*ops)->summary);
+		print_store(*ops);
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,

@@ -124,6 +124,16 @@ static void end(struct zcmu_store *store, struct zcmu_io *io, int error)
 	zcmu_file_sync_end(file, (unsigned int)(uintptr_t)io->data, error, io);
 }
 
+/*
+ * What was transferred ends where it has failed, if that is known: what a sync says may be about
+ * anything that was written before.
+ */
+static void note_place(const struct zcmu_store *store, struct zcmu_io *io, int error)
+{
+	if (error == -EIO && !zcmu_file_is_sync(store, io))
+		io->failed_at = io->offset;
+}
+
 /* A request has ended with @res. Return: false if it was started once more. */
 static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *error)
 {
@@ -136,6 +146,7 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 		/* 0: the file is shorter than it was. */
 		if (!res)
 			*error = -EIO;
+		note_place(store, io, *error);
 		if (res <= 0 || (uint64_t)res == io->length)
 			return true;
 		/* io_uring keeps to itself an error that ends what has begun well. */

@@ -24,16 +24,23 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A read that comes in part from below: the runs that are asked for there. */
+/*
+ * A read that comes in part from below: the runs that are asked for there. Of those that fail the
+ * first on the disk counts: in front of it all was read.
+ */
 struct cow_read {
 	struct layer_io *lio;
 	atomic_uint left;
-	atomic_int error;
+	pthread_mutex_t lock;	/* what follows */
+	uint64_t failed_run;	/* where it begins; UINT64_MAX: none has failed */
+	int error;		/* and its error and place */
+	uint64_t failed_at;
 };
 
 struct run {
 	struct zcmu_io io;
 	struct cow_read *read;
+	uint64_t offset;	/* io.offset, which the store below may change */
 	struct iovec iov[];
 };
 
@@ -56,8 +63,8 @@ static const struct zcmu_option options[] = {
  * Requests
  */
 
-/* All of it, whatever the kernel does at a time. */
-static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset)
+/* All of it, whatever the kernel does at a time. @failed_at: where that ends if it fails */
+static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset, uint64_t *failed_at)
 {
 	ssize_t got;
 
@@ -66,6 +73,7 @@ static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset)
 			       preadv(fd, iov, n, (off_t)offset);
 		if (got < 0 && errno == EINTR)
 			continue;
+		*failed_at = offset;
 		if (got <= 0)
 			return got ? -errno : -EIO;
 		offset += (uint64_t)got;
@@ -82,16 +90,29 @@ static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset)
 	return 0;
 }
 
-static void read_ended(struct cow_read *read, int error)
+/* @failed_at: UINT64_MAX if that isn't known */
+static void note_failure(struct cow_read *read, uint64_t run, int error, uint64_t failed_at)
+{
+	pthread_mutex_lock(&read->lock);
+	if (run < read->failed_run) {
+		read->failed_run = run;
+		read->error = error;
+		read->failed_at = failed_at;
+	}
+	pthread_mutex_unlock(&read->lock);
+}
+
+/* A run, or what asks for them, is over. */
+static void read_ended(struct cow_read *read)
 {
 	struct layer_io *lio = read->lio;
-	int none = 0;
+	int error;
 
-	if (error)
-		atomic_compare_exchange_strong(&read->error, &none, error);
 	if (atomic_fetch_sub(&read->left, 1) != 1)
 		return;
-	error = atomic_load(&read->error);
+	error = read->error;
+	lio->io.failed_at = read->failed_at;
+	pthread_mutex_destroy(&read->lock);
 	free(read);
 	layer_done(&lio->io, error);
 }
@@ -101,8 +122,10 @@ static void run_done(struct zcmu_io *io, int error)
 	struct run *run = (struct run *)io;
 	struct cow_read *read = run->read;
 
+	if (error)
+		note_failure(read, run->offset, error, io->failed_at);
 	free(run);
-	read_ended(read, error);
+	read_ended(read);
 }
 
 /* Read a run of blocks that are all in the overlay, or none. */
@@ -111,17 +134,23 @@ static int read_run(struct cow *cow, struct cow_read *read, uint64_t offset, uin
 {
 	const struct zcmu_io *io = &read->lio->io;
 	struct run *run = calloc(1, sizeof(*run) + (size_t)io->iovcnt * sizeof(run->iov[0]));
+	uint64_t failed_at = UINT64_MAX;
 	int n, err;
 
-	if (!run)
+	if (!run) {
+		note_failure(read, offset, -ENOMEM, UINT64_MAX);
 		return -ENOMEM;
+	}
 	n = zcmu_iov_cut(io->iov, io->iovcnt, offset - io->offset, length, run->iov);
 	if (in) {
-		err = move(cow->fd, false, run->iov, n, offset);
+		err = move(cow->fd, false, run->iov, n, offset, &failed_at);
+		if (err)
+			note_failure(read, offset, err, failed_at);
 		free(run);
 		return err;
 	}
 	run->read = read;
+	run->offset = offset;
 	run->io = *io;
 	run->io.offset = offset;
 	run->io.length = length;
@@ -146,26 +175,33 @@ static void cow_read(struct cow *cow, struct layer_io *lio)
 		return;
 	}
 	/* One of those left is this function. */
-	*read = (struct cow_read){ .lio = lio, .left = 1 };
+	*read = (struct cow_read){
+		.lio = lio, .left = 1, .failed_run = UINT64_MAX, .failed_at = UINT64_MAX,
+	};
+	pthread_mutex_init(&read->lock, NULL);
 	for (end = at + lio->io.length; at < end && !err; at = next) {
 		in = cow_is_in(cow, at / block);
 		for (next = at + block; next < end && cow_is_in(cow, next / block) == in; next += block)
 			;
 		err = read_run(cow, read, at, next - at, in);
 	}
-	read_ended(read, err);
+	read_ended(read);
 }
 
 static void cow_write(struct cow *cow, struct layer_io *lio)
 {
 	uint64_t block = cow->layer.below->block_size;
-	const struct zcmu_io *io = &lio->io;
-	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset);
+	struct zcmu_io *io = &lio->io;
+	uint64_t end = io->offset + io->length, failed_at = end;
+	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset, &failed_at), put;
 
-	if (!err)
-		err = cow_put_in(cow, lio->upper->offset / block,
-			     (lio->upper->offset + lio->upper->length) / block);
-	layer_done(&lio->io, err);
+	/* Where it has failed, what is in front counts all the same. */
+	if (err)
+		end = failed_at / block * block;
+	put = cow_put_in(cow, io->offset / block, end / block);
+	if (err && !put)
+		io->failed_at = failed_at;
+	layer_done(io, err ? err : put);
 }
 
 static void cow_request(struct layer *layer, struct layer_io *lio)

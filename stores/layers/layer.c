@@ -201,7 +201,7 @@ void layer_queue_close(struct zcmu_store *store, void *data)
 	struct layer_queue *queue = data;
 
 	if (queue->below)
-		below->ops->queue_close(below, queue->below);
+		zcmu_queue_close(below, queue->below);
 	if (queue->timer_fd >= 0)
 		close(queue->timer_fd);
 	if (queue->epoll_fd >= 0)
@@ -234,7 +234,7 @@ int layer_queue_open(struct zcmu_store *store, void **ret)
 	else
 		err = watch(queue, queue->timer_fd, EVENT_TIMER);
 	if (!err && below->ops->queue_open) {
-		err = below->ops->queue_open(below, &queue->below);
+		err = zcmu_queue_open(below, &queue->below);
 		if (!err)
 			err = watch(queue, below->ops->queue_fd(below, queue->below), EVENT_BELOW);
 		else
@@ -311,7 +311,8 @@ const char *layer_parse(const struct zcmu_store_ops *ops, void *options, const c
 int layer_open(struct zcmu_store *store, const char *argument, const struct layer_kind *kind)
 {
 	struct zcmu_store_options options = {
-		.struct_size = sizeof(options), .size = store->create_size, .read_only = store->read_only || kind->read_only,
+		.struct_size = sizeof(options), .size = store->create_size,
+		.read_only = store->read_only || kind->read_only,
 	};
 	struct layer *layer = calloc(1, kind->size);
 	const char *spec;

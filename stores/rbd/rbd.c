@@ -238,7 +238,7 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.store_size = sizeof(struct zcmu_store),
 	.name = "rbd",
 	.usage = "rbd:POOL/IMAGE",
-	.summary = "an image of a Ceph cluster: rbd:POOL/IMAGE:id=USER",
+	.summary = "an image of a Ceph cluster",
 	/* There is no .flush: what was answered is on all copies (cluster.c, rbd_cache). */
 	.flags = ZCMU_STORE_NETWORK,
 	.open = image_store_open,

@@ -17,7 +17,7 @@ static void the_example_is_a_disk(void **state)
 	struct driver *d = *state;
 
 	memset(data, 0x5a, sizeof(data));
-	assert_int_equal(driver_open(d, "xor:1M,key=42", 0, false), 0);
+	assert_int_equal(driver_open(d, "xor,key=42:1M", 0, false), 0);
 	assert_string_equal(d->store->ops->name, "xor");
 	assert_int_equal(d->store->size, 1 << 20);
 	/* Memory of zeroes, XORed */
@@ -35,6 +35,28 @@ static void the_example_s_messages_are_the_library_s(void **state)
 	expect_logged(d, "xor:1M", "key=42");
 }
 
+/* What the command says of a store: its usage, and each option. */
+static void the_help_lists_the_options_of_stores_and_layers(void **state)
+{
+	static const char *const words[] = {
+		"xor,key=N:SIZE", "\n    ,key=N             1 to 255\n", "\n    ,overlay=PATH ",
+		"\n    ,touch=0|1 ", "\n    ,hang  ",
+	};
+	static char text[16384];
+	FILE *help = popen(ZCMU_COMMAND " serve --help", "re");
+	size_t i, len;
+
+	(void)state;
+	assert_non_null(help);
+	len = fread(text, 1, sizeof(text) - 1, help);
+	assert_int_equal(pclose(help), 0);
+	text[len] = '\0';
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strstr(text, words[i]))
+			fail_msg("expected \"%s\", got \"%s\"", words[i], text);
+	}
+}
+
 static void a_store_that_is_nowhere_is_refused_with_those_there_are(void **state)
 {
 	struct driver *d = *state;
@@ -48,8 +70,8 @@ static void a_name_does_not_lead_out_of_the_folder(void **state)
 {
 	struct driver *d = *state;
 
-	assert_int_equal(driver_open(d, "../examples/xor:1M,key=1", 0, false), -ENOENT);
-	assert_int_equal(driver_open(d, "Xor:1M,key=1", 0, false), -ENOENT);
+	assert_int_equal(driver_open(d, "../examples/xor,key=1:1M", 0, false), -ENOENT);
+	assert_int_equal(driver_open(d, "Xor,key=1:1M", 0, false), -ENOENT);
 }
 
 static void a_uri_is_for_the_store_of_its_scheme(void **state)
@@ -232,6 +254,7 @@ int main(void)
 		STORE_TEST(root_loads_nothing_that_others_can_write),
 		STORE_TEST(the_example_is_a_disk),
 		STORE_TEST(the_example_s_messages_are_the_library_s),
+		cmocka_unit_test(the_help_lists_the_options_of_stores_and_layers),
 		STORE_TEST(a_store_that_is_nowhere_is_refused_with_those_there_are),
 		STORE_TEST(a_name_does_not_lead_out_of_the_folder),
 		STORE_TEST(a_uri_is_for_the_store_of_its_scheme),
