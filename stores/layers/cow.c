@@ -229,13 +229,14 @@ static int cow_start(struct layer *layer)
 	uint64_t blocks = below->size / below->block_size;
 
 	cow->fd = -1;
-	if (is->overlay) {
-		snprintf(cow->path, sizeof(cow->path), "%s", is->overlay);
-		snprintf(cow->name, sizeof(cow->name), "cow: %s", is->overlay);
-	}
-	if (!cow->path[0]) {
+	if (!is->overlay) {
 		zcmu_error("cow: where to? Say cow,overlay=PATH:STORE");
 		return -EINVAL;
+	}
+	cow->path = is->overlay;
+	if (asprintf(&cow->name, "cow: %s", cow->path) < 0) {
+		cow->name = NULL;
+		return -ENOMEM;
 	}
 	pthread_mutex_init(&cow->flush_lock, NULL);
 	pthread_mutex_init(&cow->live_lock, NULL);
@@ -281,6 +282,7 @@ static void cow_stop(struct layer *layer)
 	}
 	free((void *)cow->map);
 	free(cow->dirty);
+	free(cow->name);
 }
 
 static const struct layer_kind kind = {

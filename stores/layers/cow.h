@@ -21,8 +21,8 @@
 
 struct cow {
 	struct layer layer;
-	char path[512];
-	char name[520];			/* "cow: PATH", for messages */
+	const char *path;		/* the store's option */
+	char *name;			/* "cow: PATH", for messages */
 	int fd;
 	uint64_t map_bytes;		/* whole pages */
 	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
