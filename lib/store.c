@@ -395,6 +395,12 @@ static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, con
 	return err;
 }
 
+/* Has it options of its own? A URI has none, and those of layers are the layers' to take apart. */
+static bool has_options(const char *spec, const struct zcmu_store_ops *ops, const char *argument)
+{
+	return argument != spec && spec[strlen(ops->name)] == ',';
+}
+
 int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		    struct zcmu_store **ret)
 {
@@ -410,7 +416,7 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 		return err;
 	/* Between the name and the colon there may be options; a URI has none there. */
 	text = spec + strlen(ops->name);
-	if (argument == spec || *text != ',')
+	if (!has_options(spec, ops, argument))
 		return open_store(ops, NULL, 0, argument, options, ret);
 	text++;
 	return open_store(ops, text, zcmu_options_length(text), argument, options, ret);
@@ -419,18 +425,37 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 int zcmu_store_identify(const char *spec, char *text, size_t size)
 {
 	const struct zcmu_store_ops *ops = find_layer(spec);
+	bool is_layer = ops;
 	struct zcmu_store_ops copy;
 	const char *argument;
 	int err = 0;
 
-	if (ops)
+	if (is_layer)
 		argument = spec + strlen(ops->name);
 	else
 		err = find_by_spec(spec, &ops, &argument);
+	/* They may say whose store it is (conf=, id=), and identity() doesn't get them. */
+	if (!err && !is_layer && has_options(spec, ops, argument))
+		return -EOPNOTSUPP;
 	/* A plug-in's may be shorter than ours. */
 	if (!err)
 		err = zcmu_ops_copy(&copy, ops, spec);
 	return err ? err : identify(&copy, NULL, argument, text, size);
+}
+
+/* It can tell who it is once it is open, and not before: its options count. */
+bool zcmu_store_tells_identity_late(const char *spec)
+{
+	const struct zcmu_store_ops *ops;
+	struct zcmu_store_ops copy;
+	const char *argument;
+
+	while (find_layer(spec)) {
+		spec += zcmu_options_length(spec);
+		spec += *spec == ':';
+	}
+	return !find_by_spec(spec, &ops, &argument) && has_options(spec, ops, argument) &&
+	       !zcmu_ops_copy(&copy, ops, NULL) && copy.identity;
 }
 
 /* Layers keep nothing from the store: they have no flags of their own. */

@@ -22,6 +22,9 @@ extern const struct zcmu_store_ops zcmu_readonly_layer;
 /* sized.c */
 int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where);
 
+/* store.c */
+bool zcmu_store_tells_identity_late(const char *spec);
+
 /* options.c */
 size_t zcmu_options_length(const char *text);
 int zcmu_options_begin(const struct zcmu_store_ops *ops, void *options);

@@ -316,8 +316,8 @@ static int cow_identity(struct zcmu_store *store, const char *argument, char *te
 	zcmu_options_end(&zcmu_cow_layer, named);
 	if (!err)
 		err = layer_identity(store, argument, below, sizeof(below));
-	/* Of what is below the name has to do. */
-	if (err && err != -EOPNOTSUPP)
+	/* Of what is below the name has to do, unless that can tell once it is open. */
+	if (err && (err != -EOPNOTSUPP || (!store && layer_tells_identity_late(argument))))
 		return err;
 	return (size_t)snprintf(text, size, "%s,%s", overlay, below) < size ? 0 : -ERANGE;
 }

@@ -373,3 +373,11 @@ int layer_identity(struct zcmu_store *store, const char *argument, char *text, s
 	spec = argument + zcmu_options_length(argument);
 	return *spec ? zcmu_store_identify(spec + 1, text, size) : -EINVAL;
 }
+
+/* Is it not known who is below until that is open? */
+bool layer_tells_identity_late(const char *argument)
+{
+	const char *spec = argument + zcmu_options_length(argument);
+
+	return *spec && zcmu_store_tells_identity_late(spec + 1);
+}

@@ -58,6 +58,7 @@ void layer_queue_submit(struct zcmu_store *store, void *queue);
 void layer_request(struct zcmu_store *store, struct zcmu_io *io);
 int layer_resize(struct zcmu_store *store, uint64_t size);
 int layer_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
+bool layer_tells_identity_late(const char *argument);
 
 void layer_add_flags(struct layer *layer, uint32_t flags);	/* for start() */
 void layer_done(struct zcmu_io *io, int error);
