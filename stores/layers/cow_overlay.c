@@ -167,26 +167,46 @@ static int check_size(const struct cow *cow)
 
 /*
  * Has it no trailer yet? Whoever has begun to make it has died, or the machine has crashed: it has
- * its size, and not a byte of data.
+ * its size, and not a byte of data. Of another size it is somebody's new disk image, say.
  */
-static bool is_unmade(const struct cow *cow, const struct stat *st)
+static bool is_unmade(const struct cow *cow, const struct stat *st, uint64_t end)
 {
-	return !st->st_size || (lseek(cow->fd, 0, SEEK_DATA) < 0 && errno == ENXIO);
+	return !st->st_size || ((uint64_t)st->st_size == end + COW_PAGE &&
+				lseek(cow->fd, 0, SEEK_DATA) < 0 && errno == ENXIO);
 }
 
-static int make_or_take(struct cow *cow, bool *is_made)
+/* Whoever has created it may have removed it before we could lock it. */
+static int check_named(const struct cow *cow, const struct stat *st)
+{
+	struct stat named;
+
+	if (!stat(cow->path, &named) && named.st_dev == st->st_dev && named.st_ino == st->st_ino)
+		return 0;
+	zcmu_error("cow: %s: somebody has removed it while it was being opened; try again", cow->path);
+	return -ESTALE;
+}
+
+/* @is_ours: nobody else has a use for it */
+static int make_or_take(struct cow *cow, bool *is_ours)
 {
 	uint64_t end = cow->layer.below->size + cow->map_bytes;
 	bool is_live = false;
 	struct stat st;
 	int err = lock(cow);
 
-	if (err)
+	/* What somebody else has locked is his by now, and so is what he has made of it. */
+	if (err) {
+		*is_ours = *is_ours && err != -EBUSY;
 		return err;
+	}
 	if (fstat(cow->fd, &st))
 		return fail(cow, "can't get its size", -errno);
-	*is_made = is_unmade(cow, &st);
-	err = *is_made ? make_overlay(cow, end) : take_overlay(cow, end, &is_live);
+	*is_ours = false;
+	err = check_named(cow, &st);
+	if (err)
+		return err;
+	*is_ours = is_unmade(cow, &st, end);
+	err = *is_ours ? make_overlay(cow, end) : take_overlay(cow, end, &is_live);
 	/* A read-only disk has nothing to keep. */
 	return err || is_live || cow->layer.store->read_only ? err : begin_live(cow, end);
 }
@@ -194,7 +214,7 @@ static int make_or_take(struct cow *cow, bool *is_made)
 /* cow->path is open then, and the map is what it says. An error was told, and nothing is left. */
 int cow_open_overlay(struct cow *cow)
 {
-	bool was_created = false, is_made = false;
+	bool was_created = false, is_ours;
 	int err = check_size(cow);
 
 	if (err)
@@ -206,8 +226,9 @@ int cow_open_overlay(struct cow *cow)
 	}
 	if (cow->fd < 0)
 		return fail(cow, "can't open it", -errno);
-	err = make_or_take(cow, &is_made);
-	if (err && (was_created || is_made))
+	is_ours = was_created;
+	err = make_or_take(cow, &is_ours);
+	if (err && is_ours)
 		undo(cow, was_created);
 	/* Then there is nothing to flush, either. */
 	if (err) {
