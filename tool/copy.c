@@ -135,7 +135,8 @@ static int open_both(struct copy *copy)
 
 static int copy_all(struct copy *copy)
 {
-	int err = open_both(copy);
+	int err = open_both(copy), note_err = 0;
+	bool is_copied;
 
 	if (!err)
 		err = run(copy, copy->first);
@@ -143,12 +144,18 @@ static int copy_all(struct copy *copy)
 		copy->is_verifying = true;
 		err = run(copy, 0);
 	}
-	/* There is nothing to go on with any more. */
-	if (!err && copy->resume)
-		err = copy_remove_note(copy);
+	is_copied = !err;
+	/* There is nothing to go on with any more: what is copied is all, or it is wrong. */
+	if (copy->resume && (is_copied || atomic_load(&copy->is_wrong)))
+		note_err = copy_remove_note(copy);
+	if (!err)
+		err = note_err;
 	copy_progress_conclude(copy, !err);
+	/* Whatever was told before */
+	if (!is_copied)
+		zcmu_error("%s was not copied to %s: %s", copy->from, copy->to, strerror(-err));
 	/* What is as large as a whole copy must not be taken for one; a note says how far it is. */
-	if (err && !(copy->resume && !access(copy->resume, F_OK)))
+	if (!is_copied && !(copy->resume && !access(copy->resume, F_OK)))
 		created_undo(&copy->created);
 	zcmu_store_close(copy->target);
 	zcmu_store_close(copy->source);
@@ -236,8 +243,5 @@ int copy_main(int argc, char **argv)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&copy.ended, &clock);
 	err = copy_all(&copy);
-	/* Whatever was told before. */
-	if (err)
-		zcmu_error("%s was not copied to %s: %s", copy.from, copy.to, strerror(-err));
 	return err ? EXIT_FAILED : EXIT_OK;
 }

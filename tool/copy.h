@@ -65,6 +65,7 @@ struct copy {
 	atomic_uint_fast64_t done;	/* bytes, with the holes */
 	atomic_uint_fast64_t data;	/* bytes that were read and written */
 	atomic_int error;		/* the first; negative */
+	atomic_bool is_wrong;		/* they were compared, and differ */
 	atomic_bool is_over;		/* the last flush was answered */
 	struct worker *workers;
 	struct progress progress;

@@ -55,21 +55,24 @@ static int put(FILE *file, const struct note *note)
 	       fflush(file) || fsync(fileno(file));
 }
 
-/* The name is to be stable, too. */
+/*
+ * The name is to be stable, too. Some folders can't be flushed: their file system says EINVAL, or
+ * they may be written to and not be read. Return: 0 or -errno
+ */
 static int sync_folder(const char *path)
 {
 	char *copy = strdup(path);
-	int fd, err;
+	int fd, err = 0;
 
 	if (!copy)
-		return -1;
+		return -ENOMEM;
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || (fsync(fd) && errno != EINVAL))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
 	free(copy);
-	if (fd < 0)
-		return -1;
-	err = fsync(fd);
-	close(fd);
-	return err;
+	return err == -EACCES ? 0 : err;
 }
 
 /* Whole chunks are noted, or everything. */
@@ -77,7 +80,7 @@ void copy_write_note(const struct copy *copy, uint64_t bytes)
 {
 	struct note note = { .stable = bytes };
 	char path[PATH_MAX];
-	bool failed;
+	int err = 0;
 	FILE *file;
 
 	describe(&note.from, copy->from, copy->source);
@@ -86,11 +89,13 @@ void copy_write_note(const struct copy *copy, uint64_t bytes)
 		note.stable -= note.stable % COPY_CHUNK;
 	snprintf(path, sizeof(path), "%s.new", copy->resume);
 	file = fopen(path, "we");
-	failed = !file || put(file, &note) || rename(path, copy->resume) ||
-		 sync_folder(copy->resume);
-	if (failed)
+	if (!file || put(file, &note) || rename(path, copy->resume))
+		err = -errno;
+	if (!err)
+		err = sync_folder(copy->resume);
+	if (err)
 		zcmu_warning("%s: can't be written: %s; a copy that is broken off begins where the last note was written",
-			     copy->resume, strerror(errno));
+			     copy->resume, strerror(-err));
 	if (file)
 		fclose(file);
 }
@@ -237,15 +242,14 @@ int copy_check_note_before_creating(const struct copy *copy)
 	return -ESTALE;
 }
 
-/* It says that all is copied: the next copy would do nothing, if it came back. */
+/* It says that all is copied: the next copy would do nothing, if it came back, or if that is wrong. */
 int copy_remove_note(const struct copy *copy)
 {
-	int err;
+	int err = unlink(copy->resume) && errno != ENOENT ? -errno : sync_folder(copy->resume);
 
-	if ((!unlink(copy->resume) || errno == ENOENT) && !sync_folder(copy->resume))
+	if (!err)
 		return 0;
-	err = -errno;
-	zcmu_error("all is copied, but the note %s can't be removed: %s; remove it, or the next copy goes on from it and does nothing",
+	zcmu_error("the note %s, which says that all is copied, can't be removed: %s; remove it, or the next copy goes on from it and does nothing",
 		   copy->resume, strerror(-err));
 	return err;
 }

@@ -213,6 +213,7 @@ static bool is_alike(struct slot *slot)
 		return true;
 	for (i = 0; slot->buffer[i] == slot->compared[i]; i++)
 		;
+	atomic_store(&copy->is_wrong, true);
 	if (is_first_error(copy, -EILSEQ))
 		zcmu_error("%s: at byte %" PRIu64 " it differs from %s: the copy is no good",
 			   copy->to, slot->offset + i, copy->from);
