@@ -179,6 +179,23 @@ static void fit_to_target(struct slot *slot)
 	slot->length = at_most(length, left_of(slot));
 }
 
+/*
+ * What the target says of a hole counts in its own blocks, and the source may have larger ones. It
+ * is asked in whole blocks: one that is data in part is data. They end with the slot's piece, or
+ * behind it.
+ */
+static void fit_to_source(struct slot *slot)
+{
+	uint64_t block = slot->worker->copy->source->block_size;
+	uint64_t length = slot->io.length / block * block;
+
+	if (!length) {
+		slot->io.mapped = true;
+		length = block;
+	}
+	slot->length = at_most(length, left_of(slot));
+}
+
 static bool is_first_error(struct copy *copy, int error)
 {
 	int none = 0;
@@ -262,7 +279,7 @@ static bool step_on(struct slot *slot)
 		}
 		return true;
 	case STEP_MAP_TARGET:
-		slot->length = at_most(slot->io.length, left_of(slot));
+		fit_to_source(slot);
 		if (!slot->io.mapped)
 			return end_part(slot);
 		memset(slot->buffer, 0, COPY_CHUNK);

@@ -209,6 +209,45 @@ static void a_target_with_larger_blocks_gets_whole_ones(void **state)
 	fclose(file);
 }
 
+static void write_script(struct nbd_server *s, const char *name, const char *text)
+{
+	FILE *file = fopen(nbd_server_path(s, name), "we");
+
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* What the target says of holes counts in its own blocks, and the source is read in its own. */
+static void a_source_with_larger_blocks_is_verified_in_whole_ones(void **state)
+{
+	struct nbd_server *s = *state;
+
+	write_script(s, "from.py",
+		     "class Store:\n"
+		     "    size = 1 << 20\n"
+		     "    block_size = 4096\n"
+		     "    def __init__(self, argument, size, read_only): pass\n"
+		     "    def read(self, offset, buffer):\n"
+		     "        if offset % 4096 or len(buffer) % 4096: raise OSError(22, 'part of a block')\n"
+		     "        buffer[:] = bytes(len(buffer))\n"
+		     "    def map(self, offset, length):\n"
+		     "        if offset % 4096 or length % 4096: raise OSError(22, 'part of a block')\n"
+		     "        return False, min(length, 8192)\n");
+	/* Parts of three blocks; each third one takes space. */
+	write_script(s, "to.py",
+		     "class Store:\n"
+		     "    size = 1 << 20\n"
+		     "    def __init__(self, argument, size, read_only): self.data = bytearray(size or 1 << 20)\n"
+		     "    def read(self, offset, buffer): buffer[:] = self.data[offset:offset + len(buffer)]\n"
+		     "    def write(self, offset, buffer): self.data[offset:offset + len(buffer)] = buffer\n"
+		     "    def map(self, offset, length):\n"
+		     "        part = offset // 1536\n"
+		     "        return part % 3 == 2, min(length, (part + 1) * 1536 - offset)\n");
+	setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
+	expect_copy(s, "--verify python:@/from.py python:@/to.py");
+	unsetenv("LSAN_OPTIONS");
+}
+
 /* A command of the shell's, in the test's folder */
 static void expect_command(struct nbd_server *s, const char *text)
 {
@@ -339,6 +378,7 @@ int main(void)
 		NBD_TEST(what_does_not_fit_is_not_begun),
 		NBD_TEST(old_contents_are_overwritten_by_holes_too),
 		NBD_TEST(a_target_with_larger_blocks_gets_whole_ones),
+		NBD_TEST(a_source_with_larger_blocks_is_verified_in_whole_ones),
 		NBD_TEST(a_copy_that_failed_goes_on_where_it_was),
 		NBD_TEST(a_note_of_another_copy_is_refused),
 		NBD_TEST(what_is_no_whole_note_is_refused),
