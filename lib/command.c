@@ -328,6 +328,7 @@ static void go_on(struct zcmu_cmd *cmd)
 	do {
 		if (steps++ == STEPS_AT_A_TIME) {
 			cmd->go_on = go_on;
+			zcmu_serve_was_long();
 			zcmu_serve_later(cmd);
 			return;
 		}

@@ -200,6 +200,7 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
 bool zcmu_serve_share(struct zcmu_cmd *cmd);
 void zcmu_serve_later(struct zcmu_cmd *cmd);
 void zcmu_serve_note_request(void);
+void zcmu_serve_was_long(void);
 
 /* events.c: what a thread waits for */
 int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk);

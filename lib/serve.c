@@ -37,6 +37,16 @@ void zcmu_serve_note_request(void)
 }
 
 /*
+ * What this thread has run was long: it looks after others before it goes on with that, or with
+ * more of the kind.
+ */
+void zcmu_serve_was_long(void)
+{
+	if (current_thread)
+		current_thread->unlooked = LOOK_AFTER;
+}
+
+/*
  * Kicks
  */
 
@@ -133,7 +143,14 @@ void zcmu_serve_later(struct zcmu_cmd *cmd)
 {
 	struct zcmu_disk *disk = cmd->disk;
 	struct zcmu_thread *thread = current_thread;
+	bool is_foreign = !thread || thread->disk != disk;
 
+	/*
+	 * From here on the command may be over. Nobody joins a thread of the store's: the disk and its
+	 * threads stay until it has the lock no more.
+	 */
+	if (is_foreign)
+		pthread_mutex_lock(&disk->end_lock);
 	zcmu_backlog_add(disk, cmd);
 	/* The leader goes on to take commands, and wakes for all of them then. */
 	if (thread && thread->disk == disk && zcmu_thread_is_leader(thread))
@@ -142,6 +159,8 @@ void zcmu_serve_later(struct zcmu_cmd *cmd)
 		zcmu_signal_fd(disk->threads[0].wake_fd);
 	else
 		zcmu_backlog_wake(disk, 1);
+	if (is_foreign)
+		pthread_mutex_unlock(&disk->end_lock);
 }
 
 /* The same with one that was just taken. Return: false if the leader does all, and so this one. */
@@ -242,7 +261,7 @@ static bool help(struct zcmu_thread *leader)
 	struct zcmu_cmd *cmd;
 	bool more;
 
-	while (n < most && (cmd = zcmu_backlog_find(leader, &more))) {
+	while (n < most && !should_look(leader) && (cmd = zcmu_backlog_find(leader, &more))) {
 		n++;
 		run(leader, cmd);
 	}
@@ -290,7 +309,8 @@ static int lead(struct zcmu_thread *thread)
 	int err;
 
 	for (;;) {
-		if (lead_once(thread)) {
+		/* What was answered while it looked may have been long, and then nothing was taken. */
+		if (lead_once(thread) || should_look(thread)) {
 			if (should_look(thread))
 				look(thread);
 			continue;

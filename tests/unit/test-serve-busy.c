@@ -258,6 +258,53 @@ static void a_command_of_many_steps_lets_others_pass(void **state)
 	assert_int_equal(server_stop(s), 0);
 }
 
+/*
+ * A store whose reads are done at once; with one of them a command comes
+ */
+
+static struct {
+	struct server *server;
+	unsigned int reads;
+	int inquiry;
+} many;
+
+static void read_and_put(struct zcmu_store *of, struct zcmu_io *io)
+{
+	(void)of;
+	if (++many.reads == 40)
+		many.inquiry = put_inquiry(many.server);
+	zcmu_io_done(io, 0);
+}
+
+/* What comes while it runs, that is: it was taken out of turn once already. */
+static void a_command_of_many_steps_lets_those_pass_that_come_later(void **state)
+{
+	/* VERIFY (16) of 256 MiB, in chunks of one */
+	static const uint8_t cdb[16] = { 0x8f, [11] = 0x08 };
+	static const struct zcmu_store_ops quick_ops = {
+		.abi = ZCMU_STORE_ABI, .size = sizeof(quick_ops), .name = "quick",
+		.read = read_and_put, .write = nothing, .flush = nothing,
+	};
+	struct zcmu_store quick = {
+		.ops = &quick_ops, .size = 1 << 30, .block_size = 512, .physical_block_size = 512,
+	};
+	struct fake_request request = { .cdb = cdb };
+	struct server *s = *state;
+	int verify;
+
+	many.server = s;
+	many.reads = 0;
+	s->store = &quick;
+	verify = fake_kernel_put(s->kernel, &request);
+	server_start(s, 1);
+	expect_answer(s, verify);
+	expect_answer(s, many.inquiry);
+	if (fake_kernel_answer(s->kernel, many.inquiry)->order)
+		fail_msg("expected what came at read 40 to be answered first, got it after all %u",
+			 many.reads);
+	assert_int_equal(server_stop(s), 0);
+}
+
 /* What it has to give back is more than is given back at a time. */
 static void a_long_trim_of_memory_lets_others_pass(void **state)
 {
@@ -325,6 +372,7 @@ int main(void)
 		SERVER_TEST(others_are_woken_though_the_ring_is_never_empty),
 		SERVER_TEST(a_stop_is_seen_though_the_ring_is_never_empty),
 		SERVER_TEST(a_command_of_many_steps_lets_others_pass),
+		SERVER_TEST(a_command_of_many_steps_lets_those_pass_that_come_later),
 		SERVER_TEST(a_long_trim_of_memory_lets_others_pass),
 		SERVER_TEST(with_one_thread_the_store_s_own_runs_nobody_who_has_waited),
 		SERVER_TEST(with_more_threads_the_store_s_own_runs_nobody_who_has_waited),
