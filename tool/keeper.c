@@ -81,10 +81,12 @@ static int wait_for_word(const struct keeper *keeper)
 
 	if (fds[1].fd < 0)
 		return 0;
-	while (poll(fds, 2, -1) < 0 && errno == EINTR)
-		;
-	if (fds[0].revents)
-		return 0;
+	do {
+		while (poll(fds, 2, -1) < 0 && errno == EINTR)
+			;
+		if (fds[0].revents)
+			return 0;
+	} while (!signals_end(keeper->wish.signal_fd, keeper->wish.hang_up_ends));
 	zcmu_error("%s: it was ended by a signal while its store, %s, was being opened",
 		   keeper->wish.name, keeper->wish.spec);
 	return -EINTR;

@@ -73,7 +73,8 @@ struct confined_wish {
 	unsigned int threads;
 	const struct user *user;
 	bool takes_over;		/* a disk that is there */
-	int signal_fd;			/* what is waited for ends when it is readable; or -1 */
+	int signal_fd;			/* what is waited for ends with a signal from it; or -1 */
+	bool hang_up_ends;		/* with SIGHUP as well */
 };
 
 _Noreturn void confined_main(int fd, const struct confined_wish *wish);

@@ -45,6 +45,7 @@ struct serve {
 	int signal_fd;			/* what ends the disk */
 	bool hang_up_ends;		/* SIGHUP as well; else it is for logs */
 	pthread_t opening;		/* see serve_opening.c */
+	bool is_reopening;		/* its disk is there: signals wait for their turn */
 	int opened_fd;			/* eventfd: it is needed no more */
 	int served_fd;			/* eventfd: the ring is read; or serving has ended */
 	int serve_error;
@@ -76,7 +77,6 @@ int serve_opening_end(struct serve *serve, int err);
 
 /* serve_running.c */
 int serve_announce(struct serve *serve, int report_fd);
-bool serve_signal_ends(struct serve *serve);
 int serve_wait_for_end(struct serve *serve);
 int serve_leave(struct serve *serve);
 

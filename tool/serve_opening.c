@@ -3,7 +3,8 @@
  * zcmu serve: a store that is being opened, or asked who it is, may hang: on a server that does
  * not answer, in a script. Nothing of a disk has been made then, or it is one that was there and
  * stays as it is. So a signal ends the process on the spot, while another thread hangs; at any
- * other time the signal waits for wait_for_end().
+ * other time, and when the store of a disk that this process has served is opened again, the signal
+ * waits for serve_wait_for_end().
  */
 #include <errno.h>
 #include <poll.h>
@@ -37,17 +38,23 @@ static void *watch(void *argument)
 		{ .fd = serve->opened_fd, .events = POLLIN },
 	};
 
-	while (poll(fds, 2, -1) < 0 && errno == EINTR)
-		;
-	if (!fds[1].revents && fds[0].revents && serve_signal_ends(serve))
-		give_up(serve);
-	return NULL;
+	for (;;) {
+		while (poll(fds, 2, -1) < 0 && errno == EINTR)
+			;
+		if (fds[1].revents)
+			return NULL;
+		/* One for logs doesn't end it, but the next may. */
+		if (fds[0].revents && signals_end(serve->signal_fd, serve->hang_up_ends))
+			give_up(serve);
+	}
 }
 
 int serve_opening_begin(struct serve *serve)
 {
 	int err;
 
+	if (serve->is_reopening)
+		return 0;
 	serve->opened_fd = eventfd(0, EFD_CLOEXEC);
 	err = serve->opened_fd < 0 ? -errno : -pthread_create(&serve->opening, NULL, watch, serve);
 	if (!err)
@@ -63,6 +70,8 @@ int serve_opening_end(struct serve *serve, int err)
 {
 	uint64_t one = 1;
 
+	if (serve->is_reopening)
+		return err;
 	if (write(serve->opened_fd, &one, sizeof(one)) != sizeof(one))
 		abort();
 	pthread_join(serve->opening, NULL);

@@ -5,10 +5,8 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "serve.h"
@@ -103,19 +101,6 @@ static int carry_out(char **words, size_t count, void *argument)
 	return -EOPNOTSUPP;
 }
 
-/* A signal came. Return: does it end the disk? If not, it is for the logs. */
-bool serve_signal_ends(struct serve *serve)
-{
-	struct signalfd_siginfo info;
-
-	if (read(serve->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return false;
-	if (info.ssi_signo != SIGHUP || serve->hang_up_ends)
-		return true;
-	zcmu_reopen_logs();
-	return false;
-}
-
 /* Until a signal, or until serving has ended by itself; requests are carried out. */
 int serve_wait_for_end(struct serve *serve)
 {
@@ -147,7 +132,7 @@ int serve_wait_for_end(struct serve *serve)
 		/* The process that we stand for was killed. */
 		if (fds[3].revents)
 			_exit(EXIT_FAILED);
-		if (fds[0].revents && serve_signal_ends(serve))
+		if (fds[0].revents && signals_end(serve->signal_fd, serve->hang_up_ends))
 			break;
 	} while (!fds[1].revents);
 	if (!serve->is_stopped && fds[1].revents) {

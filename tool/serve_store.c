@@ -22,7 +22,8 @@ static struct confined_wish make_wish(const struct serve *serve,
 		.threads = serve->options.threads,
 		.user = &serve->user,
 		.takes_over = serve->takes_over,
-		.signal_fd = serve->signal_fd,
+		.signal_fd = serve->is_reopening ? -1 : serve->signal_fd,
+		.hang_up_ends = serve->hang_up_ends,
 	};
 }
 

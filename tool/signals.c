@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -59,4 +60,17 @@ bool signals_hang_up(void)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
+}
+
+/* A signal came. Return: does it end what is being done? If not, it was for the logs. */
+bool signals_end(int signal_fd, bool hang_up_ends)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo != SIGHUP || hang_up_ends)
+		return true;
+	zcmu_reopen_logs();
+	return false;
 }

@@ -57,6 +57,7 @@ void signals_heeded(sigset_t *set);	/* that end something: not those that were i
 void signals_catch(void (*function)(int number));
 void signals_want_children(void);
 bool signals_hang_up(void);
+bool signals_end(int signal_fd, bool hang_up_ends);
 
 /* the subcommands, one file each */
 int serve_main(int argc, char **argv);

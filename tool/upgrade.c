@@ -56,6 +56,8 @@ static void go_on(struct serve *serve)
 	int err;
 
 	serve->takes_over = true;
+	/* Its disk is attached: a signal that came meanwhile takes it down in order, once it is served. */
+	serve->is_reopening = true;
 	/* It may have another size than at first. */
 	err = backstore_find(serve->name, &serve->backstore);
 	if (!err)
@@ -64,6 +66,7 @@ static void go_on(struct serve *serve)
 		err = serve_take_disk(serve);
 	if (!err)
 		err = serve_own_name(serve);
+	serve->is_reopening = false;
 	serve->is_over = err;
 	if (err)
 		zcmu_error("%s: it can't be served any more; its commands wait for a \"zcmu serve\" like the one before",
