@@ -193,8 +193,11 @@ static int create_disk(struct serve *serve)
 	char spec[PATH_MAX + 8];
 	int err = serve_open_store(serve);
 
-	if (err)
+	/* It may be open, and not be able to tell which one it is. */
+	if (err) {
+		created_undo(&serve->created);
 		return err;
+	}
 	serve_absolute_spec(serve->spec, spec, sizeof(spec));
 	err = serve_get_serial(serve, spec);
 	if (!err)
