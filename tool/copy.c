@@ -97,6 +97,21 @@ static unsigned int limit_threads(const struct zcmu_store *store, unsigned int t
 	return store->max_threads && store->max_threads < threads ? store->max_threads : threads;
 }
 
+/* No more requests at a time than it takes: each slot has one, and there may be a flush. */
+static void limit_requests(struct copy *copy, const struct zcmu_store *store)
+{
+	unsigned int most = store->max_in_flight;
+
+	if (!most)
+		return;
+	if (most > 1)
+		most--;
+	if (copy->threads > most)
+		copy->threads = most;
+	if (copy->depth > most / copy->threads)
+		copy->depth = most / copy->threads;
+}
+
 static int open_both(struct copy *copy)
 {
 	struct zcmu_store_options options = {
@@ -130,6 +145,9 @@ static int open_both(struct copy *copy)
 		copy->threads = blocks ? 4 : 1;
 	copy->threads = limit_threads(copy->source, copy->threads);
 	copy->threads = limit_threads(copy->target, copy->threads);
+	copy->depth = COPY_DEPTH;
+	limit_requests(copy, copy->source);
+	limit_requests(copy, copy->target);
 	return copy->resume ? copy_read_note(copy) : 0;
 }
 

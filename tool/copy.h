@@ -48,6 +48,7 @@ struct copy {
 	bool create, quiet, json, verify;
 	bool is_verifying;		/* the copy is done, and now both are compared */
 	unsigned int threads;
+	unsigned int depth;		/* slots that each thread uses */
 	struct zcmu_store *source, *target;
 	struct created created;		/* the target */
 	uint64_t first;			/* bytes that were copied before */

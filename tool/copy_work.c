@@ -314,13 +314,19 @@ static void take_pieces(struct worker *worker)
 {
 	unsigned int i;
 
-	for (i = 0; i < COPY_DEPTH; i++)
+	for (i = 0; i < worker->copy->depth; i++)
 		take_piece(&worker->slots[i]);
 }
 
 /*
  * Checkpoints: what was flushed is noted, in this order
  */
+
+/* May a flush go to the target while there are writes? */
+static bool can_flush_meanwhile(const struct copy *copy)
+{
+	return copy->target->max_in_flight != 1;
+}
 
 /* Flush what is done from the start on, and note it then. */
 static void checkpoint(struct worker *worker, bool now)
@@ -465,7 +471,8 @@ void *copy_work(void *argument)
 			take_pieces(worker);
 		/* Somebody else's may have been what was waited for. */
 		take_pieces(worker);
-		if (worker == copy->workers && copy->resume && !copy->is_verifying && worker->active)
+		if (worker == copy->workers && copy->resume && !copy->is_verifying &&
+		    worker->active && can_flush_meanwhile(copy))
 			checkpoint(worker, false);
 	}
 	return NULL;
