@@ -146,8 +146,8 @@ void zcmu_serve_later(struct zcmu_cmd *cmd)
 	bool is_foreign = !thread || thread->disk != disk;
 
 	/*
-	 * From here on the command may be over. Nobody joins a thread of the store's: the disk and its
-	 * threads stay until it has the lock no more.
+	 * From here on the command may be over. Nobody joins a thread of the store's: the disk and
+	 * its threads stay until it has the lock no more.
 	 */
 	if (is_foreign)
 		pthread_mutex_lock(&disk->end_lock);
@@ -309,7 +309,7 @@ static int lead(struct zcmu_thread *thread)
 	int err;
 
 	for (;;) {
-		/* What was answered while it looked may have been long, and then nothing was taken. */
+		/* What was answered while it looked may have been long: then nothing was taken. */
 		if (lead_once(thread) || should_look(thread)) {
 			if (should_look(thread))
 				look(thread);
