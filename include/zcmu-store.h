@@ -195,7 +195,8 @@ struct zcmu_store {
 	bool read_only;		/* asked for; open() may set it, too */
 	bool rotational;
 	bool misbehaves;	/* the library's: it was told of */
-	uint8_t reserved[5];
+	bool created;		/* open() has made what it opens: it is of nobody else's use */
+	uint8_t reserved[4];
 
 	void *options;		/* ops->options_size bytes, with what was given; the library's */
 	void *data;		/* the store's own */

@@ -133,7 +133,7 @@ static int open_both(struct copy *copy)
 	created_begin(&copy->created, copy->to, options.size);
 	err = zcmu_store_open(copy->to, &options, &copy->target);
 	if (!err)
-		created_opened(&copy->created);
+		created_opened(&copy->created, copy->target);
 	if (err == -ENOENT && !copy->create && !strncmp(copy->to, "file:", 5))
 		zcmu_error("%s: give --create to create it, as large as %s", copy->to, copy->from);
 	if (!err)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * A file that a command has created, as a store, and that is of no use when the command fails: it
- * is removed, if its name still leads to it. One that was there is never touched, and a store of
- * another kind is not the command's to remove.
+ * is removed, if its name still leads to it. One that was there is never touched, nor one that
+ * somebody else has created meanwhile: who has opened it says whether it was made for that. A store
+ * of another kind is not the command's to remove.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,17 +15,15 @@
 /* Before it is opened. */
 void created_begin(struct created *created, const char *spec, bool may_create)
 {
-	struct stat st;
-
 	memset(created, 0, sizeof(*created));
-	if (may_create && !strncmp(spec, "file:", 5) && lstat(spec + 5, &st) && errno == ENOENT)
+	if (may_create && !strncmp(spec, "file:", 5))
 		created->path = spec + 5;
 }
 
 /* It is open: this is the file. */
-void created_opened(struct created *created)
+void created_opened(struct created *created, const struct zcmu_store *store)
 {
-	if (created->path && lstat(created->path, &created->file))
+	if (created->path && (!store->created || lstat(created->path, &created->file)))
 		created->path = NULL;
 }
 

@@ -165,7 +165,7 @@ static int open_here(struct serve *serve, const struct zcmu_store_options *optio
 	created_begin(&serve->created, serve->spec, options->size);
 	err = zcmu_store_open(serve->spec, options, &serve->store);
 	if (!err)
-		created_opened(&serve->created);
+		created_opened(&serve->created, serve->store);
 	serve_hint_at_size(serve->spec, options, err);
 	if (serve_opening_end(serve, err))
 		return err;

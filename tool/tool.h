@@ -346,7 +346,7 @@ struct created {
 };
 
 void created_begin(struct created *created, const char *spec, bool may_create);
-void created_opened(struct created *created);
+void created_opened(struct created *created, const struct zcmu_store *store);
 void created_undo(const struct created *created);
 
 /* format.c */

@@ -233,6 +233,7 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 		store->max_trim = MAX_RANGE;
 		store->max_zero = MAX_RANGE;
 	}
+	store->created = is_new;
 	store->data = file;
 	return 0;
 }

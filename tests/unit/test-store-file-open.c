@@ -44,6 +44,7 @@ static void a_missing_file_is_created_sparse(void **state)
 	assert_int_equal(st.st_size, 64 * MIB);
 	assert_true(st.st_blocks * 512 < MIB);
 	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_true(d->store->created);
 }
 
 /* Behind its end is nothing to try it on. */
@@ -132,6 +133,8 @@ static void a_file_that_has_the_size_already_is_taken(void **state)
 	driver_name_file(d, NULL, "disk.img");
 	driver_make_file(d, 8192, 'x');
 	assert_int_equal(open_file(d, 8192, false), 0);
+	/* Whoever fails then must not remove it. */
+	assert_false(d->store->created);
 }
 
 static void a_file_of_another_size_is_refused_and_left_alone(void **state)
