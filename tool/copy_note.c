@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define VERSION	"zcmu-copy-note 2"
+#define NEW	".new"		/* behind the note's name, until it is whole */
 
 /* One end of a copy. A store that can't tell its identity has its spec for one. */
 struct end {
@@ -87,7 +88,7 @@ void copy_write_note(const struct copy *copy, uint64_t bytes)
 	describe(&note.to, copy->to, copy->target);
 	if (note.stable < note.from.size)
 		note.stable -= note.stable % COPY_CHUNK;
-	snprintf(path, sizeof(path), "%s.new", copy->resume);
+	snprintf(path, sizeof(path), "%s" NEW, copy->resume);
 	file = fopen(path, "we");
 	if (!file || put(file, &note) || rename(path, copy->resume))
 		err = -errno;
@@ -179,6 +180,11 @@ static int check_lasts(const char *spec, const struct zcmu_store *store)
 		zcmu_error("%s: a name with a new line in it can't be noted; leave --resume out", spec);
 		return -EINVAL;
 	}
+	if (strlen(spec) >= PATH_MAX) {
+		zcmu_error("%.60s...: a name of more than %d bytes can't be noted; leave --resume out", spec,
+			   PATH_MAX - 1);
+		return -ENAMETOOLONG;
+	}
 	if (!(store->ops->flags & ZCMU_STORE_VOLATILE))
 		return 0;
 	zcmu_error("%s: its bytes are gone with this process, so there is nothing to go on with; leave --resume out",
@@ -195,6 +201,11 @@ int copy_read_note(struct copy *copy)
 	bool whole;
 	int err;
 
+	/* Cut off, it would be another file's name. */
+	if (strlen(copy->resume) + sizeof(NEW) > PATH_MAX) {
+		zcmu_error("%.60s...: the note's name is too long", copy->resume);
+		return -ENAMETOOLONG;
+	}
 	err = check_lasts(copy->from, copy->source);
 	if (!err)
 		err = check_lasts(copy->to, copy->target);
