@@ -253,7 +253,7 @@ int copy_check_note_before_creating(const struct copy *copy)
 	return -ESTALE;
 }
 
-/* It says that all is copied: the next copy would do nothing, if it came back, or if that is wrong. */
+/* It says that all is copied: the next copy would do nothing, if it came back or was wrong. */
 int copy_remove_note(const struct copy *copy)
 {
 	int err = unlink(copy->resume) && errno != ENOENT ? -errno : sync_folder(copy->resume);

@@ -56,7 +56,7 @@ static void go_on(struct serve *serve)
 	int err;
 
 	serve->takes_over = true;
-	/* Its disk is attached: a signal that came meanwhile takes it down in order, once it is served. */
+	/* Its disk is attached: a signal takes it down in order, once it is served. */
 	serve->is_reopening = true;
 	/* It may have another size than at first. */
 	err = backstore_find(serve->name, &serve->backstore);
