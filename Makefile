@@ -26,7 +26,7 @@ help:
 	@echo 'make user          library, stores and the zcmu command, in build/user'
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
 	@echo 'make install       user space to /usr/local, the module by DKMS (as root); DESTDIR=FOLDER for packages'
-	@echo 'make uninstall     remove what make install has installed of user space (as root)'
+	@echo 'make uninstall     remove what make install has installed, older versions, too (as root)'
 	@echo 'make deps          install the packages that all of this takes'
 	@echo 'make clean         remove build/, but for the kernels in build/kernels'
 
@@ -94,13 +94,14 @@ bench: user
 style: deps
 	@./tests/style
 
+# BUILT is a folder that "install/module build" has filled.
 install: user
 	@./install/user add "$(DESTDIR)"
-	./kernel/install $(DESTDIR)
+	@./install/module add $(if $(DESTDIR),-d "$(DESTDIR)") -k "$(KERNEL)" $(if $(BUILT),-b "$(BUILT)")
 
-# Takes nothing from build/.
+# Takes nothing from build/. Both, whatever becomes of one.
 uninstall:
-	@./install/user remove
+	@./install/module remove; module=$$?; ./install/user remove && exit $$module
 
 clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
