@@ -25,7 +25,8 @@ help:
 	@echo 'make style         sparse, shellcheck, man page lint, and the rules of CONTRIBUTING.md'
 	@echo 'make user          library, stores and the zcmu command, in build/user'
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
-	@echo 'make install       user space to /usr/local, the module by DKMS (as root)'
+	@echo 'make install       user space to /usr/local, the module by DKMS (as root); DESTDIR=FOLDER for packages'
+	@echo 'make uninstall     remove what make install has installed, older versions, too (as root)'
 	@echo 'make deps          install the packages that all of this takes'
 	@echo 'make clean         remove build/, but for the kernels in build/kernels'
 
@@ -93,13 +94,18 @@ bench: user
 style: deps
 	@./tests/style
 
+# BUILT is a folder that "install/module build" has filled.
 install: user
-	meson install -C build/user $(if $(DESTDIR),--destdir $(DESTDIR))
-	./kernel/install $(DESTDIR)
+	@./install/user add "$(DESTDIR)"
+	@./install/module add $(if $(DESTDIR),-d "$(DESTDIR)") -k "$(KERNEL)" $(if $(BUILT),-b "$(BUILT)")
+
+# Takes nothing from build/. Both, whatever becomes of one.
+uninstall:
+	@./install/module remove; module=$$?; ./install/user remove && exit $$module
 
 clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
 .PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-stock check-tsan check-unit \
-	check-vm check-debug demo fuzz style install clean
+	check-vm check-debug demo fuzz style install uninstall clean
