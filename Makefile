@@ -16,6 +16,7 @@ help:
 	@echo 'make check-tsan    the unit tests with threads, with a detector of data races; not part of check'
 	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started and ended: here, and in'
 	@echo '                   guests of all kernels; not part of check. K=6.12, CASES="name..."'
+	@echo 'make check-install  installs into a guest, and uninstalls; not part of check. K=6.1'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-stock   what the stock module is judged by, too, with the stock module; not part of check'
@@ -62,6 +63,10 @@ check-ceph: user
 	@./tests/ceph/run
 	@./tests/run -S -d tests/ceph/cases $(if $(K),-k "$(K)") $(CASES)
 
+# Not part of check: what it compiles, and copies in an emulated guest, takes minutes.
+check-install: user
+	@./tests/run -S -d tests/cases-install -m ours $(if $(K),-k "$(K)") $(CASES)
+
 fuzz:
 	@./tests/fuzz/run $(or $(SECONDS),60)
 
@@ -107,5 +112,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-ceph check-docs check-powercut check-stock check-tsan check-unit \
+.PHONY: help deps user module modules bench check check-ceph check-install check-docs check-powercut check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean

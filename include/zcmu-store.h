@@ -98,8 +98,8 @@ struct zcmu_io {
 	/* Whoever has made the request is told here; stores call zcmu_io_done(). */
 	void (*done)(struct zcmu_io *io, int error);
 	/*
-	 * READ, WRITE that fails with -EIO: the byte of the disk where it has, if that is known. All of
-	 * the range in front of it was done as if it hadn't failed. UINT64_MAX when it is asked.
+	 * READ, WRITE that fails with -EIO: the byte of the disk where it has, if that is known. All
+	 * of the range in front of it was done as if it hadn't failed. UINT64_MAX when it is asked.
 	 */
 	uint64_t failed_at;
 	/* The library's: who was asked, and for how much; zcmu_store_ask() has set them. */
@@ -220,11 +220,12 @@ struct zcmu_store {
 	uint64_t max_zero;	/* ZERO */
 	/*
 	 * Bytes of a COMPARE AND WRITE, which comes as a READ and a WRITE: so many of them stay
-	 * whole whatever others do, who write to the same store and not by this disk. 0: any number.
-	 * What is longer is refused.
+	 * whole whatever others do, who write to the same store and not by this disk. 0: any
+	 * number. What is longer is refused.
 	 */
 	uint64_t max_compare;
-	uint32_t min_io_size;	/* bytes that a request should be a multiple of; 0: physical_block_size */
+	/* Bytes that a request should be a multiple of; 0: physical_block_size */
+	uint32_t min_io_size;
 	uint32_t max_in_flight;	/* commands of a disk at a time; 0: any number */
 	/* For zoned devices, which this library doesn't serve yet; 0. */
 	uint64_t reserved_zoned[4];

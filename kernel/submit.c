@@ -44,135 +44,6 @@ static struct zcmu_cmd *cmd_alloc(struct se_cmd *se_cmd)
 	return cmd;
 }
 
-static bool is_bidi(const struct se_cmd *se_cmd)
-{
-	return se_cmd->se_cmd_flags & SCF_BIDI;
-}
-
-/* Is it one of the READs, all of whose Data-In are the disk's blocks? */
-static bool is_block_read(const struct se_cmd *se_cmd)
-{
-	const u8 *cdb = se_cmd->t_task_cdb;
-
-	switch (cdb[0]) {
-	case READ_6:
-	case READ_10:
-	case READ_12:
-	case READ_16:
-		return true;
-	case VARIABLE_LENGTH_CMD:
-		return (cdb[8] << 8 | cdb[9]) == READ_32;
-	default:
-		return false;
-	}
-}
-
-/*
- * Is it done twice as well as once? A COMPARE AND WRITE that has written, and failed then,
- * would find something else there: such a one can't be tried again as a copy.
- */
-static bool is_repeatable(const struct se_cmd *se_cmd)
-{
-	return se_cmd->t_task_cdb[0] != COMPARE_AND_WRITE;
-}
-
-/*
- * Is its payload the disk's blocks, on their way in the direction that the CDB has? An
- * initiator may say one thing in the CDB and another on its transport. A READ that brings
- * Data-Out must not be lent: its handler would store into read-only pages. A WRITE that
- * takes Data-In must not show its handler what these pages held before.
- */
-static bool moves_blocks(const struct se_cmd *se_cmd)
-{
-	enum dma_data_direction direction = is_block_read(se_cmd) ? DMA_FROM_DEVICE :
-								    DMA_TO_DEVICE;
-
-	return se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB && se_cmd->data_direction == direction;
-}
-
-/* Does the command bring bytes to the initiator that a short answer could leave stale? */
-static bool needs_clean_memory(const struct se_cmd *se_cmd)
-{
-	/* What a handler says it has read of the disk is its word; the rest is ours (I6). */
-	return se_cmd->data_direction == DMA_FROM_DEVICE && !moves_blocks(se_cmd);
-}
-
-/* Bytes of Data-In of a bidirectional command. */
-static u64 bidi_length(const struct se_cmd *se_cmd)
-{
-	struct scatterlist *sg;
-	u64 bytes = 0;
-	u32 i;
-
-	for_each_sg(se_cmd->t_bidi_data_sg, sg, se_cmd->t_bidi_data_nents, i)
-		bytes += sg->length;
-	return bytes;
-}
-
-/*
- * Should the next payload be lent, as far as its shape is concerned? A handler
- * that has pinned lately gets copies, and now and then another try.
- */
-static bool should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
-			struct zcmu_plan *plan)
-{
-	struct zcmu_lend_policy policy = device->lend;
-
-	if (!policy.enabled || is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
-	    !moves_blocks(se_cmd) || !is_repeatable(se_cmd))
-		return false;
-	/* What the copy area can't hold has no choice. */
-	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
-	    atomic_dec_if_positive(&device->copies_due) >= 0)
-		return false;
-	zcmu_payload_plan(plan, se_cmd);
-	return zcmu_plan_should_lend(plan, &policy);
-}
-
-/*
- * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
- * bidirectional command has it, it never does.
- */
-bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
-{
-	return READ_ONCE(cmd->device->scrub_reads) &&
-	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
-}
-
-/* Bring a payload's bytes into its blocks of the copy area, if it has any. */
-void zcmu_copy_in(struct zcmu_cmd *cmd)
-{
-	struct zcmu_copy_area *area = &cmd->device->copy;
-	struct se_cmd *se_cmd = cmd->se_cmd;
-
-	cmd->scrubbed = zcmu_is_to_be_scrubbed(cmd);
-	if (cmd->in.nr)
-		zcmu_copy_zero(area, &cmd->in);
-	if (!cmd->out.nr)
-		return;
-	if (zcmu_is_write(se_cmd))
-		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
-	else if (cmd->scrubbed || needs_clean_memory(se_cmd))
-		zcmu_copy_zero(area, &cmd->out);
-}
-
-static int reserve_copy(struct zcmu_cmd *cmd, gfp_t gfp)
-{
-	struct zcmu_copy_area *area = &cmd->device->copy;
-	struct se_cmd *se_cmd = cmd->se_cmd;
-	u32 bytes = se_cmd->t_data_nents ? se_cmd->data_length : 0;
-	u64 in_bytes = is_bidi(se_cmd) ? bidi_length(se_cmd) : 0;
-	int ret = 0;
-
-	if (in_bytes > U32_MAX || !zcmu_copy_holds(area, bytes, in_bytes))
-		return -EMSGSIZE;
-	if (bytes)
-		ret = zcmu_copy_reserve(area, &cmd->out, bytes, gfp);
-	if (!ret && in_bytes)
-		ret = zcmu_copy_reserve(area, &cmd->in, in_bytes, gfp);
-	return ret;
-}
-
 /* Undo what was prepared; the command is NEW and not on the ring. */
 static void unprepare(struct zcmu_cmd *cmd)
 {
@@ -229,7 +100,7 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	}
 	if (cmd->scrubbed)
 		counters->bytes_scrubbed += cmd->lent ? plan->bytes :
-					    is_bidi(cmd->se_cmd) ? cmd->in.bytes : cmd->out.bytes;
+					    zcmu_is_bidi(cmd->se_cmd) ? cmd->in.bytes : cmd->out.bytes;
 }
 
 /*
@@ -373,7 +244,7 @@ static int try_submit(struct zcmu_cmd *cmd, bool lend, struct zcmu_plan *plan, g
 	struct zcmu_device *device = cmd->device;
 	int ret;
 
-	ret = lend ? zcmu_lend_prepare(cmd, plan, gfp) : reserve_copy(cmd, gfp);
+	ret = lend ? zcmu_lend_prepare(cmd, plan, gfp) : zcmu_copy_prepare(cmd, gfp);
 	if (!ret)
 		ret = take_id(cmd, gfp);
 	if (!ret && zcmu_entry_length(cmd, plan) > device->ring.size / 2)
@@ -404,7 +275,7 @@ static int submit(struct zcmu_cmd *cmd, gfp_t gfp)
 	bool lend;
 	int ret;
 
-	lend = !cmd->is_second_try && should_lend(cmd->device, cmd->se_cmd, &plan);
+	lend = !cmd->is_second_try && zcmu_should_lend(cmd->device, cmd->se_cmd, &plan);
 	ret = try_submit(cmd, lend, &plan, gfp);
 	/* The window is full: the copy area may not be. If it is too small, wait for the window. */
 	if (ret == -EXFULL) {

@@ -356,6 +356,11 @@ static inline bool zcmu_is_write(const struct se_cmd *se_cmd)
 	return se_cmd->data_direction == DMA_TO_DEVICE;
 }
 
+static inline bool zcmu_is_bidi(const struct se_cmd *se_cmd)
+{
+	return se_cmd->se_cmd_flags & SCF_BIDI;
+}
+
 /* main.c */
 extern struct workqueue_struct *zcmu_wq;
 extern struct kmem_cache *zcmu_cmd_cache;
@@ -426,8 +431,6 @@ void zcmu_look_again(struct zcmu_device *device);
 void zcmu_retry_waiting(struct zcmu_device *device);
 void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
-void zcmu_copy_in(struct zcmu_cmd *cmd);
-bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd);
 
 /* entry.c */
 u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan);
@@ -511,6 +514,13 @@ bool zcmu_fault_can_lend(void);
 void zcmu_lend_pause(struct zcmu_device *device);
 vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf);
 vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf);
+
+/* decide.c */
+bool zcmu_should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
+		      struct zcmu_plan *plan);
+bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd);
+int zcmu_copy_prepare(struct zcmu_cmd *cmd, gfp_t gfp);
+void zcmu_copy_in(struct zcmu_cmd *cmd);
 
 /* reserve.c */
 int zcmu_reserve_make(struct zcmu_device *device);

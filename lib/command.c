@@ -355,8 +355,8 @@ static bool is_of_lending(const struct zcmu_cmd *cmd, int error)
 
 /*
  * May the initiator know where a READ or WRITE has failed? It takes what is in front of that for
- * done. So it must get that part of a READ, which takes a kernel that passes data on with sense, and
- * a length that is the command's. And that part of a WRITE must be as stable as it was to be.
+ * done. So it must get that part of a READ, which takes a kernel that passes data on with sense,
+ * and a length that is the command's. And that part of a WRITE must be as stable as it was to be.
  */
 static bool may_tell_place(const struct zcmu_cmd *cmd, uint64_t done)
 {

@@ -80,7 +80,8 @@ static bool is_safe(const char *path)
 {
 	struct stat st;
 
-	return !stat(path, &st) && is_owner_trusted(st.st_uid) && !(st.st_mode & (S_IWGRP | S_IWOTH));
+	return !stat(path, &st) && is_owner_trusted(st.st_uid) &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 /* What is loaded runs as who we are. Our own folder is as safe as this library is. */

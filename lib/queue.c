@@ -19,7 +19,8 @@ struct served_queue {
 	struct served_queue *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* the list, and all threads' calls */
+/* The list, and all threads' calls */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct served_queue *served;
 
 /* Whose queue is opened just now, in this thread; NULL: nobody's who would run calls. */

@@ -43,7 +43,8 @@ struct opened {
 	struct zcmu_store_ops ops;
 	char identity[ZCMU_STORE_IDENTITY_MAX];
 	int identity_error;
-	struct zcmu_store store;	/* it may know of more than we do, and have it behind this */
+	/* It may know of more than we do, and have it behind this. */
+	struct zcmu_store store;
 };
 
 /*

@@ -265,7 +265,9 @@ static int add_sockets(scmp_filter_ctx filter)
 	struct scmp_arg_cmp ipv6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);
 	int err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &ipv4);
 
-	return err ? err : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &ipv6);
+	if (!err)
+		err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &ipv6);
+	return err;
 }
 
 static int add_network(scmp_filter_ctx filter)

@@ -48,7 +48,8 @@ static int look_up_identity(struct serve *serve, char *text, size_t size)
 	} else {
 		err = serve_opening_begin(serve);
 		if (!err)
-			err = serve_opening_end(serve, zcmu_store_identify(serve->spec, text, size));
+			err = serve_opening_end(serve,
+						zcmu_store_identify(serve->spec, text, size));
 	}
 	if (!err || err == -EOPNOTSUPP || err == -EINTR)
 		return err;

@@ -70,7 +70,8 @@ static int read_block(struct trial *trial, void *buffer)
 	struct iovec iov = { buffer, trial->store->block_size };
 
 	trial->io = (struct zcmu_io){
-		.struct_size = sizeof(trial->io), .op = ZCMU_IO_READ, .length = iov.iov_len, .iov = &iov, .iovcnt = 1,
+		.struct_size = sizeof(trial->io), .op = ZCMU_IO_READ, .length = iov.iov_len,
+		.iov = &iov, .iovcnt = 1,
 		.queue = trial->queue, .done = answered,
 	};
 	zcmu_store_ask(trial->store, &trial->io);

@@ -41,7 +41,7 @@ struct file {
 	bool is_synchronous;	/* mount -o sync: each write is one with FUA */
 	struct loss loss;
 	struct syncs syncs;
-	/* Whoever holds its lock for long, and whoever is in a short call that takes it: aside.c. */
+	/* Who holds its lock for long, and who is in a short call that takes it: aside.c. */
 	atomic_uint holders;
 	atomic_uint on_the_spot;
 };

@@ -181,8 +181,9 @@ static void cow_read(struct cow *cow, struct layer_io *lio)
 	pthread_mutex_init(&read->lock, NULL);
 	for (end = at + lio->io.length; at < end && !err; at = next) {
 		in = cow_is_in(cow, at / block);
-		for (next = at + block; next < end && cow_is_in(cow, next / block) == in; next += block)
-			;
+		next = at + block;
+		while (next < end && cow_is_in(cow, next / block) == in)
+			next += block;
 		err = read_run(cow, read, at, next - at, in);
 	}
 	read_ended(read);

@@ -135,8 +135,8 @@ static int begin_live(struct cow *cow, uint64_t end)
 		return fail(cow, "can't make room for its bits", -errno);
 	for (page = 0; page < cow->map_bytes / COW_PAGE && !err; page++) {
 		if (!is_empty(cow, page))
-			err = cow_write_all(cow->fd, (const void *)(cow->map + page * COW_PAGE), COW_PAGE,
-					at + page * COW_PAGE);
+			err = cow_write_all(cow->fd, (const void *)(cow->map + page * COW_PAGE),
+					    COW_PAGE, at + page * COW_PAGE);
 	}
 	if (!err)
 		err = write_trailer(cow, end, true);

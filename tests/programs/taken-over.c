@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 static bool in_sandbox;
+static unsigned int rings;
 
 static long call(long result)
 {
@@ -231,10 +232,11 @@ int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned in
 	int (*next)(unsigned int, struct io_uring *, unsigned int) =
 		dlsym(RTLD_NEXT, "io_uring_queue_init");
 
-	/* The first time is the trial. */
-	if (!in_sandbox)
+	/* The first time is the trial before it is locked in, the second the one after that. */
+	if (++rings == 2) {
 		try_all("early", false);
-	in_sandbox = true;
+		in_sandbox = true;
+	}
 	return next(entries, ring, flags);
 }
 

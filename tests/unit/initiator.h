@@ -51,7 +51,7 @@ const struct fake_answer *send_out(struct initiator *t, const uint8_t *cdb, cons
 				   size_t size);
 const struct fake_answer *send_request(struct initiator *t, const struct fake_request *request);
 
-/* Answer what the store holds, as scripted_answer() does; commands that have waited for it go on. */
+/* Answer what the store holds, as scripted_answer() does; who has waited for it goes on. */
 void answer_held(struct initiator *t, unsigned int index, int error);
 void answer_held_as_it_is(struct initiator *t, unsigned int index);
 
