@@ -100,7 +100,8 @@ static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	}
 	if (cmd->scrubbed)
 		counters->bytes_scrubbed += cmd->lent ? plan->bytes :
-					    zcmu_is_bidi(cmd->se_cmd) ? cmd->in.bytes : cmd->out.bytes;
+					    zcmu_is_bidi(cmd->se_cmd) ? cmd->in.bytes :
+									cmd->out.bytes;
 }
 
 /*

@@ -145,7 +145,8 @@ static void next_part(struct slot *slot)
 	else if (slot->piece->kind == PIECE_DATA || !zcmu_store_can(copy->source, ZCMU_IO_MAP))
 		read_part(slot);
 	else
-		ask(slot, STEP_MAP, ZCMU_IO_MAP, at_most(copy->source->size - slot->offset, COPY_MAP));
+		ask(slot, STEP_MAP, ZCMU_IO_MAP,
+		    at_most(copy->source->size - slot->offset, COPY_MAP));
 }
 
 static void take_piece(struct slot *slot)

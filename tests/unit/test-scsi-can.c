@@ -186,8 +186,8 @@ static int ask(struct initiator *t, enum zcmu_io_op op, bool fua)
 	struct iovec iov = { zeroes, sizeof(zeroes) };
 	int error = 1;
 	struct zcmu_io io = {
-		.struct_size = sizeof(io), .op = op, .fua = fua, .offset = 512, .length = 512, .iov = &iov,
-		.iovcnt = op == ZCMU_IO_WRITE || op == ZCMU_IO_READ, .data = &error,
+		.struct_size = sizeof(io), .op = op, .fua = fua, .offset = 512, .length = 512,
+		.iov = &iov, .iovcnt = op == ZCMU_IO_WRITE || op == ZCMU_IO_READ, .data = &error,
 		.done = note_error,
 	};
 

@@ -25,7 +25,8 @@ static const struct fake_answer *fail_at(struct initiator *t, uint8_t opcode, ui
 }
 
 #define expect_part(answer, bytes) do {							\
-	assert_int_equal((answer)->uflags & ZCMU_UFLAG_READ_LEN, (bytes) ? ZCMU_UFLAG_READ_LEN : 0); \
+	assert_int_equal((answer)->uflags & ZCMU_UFLAG_READ_LEN,				\
+			 (bytes) ? ZCMU_UFLAG_READ_LEN : 0);				\
 	if (bytes)									\
 		assert_int_equal((answer)->read_len, bytes);				\
 } while (0)

@@ -213,7 +213,8 @@ static void answered(struct zcmu_io *io, int error)
 static void start(struct driver *d, struct flush *flush, void *queue)
 {
 	*flush = (struct flush){
-		.io = { .struct_size = sizeof(flush->io), .op = ZCMU_IO_FLUSH, .queue = queue, .done = answered },
+		.io = { .struct_size = sizeof(flush->io), .op = ZCMU_IO_FLUSH, .queue = queue,
+			.done = answered },
 	};
 	zcmu_store_ask(d->store, &flush->io);
 	d->store->ops->queue_submit(d->store, queue);
