@@ -99,7 +99,8 @@ struct zcmu_io {
 	void (*done)(struct zcmu_io *io, int error);
 	/*
 	 * READ, WRITE that fails with -EIO: the byte of the disk where it has, if that is
-	 * known. All of the range in front of it was done as if it hadn't failed. UINT64_MAX when it is asked.
+	 * known. All of the range in front of it was done as if it hadn't failed. UINT64_MAX
+	 * when it is asked.
 	 */
 	uint64_t failed_at;
 	/* The library's: who was asked, and for how much; zcmu_store_ask() has set them. */
