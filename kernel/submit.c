@@ -134,27 +134,43 @@ static int may_queue(const struct zcmu_cmd *cmd)
 }
 
 /*
+ * May it be queued, and is there room? Looked for before anything is copied for nothing, and
+ * when it is published. device->lock is held.
+ * Return: 0; as may_queue(); -ENOSPC if the ring has no room, -EXFULL if the window has none.
+ */
+static int look_for_room(const struct zcmu_cmd *cmd, u32 len)
+{
+	const struct zcmu_device *device = cmd->device;
+	int ret = may_queue(cmd);
+
+	lockdep_assert_held(&device->lock);
+	if (!ret && (is_to_be_mended(device) || !zcmu_ring_has_room(&device->ring, len)))
+		ret = -ENOSPC;
+	if (!ret && cmd->lent && cmd->loan.nr_slots > device->window.free)
+		ret = -EXFULL;
+	return ret;
+}
+
+/*
  * NEW -> RING, and have the handler woken. device->lock is held: once it is dropped, the
  * command may be answered, and with the last one the device may go.
  *
- * Return: 0; as may_queue(); -ENOSPC if the ring has no room, -EXFULL if the window
- * has none. The command is as before then.
+ * Return: as look_for_room(). The command is as before then.
  */
 static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_cmd_entry *entry;
 	u32 len = zcmu_entry_length(cmd, plan);
-	int ret = may_queue(cmd);
+	int ret = look_for_room(cmd, len);
 	u32 offset;
 
 	lockdep_assert_held(&device->lock);
+	/* What is free of the window may be in too many pieces. */
+	if (!ret && cmd->lent && !zcmu_lend_begin(cmd))
+		ret = -EXFULL;
 	if (ret)
 		return ret;
-	if (is_to_be_mended(device) || !zcmu_ring_has_room(&device->ring, len))
-		return -ENOSPC;
-	if (cmd->lent && !zcmu_lend_begin(cmd))
-		return -EXFULL;
 
 	cmd->span.is_cmd = true;
 	entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
@@ -220,23 +236,6 @@ static int make_wait(struct zcmu_cmd *cmd)
 	/* Room may have come up since it was looked for. */
 	zcmu_look_again(device);
 	return 0;
-}
-
-/*
- * Is there room, before anything is copied for nothing? device->lock is held.
- * Return: as publish().
- */
-static int look_for_room(const struct zcmu_cmd *cmd, u32 len)
-{
-	const struct zcmu_device *device = cmd->device;
-	int ret = may_queue(cmd);
-
-	lockdep_assert_held(&device->lock);
-	if (!ret && (is_to_be_mended(device) || !zcmu_ring_has_room(&device->ring, len)))
-		ret = -ENOSPC;
-	if (!ret && cmd->lent && cmd->loan.nr_slots > device->window.free)
-		ret = -EXFULL;
-	return ret;
 }
 
 /* Prepare the payload and publish. Return: as publish(), or -ENOMEM, -EMSGSIZE. */
@@ -428,7 +427,6 @@ static int wait_on(struct zcmu_cmd *cmd, bool behind)
 		else
 			list_add(&cmd->node, &device->waiting);
 		zcmu_expire_rearm(device, cmd);
-		device->retrying = false;
 	}
 	spin_unlock(&device->lock);
 	return ret;
