@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "hring.h"
@@ -239,6 +240,9 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 void zcmu_scsi_execute(struct zcmu_cmd *cmd);
 void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd);
 
+/* store.c */
+int zcmu_check_size(uint64_t size, const char *name, const char *argument);
+
 /* store_can.c */
 enum zcmu_stable_by {
 	ZCMU_STABLE_BY_ITSELF,		/* or it needn't be, or nothing could make it so */
@@ -259,6 +263,14 @@ bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store);
 unsigned int zcmu_log_told(void);
 
 /* sized.c */
+/* Are all of the bytes 0? */
+static inline bool zcmu_is_zero(const void *bytes, size_t len)
+{
+	const uint8_t *first = bytes;
+
+	return !len || (!first[0] && !memcmp(first, first + 1, len - 1));
+}
+
 #define ZCMU_END_OF(type, member)	(offsetof(type, member) + sizeof(((type *)0)->member))
 
 int zcmu_take_store_options(struct zcmu_store_options *to, const struct zcmu_store_options *from);

@@ -106,6 +106,7 @@ static int shrink(struct zcmu_disk *disk, struct zcmu_store *store, uint64_t siz
 static int resize(struct zcmu_disk *disk, uint64_t size)
 {
 	struct zcmu_store *store = disk->store;
+	int err;
 
 	if (!store) {
 		zcmu_error("%s: it is not served", disk->name);
@@ -115,11 +116,9 @@ static int resize(struct zcmu_disk *disk, uint64_t size)
 		zcmu_error("%s: its store, %s, can't change its size", disk->name, store->ops->name);
 		return -EOPNOTSUPP;
 	}
-	if (size > INT64_MAX) {
-		zcmu_error("%s: %" PRIu64 " bytes are too large for a disk; it can have %" PRId64,
-			   disk->name, size, INT64_MAX / 4096 * 4096);
-		return -EFBIG;
-	}
+	err = zcmu_check_size(size, disk->name, NULL);
+	if (err)
+		return err;
 	if (!size || size % store->block_size) {
 		zcmu_error("%s: %" PRIu64 " bytes are not a multiple of its block size, %" PRIu32,
 			   disk->name, size, store->block_size);

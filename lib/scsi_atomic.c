@@ -84,15 +84,17 @@ uint32_t zcmu_scsi_max_compare(const struct zcmu_disk *disk)
 
 void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd)
 {
-	if (cmd->req.cdb[zcmu_scsi_blocks_field(cmd->req.cdb)] > zcmu_scsi_max_compare(cmd->disk)) {
-		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cmd->req.cdb));
+	uint32_t field = zcmu_scsi_blocks_field(cmd->req.cdb);
+
+	if (cmd->req.cdb[field] > zcmu_scsi_max_compare(cmd->disk)) {
+		zcmu_cmd_bad_field(cmd, field);
 		return;
 	}
 	if (!zcmu_scsi_transfer(cmd, 2, &cmd->begin, &cmd->left))
 		return;
 	/* With more than the two halves it isn't certain which they are. */
 	if (cmd->req.bytes != 2 * cmd->left) {
-		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cmd->req.cdb));
+		zcmu_cmd_bad_field(cmd, field);
 		return;
 	}
 	if (!cmd->left) {

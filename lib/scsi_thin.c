@@ -184,11 +184,6 @@ static bool make_buffer(struct zcmu_cmd *cmd, const uint8_t *block, uint32_t blo
 	return true;
 }
 
-static bool is_zero(const uint8_t *block, uint32_t size)
-{
-	return !block[0] && !memcmp(block, block + 1, size - 1);
-}
-
 static void start_zero(struct zcmu_cmd *cmd)
 {
 	zcmu_cmd_run_steps(cmd, zero_step);
@@ -237,7 +232,7 @@ void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
 	}
 	cmd->offset = cmd->begin;
 	cmd->may_trim = flags & 0x08;		/* UNMAP */
-	if (is_zero(block, store->block_size) && zeroes_natively(cmd)) {
+	if (zcmu_is_zero(block, store->block_size) && zeroes_natively(cmd)) {
 		zcmu_range_lock(cmd, cmd->begin, cmd->left, start_zero);
 		return;
 	}

@@ -16,13 +16,6 @@
 /* Nothing of ours will ever be as large: who says so has forgotten to set the size. */
 #define MAX_SIZE	4096u
 
-static bool is_zero(const unsigned char *bytes, size_t len)
-{
-	while (len && !bytes[len - 1])
-		len--;
-	return !len;
-}
-
 /*
  * Copy @from, which has @from_size bytes, to @to, which has @size. @least: bytes that must be
  * there. Return: -EINVAL if the size makes no sense; -E2BIG if there is more than is known.
@@ -31,7 +24,7 @@ static int copy(void *to, size_t size, const void *from, size_t from_size, size_
 {
 	if (from_size < least || from_size > MAX_SIZE)
 		return -EINVAL;
-	if (from_size > size && !is_zero((const unsigned char *)from + size, from_size - size))
+	if (from_size > size && !zcmu_is_zero((const unsigned char *)from + size, from_size - size))
 		return -E2BIG;
 	memset(to, 0, size);
 	memcpy(to, from, from_size < size ? from_size : size);
@@ -55,40 +48,33 @@ static int take(void *to, size_t size, const void *from, const char *name)
 	return err;
 }
 
-static int refuse_reserved(const char *name)
+/* Options; @from NULL: the defaults. @reserved: the part of @to that must be 0 */
+static int take_options(void *to, size_t size, const void *from, const char *name,
+			const void *reserved, size_t reserved_size)
 {
+	int err;
+
+	memset(to, 0, size);
+	*(size_t *)to = size;
+	if (!from)
+		return 0;
+	err = take(to, size, from, name);
+	if (err || zcmu_is_zero(reserved, reserved_size))
+		return err;
 	zcmu_error("struct %s: what is reserved in it must be 0", name);
 	return -EINVAL;
 }
 
-/* @from NULL: the defaults */
 int zcmu_take_store_options(struct zcmu_store_options *to, const struct zcmu_store_options *from)
 {
-	static const char name[] = "zcmu_store_options";
-	int err;
-
-	*to = (struct zcmu_store_options){ .struct_size = sizeof(*to) };
-	if (!from)
-		return 0;
-	err = take(to, sizeof(*to), from, name);
-	if (!err && !is_zero(to->reserved, sizeof(to->reserved)))
-		err = refuse_reserved(name);
-	return err;
+	return take_options(to, sizeof(*to), from, "zcmu_store_options", to->reserved,
+			    sizeof(to->reserved));
 }
 
-/* @from NULL: the defaults */
 int zcmu_take_serve_options(struct zcmu_serve_options *to, const struct zcmu_serve_options *from)
 {
-	static const char name[] = "zcmu_serve_options";
-	int err;
-
-	*to = (struct zcmu_serve_options){ .struct_size = sizeof(*to) };
-	if (!from)
-		return 0;
-	err = take(to, sizeof(*to), from, name);
-	if (!err && to->reserved)
-		err = refuse_reserved(name);
-	return err;
+	return take_options(to, sizeof(*to), from, "zcmu_serve_options", &to->reserved,
+			    sizeof(to->reserved));
 }
 
 /* The other way round: what the caller knows of and this library doesn't is 0. */
@@ -162,5 +148,5 @@ size_t zcmu_store_room(const struct zcmu_store_ops *ops)
 bool zcmu_store_asks_too_much(const struct zcmu_store *store)
 {
 	return store->struct_size > sizeof(*store) &&
-	       !is_zero((const unsigned char *)(store + 1), store->struct_size - sizeof(*store));
+	       !zcmu_is_zero(store + 1, store->struct_size - sizeof(*store));
 }

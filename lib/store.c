@@ -157,20 +157,24 @@ static const char *contradiction(const struct zcmu_store *store)
 	return NULL;
 }
 
-/* Offsets in files are signed, and so is much else. */
-static bool is_too_large(uint64_t size, const char *name, const char *argument)
+/*
+ * Can a disk have so many bytes? Offsets in files are signed, and so is much else. @argument: of
+ * the store @name; NULL: it is a disk's name.
+ */
+int zcmu_check_size(uint64_t size, const char *name, const char *argument)
 {
 	if (size <= INT64_MAX)
-		return false;
-	zcmu_error("%s:%s: %" PRIu64 " bytes are too large for a disk; it can have %" PRId64, name,
-		   argument, size, INT64_MAX / 4096 * 4096);
-	return true;
+		return 0;
+	zcmu_error("%s%s%s: %" PRIu64 " bytes are too large for a disk; it can have %" PRId64, name,
+		   argument ? ":" : "", argument ? argument : "", size, INT64_MAX / 4096 * 4096);
+	return -EFBIG;
 }
 
 /* Is what open() has filled in a disk? It is checked here, once for all stores. */
 static int check(const struct zcmu_store *store, const char *argument)
 {
 	const char *name = store->ops->name, *wrong;
+	int err;
 
 	if (!is_power_of_two(store->block_size) || store->block_size < 512 ||
 	    store->block_size > 4096) {
@@ -178,8 +182,9 @@ static int check(const struct zcmu_store *store, const char *argument)
 			   name, argument, store->block_size);
 		return -EINVAL;
 	}
-	if (is_too_large(store->size, name, argument))
-		return -EFBIG;
+	err = zcmu_check_size(store->size, name, argument);
+	if (err)
+		return err;
 	if (!store->size || store->size % store->block_size) {
 		zcmu_error("%s:%s: the size, %" PRIu64 " bytes, is not a multiple of the block size, %" PRIu32
 			   "; change that",
@@ -265,9 +270,10 @@ static int open_ops(const struct zcmu_store_ops *ops, const char *text, size_t l
 	store->read_only = taken.read_only;
 	store->create_size = taken.size;
 	/* Before anything is created. */
-	if (is_too_large(store->create_size, opened->ops.name, argument)) {
+	err = zcmu_check_size(store->create_size, opened->ops.name, argument);
+	if (err) {
 		free(opened);
-		return -EFBIG;
+		return err;
 	}
 	err = take_options(opened, text, len);
 	if (!err)
