@@ -103,6 +103,11 @@ struct worker {
 	time_t checked;
 };
 
+static inline uint64_t at_most(uint64_t length, uint64_t max)
+{
+	return length < max ? length : max;
+}
+
 /* copy_worker.c */
 int copy_worker_init(struct worker *worker, struct copy *copy);
 void copy_worker_deinit(struct worker *worker);

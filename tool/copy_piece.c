@@ -65,11 +65,6 @@ uint64_t copy_prefix(struct copy *copy)
 	return prefix;
 }
 
-static uint64_t min(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Data ends with a chunk, so that chunks are whole. */
 static void cut_next(struct copy *copy, struct piece *piece)
 {
@@ -79,13 +74,13 @@ static void cut_next(struct copy *copy, struct piece *piece)
 	piece->number = copy->number++;
 	if (copy->at >= copy->known_end) {
 		piece->kind = PIECE_UNKNOWN;
-		piece->end = min(chunk_end, copy->source->size);
+		piece->end = at_most(chunk_end, copy->source->size);
 	} else if (copy->known_mapped) {
 		piece->kind = PIECE_DATA;
-		piece->end = min(chunk_end, copy->known_end);
+		piece->end = at_most(chunk_end, copy->known_end);
 	} else {
 		piece->kind = PIECE_HOLE;
-		piece->end = min(copy->at + COPY_HOLE, copy->known_end);
+		piece->end = at_most(copy->at + COPY_HOLE, copy->known_end);
 	}
 	piece->is_taken = true;
 	copy->at = piece->end;

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "copy.h"
@@ -157,20 +156,11 @@ int copy_progress_line(const struct copy *copy, double seconds, unsigned int wid
 	return 1 + (int)bar + snprintf(line + 1 + bar, size - 1 - bar, "] %s", text);
 }
 
-static unsigned int terminal_width(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
-		return 80;
-	return size.ws_col;
-}
-
 static void show_bar(struct copy *copy, double seconds)
 {
 	char line[256];
 
-	copy_progress_line(copy, seconds, terminal_width(), line, sizeof(line));
+	copy_progress_line(copy, seconds, format_columns(STDERR_FILENO), line, sizeof(line));
 	/* What a longer line has left is erased. */
 	fprintf(stderr, "\r%s\033[K", line);
 	copy->progress.line_is_open = true;
@@ -211,7 +201,7 @@ void copy_progress_show(struct copy *copy)
 	if (copy->json && seconds >= progress->told + TELL_SECONDS) {
 		progress->told = seconds;
 		tell(copy, seconds, false);
-	} else if (!copy->json && !copy->quiet && isatty(STDERR_FILENO)) {
+	} else if (!copy->json && !copy->quiet && format_columns(STDERR_FILENO)) {
 		show_bar(copy, seconds);
 	}
 	pthread_mutex_unlock(&lock);

@@ -91,11 +91,6 @@ static uint64_t left_of(const struct slot *slot)
 	return slot->piece->end - slot->offset;
 }
 
-static uint64_t at_most(uint64_t length, uint64_t max)
-{
-	return length < max ? length : max;
-}
-
 static void read_part(struct slot *slot)
 {
 	slot->length = at_most(slot->length, COPY_CHUNK);
@@ -114,16 +109,21 @@ static void write_zeroes(struct slot *slot)
 	ask(slot, STEP_WRITE, ZCMU_IO_WRITE, slot->length);
 }
 
+/* The source has a hole here, and the target may have data: is that zeroes? */
+static void compare_with_zeroes(struct slot *slot)
+{
+	slot->length = at_most(slot->length, COPY_CHUNK);
+	memset(slot->buffer, 0, slot->length);
+	ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
+}
+
 /* The source has a hole here: what has the target? */
 static void compare_hole(struct slot *slot)
 {
-	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_MAP)) {
+	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_MAP))
 		ask(slot, STEP_MAP_TARGET, ZCMU_IO_MAP, slot->length);
-		return;
-	}
-	memset(slot->buffer, 0, COPY_CHUNK);
-	slot->length = at_most(slot->length, COPY_CHUNK);
-	ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
+	else
+		compare_with_zeroes(slot);
 }
 
 static void do_hole(struct slot *slot)
@@ -283,9 +283,7 @@ static bool step_on(struct slot *slot)
 		fit_to_source(slot);
 		if (!slot->io.mapped)
 			return end_part(slot);
-		memset(slot->buffer, 0, COPY_CHUNK);
-		slot->length = at_most(slot->length, COPY_CHUNK);
-		ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
+		compare_with_zeroes(slot);
 		return true;
 	case STEP_READ_TARGET:
 		return is_alike(slot) && end_part(slot);

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: MIT
-/* How numbers and JSON look. */
+/* How numbers and JSON look, and for what width. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "tool.h"
+
+unsigned int format_columns(int fd)
+{
+	struct winsize size;
+
+	if (!isatty(fd))
+		return 0;
+	return ioctl(fd, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
+}
 
 /* "1 GiB", "1.5 MiB", "512 B" */
 const char *format_size(uint64_t bytes, char *text, size_t size)

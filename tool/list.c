@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -45,11 +44,15 @@ static struct json_object *to_json(const struct row *row)
 	return object;
 }
 
-/* All but @device, which has a column of its own: @front goes before the first */
-static void print_exports(const struct exports *exports, const char *device, const char *front,
+/*
+ * All but @device, which has a column of its own: @front goes before the first. Return: are
+ * there any?
+ */
+static bool print_exports(const struct exports *exports, const char *device, const char *front,
 			  const char *separator)
 {
 	char text[512];
+	bool any = false;
 	size_t i;
 
 	for (i = 0; i < exports->count; i++) {
@@ -57,28 +60,9 @@ static void print_exports(const struct exports *exports, const char *device, con
 			continue;
 		printf("%s%s", front, export_text(&exports->entries[i], text, sizeof(text)));
 		front = separator;
+		any = true;
 	}
-}
-
-static bool has_exports(const struct exports *exports, const char *device)
-{
-	size_t i;
-
-	for (i = 0; i < exports->count; i++) {
-		if (exports->entries[i].device != device)
-			return true;
-	}
-	return false;
-}
-
-/* Columns of a terminal; 0: it is for a program or a file, and of any width. */
-static int terminal_width(void)
-{
-	struct winsize size;
-
-	if (!isatty(STDOUT_FILENO))
-		return 0;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
+	return any;
 }
 
 static int longer(int width, const char *text)
@@ -105,7 +89,7 @@ static void print_cut(const char *text, int width)
  */
 static void print_table(const struct row *rows, size_t count)
 {
-	int name = 4, device = 6, config = 6, terminal = terminal_width(), room;
+	int name = 4, device = 6, config = 6, terminal = (int)format_columns(STDOUT_FILENO), room;
 	const char *disk;
 	char size[32];
 	size_t i;
@@ -129,9 +113,7 @@ static void print_table(const struct row *rows, size_t count)
 		print_cut(rows[i].backstore->config[0] ? rows[i].backstore->config : "-", config);
 		if (terminal)
 			print_exports(&rows[i].exports, disk, "\n  ", "\n  ");
-		else if (has_exports(&rows[i].exports, disk))
-			print_exports(&rows[i].exports, disk, "  ", ", ");
-		else
+		else if (!print_exports(&rows[i].exports, disk, "  ", ", "))
 			printf("  -");
 		puts("");
 	}

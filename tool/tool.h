@@ -351,6 +351,7 @@ void created_undo(const struct created *created);
 
 /* format.c */
 const char *format_size(uint64_t bytes, char *text, size_t size);
+unsigned int format_columns(int fd);	/* of a terminal; 0: it is a file, of any width */
 #define JSON_VERSION	1	/* of what programs read: raised when a key changes its meaning */
 
 struct json_object *json_document(void);	/* an object, with the version */
