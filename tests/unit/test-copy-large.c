@@ -59,6 +59,18 @@ static void write_script(struct nbd_server *s, const char *name, const char *tex
 	assert_int_equal(fclose(file), 0);
 }
 
+/* The layer log has written a line for each request. */
+static void expect_requests(struct nbd_server *s, const char *log, unsigned int most,
+			    const char *to)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command),
+		 "n=$(wc -l < %s); test $n -le %u || { echo $n requests to the %s; false; }", log, most,
+		 to);
+	expect(s, command);
+}
+
 /* As long as 3 MiB at 512 GiB are all there is. */
 static void requests_follow_the_data_and_not_the_size(void **state)
 {
@@ -66,12 +78,12 @@ static void requests_follow_the_data_and_not_the_size(void **state)
 
 	expect(s, "truncate -s 1T from && dd if=/dev/urandom of=from bs=1M count=3 seek=524288 conv=notrunc");
 	expect(s, "$zcmu copy --create log,file=maps:file:from log,file=log:file:to");
-	expect(s, "n=$(wc -l < maps); test $n -le 200 || { echo $n requests to the source; false; }");
-	expect(s, "n=$(wc -l < log); test $n -le 2000 || { echo $n requests to the target; false; }");
+	expect_requests(s, "maps", 200, "source");
+	expect_requests(s, "log", 2000, "target");
 	expect(s, "cmp -i 549755813888 -n 4194304 from to");
 	expect(s, "test $(stat -c %b to) -le $(($(stat -c %b from) + 64))");
 	expect(s, "$zcmu copy --verify log,file=maps:file:from file:to");
-	expect(s, "n=$(wc -l < maps); test $n -le 600 || { echo $n requests to the source; false; }");
+	expect_requests(s, "maps", 600, "source");
 }
 
 static void so_do_requests_to_a_server(void **state)
@@ -80,10 +92,10 @@ static void so_do_requests_to_a_server(void **state)
 
 	nbdkit_start(s, "memory 64G");
 	expect(s, "$zcmu copy --create 'log,file=maps:nbd+unix:///?socket=socket' log,file=log:file:to");
-	expect(s, "n=$(wc -l < maps); test $n -le 3000 || { echo $n requests to the source; false; }");
-	expect(s, "n=$(wc -l < log); test $n -le 3000 || { echo $n requests to the target; false; }");
+	expect_requests(s, "maps", 3000, "source");
+	expect_requests(s, "log", 3000, "target");
 	expect(s, "$zcmu copy file:to 'log,file=zeroes:nbd+unix:///?socket=socket'");
-	expect(s, "n=$(wc -l < zeroes); test $n -le 3000 || { echo $n requests to the target; false; }");
+	expect_requests(s, "zeroes", 3000, "target");
 }
 
 /* Each is answered at once, so that nothing but the copy decides the order. */

@@ -4,8 +4,8 @@
  * they are, refused, and locked. No request is made here, so it takes no io_uring.
  */
 #include "store-driver.h"
+#include "descriptors.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,18 +287,6 @@ static void a_closed_file_is_free_again(void **state)
 /*
  * Nothing may be left behind
  */
-
-static unsigned int open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void a_refused_file_is_not_kept_open(void **state)
 {

@@ -5,11 +5,11 @@
  */
 #include "server.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "fail-nth.h"
 #include "zcmu.h"
 
@@ -82,18 +82,6 @@ static bool is_there(const char *name)
 	return !access(path, F_OK);
 }
 
-static unsigned int open_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /*
  * Stores
  */
@@ -101,7 +89,7 @@ static unsigned int open_files(void)
 /* Return: had it more calls than this? */
 static bool try_to_open(const char *spec, const struct zcmu_store_options *options, unsigned int n)
 {
-	unsigned int files = open_files(), calls;
+	unsigned int files = open_descriptors(), calls;
 	struct zcmu_store *store = NULL;
 	int err;
 
@@ -118,9 +106,9 @@ static bool try_to_open(const char *spec, const struct zcmu_store_options *optio
 	zcmu_store_close(err ? NULL : store);
 	remove_file("new");
 	remove_file("overlay");
-	if (open_files() != files)
+	if (open_descriptors() != files)
 		fail_msg("%s: expected %u open files after call %u has failed, got %u", spec, files,
-			 n, open_files());
+			 n, open_descriptors());
 	return calls >= n;
 }
 
