@@ -24,8 +24,11 @@
 
 /* Linux moves 2 GiB less a page at a time. Half of it is as good, and a whole number of pages. */
 #define MAX_IO	(1u << 30)
-/* A trim holds the file's lock, and who writes meanwhile waits: so many bytes at a time. */
-#define MAX_RANGE	(1u << 30)
+/*
+ * A trim holds the file's lock, and who writes meanwhile waits: so many bytes at a time. In blocks
+ * of 512 bytes they are 2^20, above which some initiators (libiscsi's judge) think a limit insane.
+ */
+#define MAX_RANGE	(512u << 20)
 
 /*
  * A block device is opened exclusively: so it isn't mounted, nor part of anything. Without O_CREAT
