@@ -14,7 +14,7 @@
 
 #include "zcmu_kernel.h"
 
-/* An initiator that was told. On device->told, attention_lock. */
+/* An initiator that was told. On device->attention.told; its lock. */
 struct told {
 	struct list_head node;
 	u32 acl_index;
@@ -34,13 +34,13 @@ static bool is_of(const struct told *told, const struct se_session *session)
 	       told->isid == session->sess_bin_isid;
 }
 
-/* attention_lock is held. */
+/* attention->lock is held. */
 static struct told *find_told(const struct zcmu_device *device, const struct se_session *session)
 {
 	struct told *told;
 
-	lockdep_assert_held(&device->attention_lock);
-	list_for_each_entry(told, &device->told, node) {
+	lockdep_assert_held(&device->attention.lock);
+	list_for_each_entry(told, &device->attention.told, node) {
 		if (is_of(told, session))
 			return told;
 	}
@@ -58,7 +58,7 @@ static void free_told(struct list_head *list)
 /* Nobody uses the device any more. */
 void zcmu_attention_forget(struct zcmu_device *device)
 {
-	free_told(&device->told);
+	free_told(&device->attention.told);
 }
 
 /* Everybody is to be told anew. */
@@ -67,10 +67,10 @@ void zcmu_attention_raise(struct zcmu_device *device)
 	unsigned long flags;
 	LIST_HEAD(list);
 
-	spin_lock_irqsave(&device->attention_lock, flags);
-	list_splice_init(&device->told, &list);
-	WRITE_ONCE(device->has_attention, true);
-	spin_unlock_irqrestore(&device->attention_lock, flags);
+	spin_lock_irqsave(&device->attention.lock, flags);
+	list_splice_init(&device->attention.told, &list);
+	WRITE_ONCE(device->attention.is_raised, true);
+	spin_unlock_irqrestore(&device->attention.lock, flags);
 	free_told(&list);
 }
 
@@ -82,13 +82,13 @@ static void note_live(struct zcmu_device *device, struct se_portal_group *tpg, u
 	unsigned long flags;
 
 	spin_lock_irqsave(&tpg->session_lock, flags);
-	spin_lock(&device->attention_lock);
+	spin_lock(&device->attention.lock);
 	list_for_each_entry(session, &tpg->tpg_sess_list, sess_list) {
 		told = session->se_node_acl ? find_told(device, session) : NULL;
 		if (told)
 			told->round = max(told->round, round);
 	}
-	spin_unlock(&device->attention_lock);
+	spin_unlock(&device->attention.lock);
 	spin_unlock_irqrestore(&tpg->session_lock, flags);
 }
 
@@ -107,21 +107,21 @@ static void forget_dead(struct zcmu_device *device)
 	u64 round;
 
 	/* Several may be at it, each with a number of its own. */
-	spin_lock_irqsave(&device->attention_lock, flags);
-	round = ++device->attention_round;
-	spin_unlock_irqrestore(&device->attention_lock, flags);
+	spin_lock_irqsave(&device->attention.lock, flags);
+	round = ++device->attention.round;
+	spin_unlock_irqrestore(&device->attention.lock, flags);
 
 	spin_lock(&se_dev->se_port_lock);
 	list_for_each_entry(lun, &se_dev->dev_sep_list, lun_dev_link)
 		note_live(device, lun->lun_tpg, round);
 	spin_unlock(&se_dev->se_port_lock);
 
-	spin_lock_irqsave(&device->attention_lock, flags);
-	list_for_each_entry_safe(told, next, &device->told, node) {
+	spin_lock_irqsave(&device->attention.lock, flags);
+	list_for_each_entry_safe(told, next, &device->attention.told, node) {
 		if (told->round < round)
 			list_move(&told->node, &dead);
 	}
-	spin_unlock_irqrestore(&device->attention_lock, flags);
+	spin_unlock_irqrestore(&device->attention.lock, flags);
 	free_told(&dead);
 }
 
@@ -136,12 +136,12 @@ static bool note_told(struct zcmu_device *device, const struct se_session *sessi
 		return false;
 	told->acl_index = session->se_node_acl->acl_index;
 	told->isid = session->sess_bin_isid;
-	spin_lock_irqsave(&device->attention_lock, flags);
-	told->round = device->attention_round;
+	spin_lock_irqsave(&device->attention.lock, flags);
+	told->round = device->attention.round;
 	is_new = !find_told(device, session);
 	if (is_new)
-		list_add(&told->node, &device->told);
-	spin_unlock_irqrestore(&device->attention_lock, flags);
+		list_add(&told->node, &device->attention.told);
+	spin_unlock_irqrestore(&device->attention.lock, flags);
 	if (!is_new)
 		kfree(told);
 	return is_new;
@@ -152,9 +152,9 @@ static bool was_told(struct zcmu_device *device, const struct se_session *sessio
 	unsigned long flags;
 	bool was;
 
-	spin_lock_irqsave(&device->attention_lock, flags);
+	spin_lock_irqsave(&device->attention.lock, flags);
 	was = find_told(device, session);
-	spin_unlock_irqrestore(&device->attention_lock, flags);
+	spin_unlock_irqrestore(&device->attention.lock, flags);
 	return was;
 }
 
@@ -179,7 +179,7 @@ bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd)
 {
 	const struct se_session *session = se_cmd->se_sess;
 
-	if (likely(!READ_ONCE(device->has_attention)) || ignores_attention(se_cmd) ||
+	if (likely(!READ_ONCE(device->attention.is_raised)) || ignores_attention(se_cmd) ||
 	    !is_initiators(session) || was_told(device, session))
 		return false;
 	forget_dead(device);

@@ -6,6 +6,7 @@
 #include <linux/configfs.h>
 #include <linux/slab.h>
 
+#include "device.h"
 #include "zcmu_kernel.h"
 
 /* They are kept in ms, in 32 bits. Stock takes more, and has less of it; we take the most. */
@@ -185,7 +186,7 @@ CONFIGFS_ATTR(zcmu_, emulate_write_cache);
 
 static ssize_t zcmu_tmr_notification_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->tmr_notification);
+	return sysfs_emit(page, "%d\n", from_attrib(item)->tmrs.are_wanted);
 }
 
 static ssize_t zcmu_tmr_notification_store(struct config_item *item, const char *page,
@@ -198,7 +199,7 @@ static ssize_t zcmu_tmr_notification_store(struct config_item *item, const char 
 		return ret;
 	if (value > 1)
 		return -EINVAL;
-	WRITE_ONCE(from_attrib(item)->tmr_notification, value);
+	WRITE_ONCE(from_attrib(item)->tmrs.are_wanted, value);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, tmr_notification);
@@ -235,19 +236,19 @@ static ssize_t store_bool(bool *where, const char *page, size_t count)
 
 static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->lend.enabled);
+	return sysfs_emit(page, "%d\n", from_attrib(item)->lending.policy.enabled);
 }
 
 /* At any time: commands that are out stay as they are. */
 static ssize_t zcmu_zero_copy_store(struct config_item *item, const char *page, size_t count)
 {
-	return store_bool(&from_attrib(item)->lend.enabled, page, count);
+	return store_bool(&from_attrib(item)->lending.policy.enabled, page, count);
 }
 CONFIGFS_ATTR(zcmu_, zero_copy);
 
 static ssize_t zcmu_zero_copy_min_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->lend.min_bytes);
+	return sysfs_emit(page, "%u\n", from_attrib(item)->lending.policy.min_bytes);
 }
 
 static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *page, size_t count)
@@ -257,33 +258,33 @@ static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *pa
 
 	if (ret)
 		return ret;
-	WRITE_ONCE(from_attrib(item)->lend.min_bytes, bytes);
+	WRITE_ONCE(from_attrib(item)->lending.policy.min_bytes, bytes);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, zero_copy_min);
 
 static ssize_t zcmu_scrub_reads_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->scrub_reads);
+	return sysfs_emit(page, "%d\n", from_attrib(item)->lending.scrub_reads);
 }
 
 /* At any time, as zero_copy */
 static ssize_t zcmu_scrub_reads_store(struct config_item *item, const char *page, size_t count)
 {
-	return store_bool(&from_attrib(item)->scrub_reads, page, count);
+	return store_bool(&from_attrib(item)->lending.scrub_reads, page, count);
 }
 CONFIGFS_ATTR(zcmu_, scrub_reads);
 
 static ssize_t zcmu_delay_wake_ups_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->delay_wake_ups);
+	return sysfs_emit(page, "%d\n", from_attrib(item)->wake.may_wait);
 }
 
 /* At any time: one that is owed comes as it would have. */
 static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *page, size_t count)
 {
 	struct zcmu_device *device = from_attrib(item);
-	ssize_t ret = store_bool(&device->delay_wake_ups, page, count);
+	ssize_t ret = store_bool(&device->wake.may_wait, page, count);
 
 	/* Who switches it wants to see what it does now. */
 	if (ret > 0)
@@ -333,7 +334,7 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 	mutex_lock(&device->config_lock);
 	WRITE_ONCE(device->recover, mode);
 	spin_lock(&device->lock);
-	zcmu_recover_tell(device);
+	zcmu_tell_caps(device);
 	spin_unlock(&device->lock);
 	mutex_unlock(&device->config_lock);
 	/* If the ring is broken, what waits for its mending may have to fail now. */
@@ -368,7 +369,7 @@ static ssize_t zcmu_counters_show(struct config_item *item, char *page)
 		len += sysfs_emit_at(page, len, "%s %llu\n", counter_names[i].name, value);
 	}
 	len += sysfs_emit_at(page, len, "wake_ups %lld\n",
-			     (long long)atomic64_read(&device->wake_ups));
+			     (long long)atomic64_read(&device->wake.events));
 	len += sysfs_emit_at(page, len, "wake_ups_delayed %llu\n", READ_ONCE(device->wake.delayed));
 	return len;
 }

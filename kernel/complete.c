@@ -10,6 +10,7 @@
 #include <linux/scatterlist.h>
 #include <scsi/scsi_proto.h>
 
+#include "complete.h"
 #include "trace.h"
 #include "zcmu_kernel.h"
 
@@ -74,24 +75,6 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	return 0;
 }
 
-/* Is it a status that SAM-5 knows? What isn't must not be taken for success. */
-bool zcmu_is_sam_status(u8 status)
-{
-	switch (status) {
-	case SAM_STAT_GOOD:
-	case SAM_STAT_CHECK_CONDITION:
-	case SAM_STAT_CONDITION_MET:
-	case SAM_STAT_BUSY:
-	case SAM_STAT_RESERVATION_CONFLICT:
-	case SAM_STAT_TASK_SET_FULL:
-	case SAM_STAT_ACA_ACTIVE:
-	case SAM_STAT_TASK_ABORTED:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Does the answer limit the Data-In to read_len bytes? */
 static bool has_read_len(const struct zcmu_cmd *cmd)
 {
@@ -122,34 +105,6 @@ static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 	if (bytes < se_cmd->data_length)
 		sg_zero_buffer(se_cmd->t_data_sg, se_cmd->t_data_nents,
 			       se_cmd->data_length - bytes, bytes);
-}
-
-/*
- * Answer the initiator without data. The command is the caller's, nobody finds it
- * through se_cmd->priv any more.
- */
-void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status)
-{
-	struct se_cmd *se_cmd = cmd->se_cmd;
-
-	trace_zcmu_complete(cmd->device, cmd->id, scsi_status);
-	cmd->se_cmd = NULL;
-	target_complete_cmd(se_cmd, scsi_status);
-}
-
-/* The same with sense data. */
-void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason)
-{
-	struct se_cmd *se_cmd = cmd->se_cmd;
-	u8 status = SAM_STAT_CHECK_CONDITION;
-
-	if (reason == TCM_LUN_BUSY)
-		status = SAM_STAT_BUSY;
-	else if (reason == TCM_OUT_OF_RESOURCES)
-		status = SAM_STAT_TASK_SET_FULL;
-	trace_zcmu_complete(cmd->device, cmd->id, status);
-	cmd->se_cmd = NULL;
-	target_complete_cmd_with_sense(se_cmd, status, reason);
 }
 
 /*

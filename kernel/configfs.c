@@ -9,6 +9,8 @@
 #include <linux/stringhash.h>
 #include <scsi/scsi_proto.h>
 
+#include "complete.h"
+#include "device.h"
 #include "zcmu_kernel.h"
 
 /* Upper bounds that only keep arithmetic sane: pages, and a block's bytes, are 32 bits wide. */
@@ -90,7 +92,7 @@ static u64 pages_of_mb(u32 mb)
 /* Stock clamps to what all devices together may have, so do we. */
 static int set_copy_mb(struct zcmu_device *device, u64 mb)
 {
-	u32 max = min(zcmu_reclaim_max_mb(), MAX_COPY_AREA_MB);
+	u32 max = min(zcmu_copy_total_max_mb(), MAX_COPY_AREA_MB);
 	int ret = check_not_enabled(device, "max_data_area_mb");
 
 	if (!ret && mb > max) {

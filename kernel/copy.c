@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The copy area: resident pages behind map 0, in blocks, for payloads that are
- * copied. Not for lent payloads, nor for the edge pages of those (lend.c).
+ * copied. Not for lent payloads, nor for the edge pages of those (loan.c).
  *
  * A block belongs to one command from zcmu_copy_reserve() to zcmu_copy_release();
  * the pages behind it are allocated when it is first used and stay until the
@@ -43,7 +43,7 @@ static int make_pages(struct zcmu_copy_area *area, unsigned long index, unsigned
 			put_page(page);
 			return ret;
 		}
-		zcmu_reclaim_count(1);
+		zcmu_copy_total_add(1);
 	}
 	return 0;
 }
@@ -73,7 +73,7 @@ void zcmu_copy_destroy(struct zcmu_copy_area *area)
 
 	xa_for_each(&area->pages, index, page) {
 		put_page(page);
-		zcmu_reclaim_count(-1);
+		zcmu_copy_total_add(-1);
 	}
 	xa_destroy(&area->pages);
 	kvfree(area->bitmap);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Decides which way a payload goes, by what its command is, and prepares those that are copied.
- * How one is lent is lend.c's, and when, submit.c's.
+ * How one is lent is loan.c's, and when, submit.c's.
  */
 #include <scsi/scsi_proto.h>
 
+#include "payload.h"
 #include "zcmu_kernel.h"
 
 /* Is it one of the READs, all of whose Data-In are the disk's blocks? */
@@ -74,27 +75,17 @@ static u64 bidi_length(const struct se_cmd *se_cmd)
 bool zcmu_should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 		      struct zcmu_plan *plan)
 {
-	struct zcmu_lend_policy policy = device->lend;
+	struct zcmu_lend_policy policy = device->lending.policy;
 
 	if (!policy.enabled || zcmu_is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
 	    !moves_blocks(se_cmd) || !is_repeatable(se_cmd))
 		return false;
 	/* What the copy area can't hold has no choice. */
 	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
-	    atomic_dec_if_positive(&device->copies_due) >= 0)
+	    atomic_dec_if_positive(&device->lending.copies_due) >= 0)
 		return false;
 	zcmu_payload_plan(plan, se_cmd);
 	return zcmu_plan_should_lend(plan, &policy);
-}
-
-/*
- * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
- * bidirectional command has it, it never does.
- */
-bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
-{
-	return READ_ONCE(cmd->device->scrub_reads) &&
-	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
 }
 
 /* Bring a payload's bytes into its blocks of the copy area, if it has any. */

@@ -5,14 +5,9 @@
  * mapping of it goes.
  */
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
+#include "device.h"
 #include "zcmu_kernel.h"
-
-static unsigned long mb_to_pages(u32 mb)
-{
-	return (unsigned long)mb << (20 - PAGE_SHIFT);
-}
 
 struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 {
@@ -38,104 +33,23 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	device->copy.pages_per_block = ZCMU_PAGES_PER_BLOCK;
 	device->cmd_time_out = ZCMU_TIME_OUT_MS;
 	device->qfull_time_out = -1;
-	device->lend.enabled = true;
-	device->lend.min_bytes = ZCMU_LEND_MIN_BYTES;
-	device->delay_wake_ups = true;
+	device->lending.policy.enabled = true;
+	device->lending.policy.min_bytes = ZCMU_LEND_MIN_BYTES;
+	device->wake.may_wait = true;
 	spin_lock_init(&device->lock);
 	spin_lock_init(&device->wake.lock);
 	mutex_init(&device->recover_lock);
 	mutex_init(&device->config_lock);
-	spin_lock_init(&device->attention_lock);
-	INIT_LIST_HEAD(&device->told);
-	INIT_LIST_HEAD(&device->tmrs);
+	spin_lock_init(&device->attention.lock);
+	INIT_LIST_HEAD(&device->attention.told);
+	INIT_LIST_HEAD(&device->tmrs.waiting);
 	INIT_LIST_HEAD(&device->inflight);
-	INIT_LIST_HEAD(&device->waiting);
-	INIT_DELAYED_WORK(&device->waiting_work, zcmu_submit_waiting);
-	INIT_DELAYED_WORK(&device->expire_work, zcmu_expire);
-	init_waitqueue_head(&device->loan_wait);
+	INIT_LIST_HEAD(&device->waiting.cmds);
+	INIT_DELAYED_WORK(&device->waiting.work, zcmu_submit_waiting);
+	INIT_DELAYED_WORK(&device->expiry.work, zcmu_expire);
+	init_waitqueue_head(&device->lending.wait);
 	device->plug.se_dev = &device->se_dev;
 	return &device->se_dev;
-}
-
-static void free_after_rcu(struct rcu_head *head)
-{
-	struct se_device *se_dev = container_of(head, struct se_device, rcu_head);
-	struct zcmu_device *device = zcmu_device(se_dev);
-
-	kfree(device->uio.name);
-	kfree(device->name);
-	kfree(device);
-}
-
-static void release_areas(struct zcmu_device *device)
-{
-	if (device->copy.bitmap)
-		zcmu_copy_destroy(&device->copy);
-	kvfree(device->window.owner);
-	device->window.owner = NULL;
-	vfree(device->map);
-	device->map = NULL;
-	zcmu_reserve_free(device);
-}
-
-static void device_release(struct kref *kref)
-{
-	struct zcmu_device *device = container_of(kref, struct zcmu_device, kref);
-
-	release_areas(device);
-	xa_destroy(&device->commands);
-	zcmu_attention_forget(device);
-	call_rcu(&device->se_dev.rcu_head, free_after_rcu);
-}
-
-void zcmu_device_get(struct zcmu_device *device)
-{
-	kref_get(&device->kref);
-}
-
-void zcmu_device_put(struct zcmu_device *device)
-{
-	kref_put(&device->kref, device_release);
-}
-
-/* Map 0: mailbox and ring, copy area, window. Only the first has memory now. */
-static int set_up_areas(struct zcmu_device *device)
-{
-	unsigned long ring_pages = mb_to_pages(device->ring_mb);
-	unsigned long copy_pages = mb_to_pages(device->copy_mb);
-	unsigned long window_pages = mb_to_pages(device->window_mb);
-	u32 nr_slots = window_pages / ZCMU_SLOT_PAGES;
-	void **owner = NULL;
-	int ret;
-
-	device->map = vzalloc(ring_pages << PAGE_SHIFT);
-	if (!device->map)
-		return -ENOMEM;
-	ret = zcmu_copy_init(&device->copy, copy_pages, device->copy.pages_per_block);
-	if (ret)
-		goto release;
-	if (nr_slots) {
-		owner = kvcalloc(nr_slots, sizeof(*owner), GFP_KERNEL);
-		ret = -ENOMEM;
-		if (!owner)
-			goto release;
-	}
-
-	zcmu_window_init(&device->window, owner, nr_slots);
-	device->lend.max_pages = zcmu_fault_can_lend() ? nr_slots * ZCMU_SLOT_PAGES : 0;
-	device->copy_pgoff = ring_pages;
-	device->window_pgoff = ring_pages + copy_pages;
-	device->map_pages = ring_pages + copy_pages + window_pages;
-	zcmu_ring_init(&device->ring, device->map,
-		       (ring_pages << PAGE_SHIFT) - sizeof(struct zcmu_mailbox));
-	spin_lock(&device->lock);
-	zcmu_recover_tell(device);
-	spin_unlock(&device->lock);
-	return 0;
-
-release:
-	release_areas(device);
-	return ret;
 }
 
 /*
@@ -151,7 +65,7 @@ static int clear_away(struct zcmu_device *device)
 		       device->name);
 		return -EBUSY;
 	}
-	release_areas(device);
+	zcmu_areas_release(device);
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 	clear_bit(ZCMU_DEV_GONE, &device->flags);
 	/* Whoever has the old device file open hears nothing of the new one. */
@@ -197,7 +111,7 @@ static int set_up(struct zcmu_device *device)
 	/* What an attempt that failed has left goes with the next one, or with the backstore. */
 	if (test_bit(ZCMU_DEV_GONE, &device->flags) || device->map)
 		ret = clear_away(device);
-	ret = ret ?: set_up_areas(device);
+	ret = ret ?: zcmu_areas_make(device);
 	if (ret)
 		return ret;
 	ret = zcmu_reserve_make(device);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The window's faults: the handler has touched a lent payload. What is lent, and
- * for how long, is lend.c's.
+ * for how long, is loan.c's.
  *
  * One fault puts in all pages of the command, as special PTEs: those may point at
  * any page (anonymous ones, page cache, the zero page), take no reference, and
@@ -16,6 +16,7 @@
 #include <linux/page_table_check.h>
 #include <linux/sched/mm.h>
 
+#include "payload.h"
 #include "trace.h"
 #include "zcmu_kernel.h"
 
@@ -49,9 +50,9 @@ bool zcmu_fault_can_lend(void)
 void zcmu_lend_pause(struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->lock);
-	device->copies_step = device->copies_step ?
-		min_t(u32, device->copies_step * 2, PIN_COPIES_MAX) : PIN_COPIES_FIRST;
-	atomic_set(&device->copies_due, device->copies_step);
+	device->lending.copies_step = device->lending.copies_step ?
+		min_t(u32, device->lending.copies_step * 2, PIN_COPIES_MAX) : PIN_COPIES_FIRST;
+	atomic_set(&device->lending.copies_due, device->lending.copies_step);
 }
 
 /* The command whose loan has this page of the window, or NULL. device->lock is held. */
@@ -78,7 +79,7 @@ static struct zcmu_cmd *enter(struct zcmu_device *device, u32 page, bool pin)
 	int ret = 0;
 
 	spin_lock(&device->lock);
-	wait_event_cmd(device->loan_wait,
+	wait_event_cmd(device->lending.wait,
 		       !(cmd = find_loan(device, page)) ||
 		       cmd->loan.state != ZCMU_LOAN_SWAPPING,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
@@ -110,8 +111,8 @@ static void leave(struct zcmu_cmd *cmd, u32 ptes)
 	device->counters.faults++;
 	device->counters.ptes_mapped += ptes;
 	/* Who waits for this holds the lock while it checks and queues itself. */
-	if (!--cmd->loan.faults_inside && waitqueue_active(&device->loan_wait))
-		wake_up_all(&device->loan_wait);
+	if (!--cmd->loan.faults_inside && waitqueue_active(&device->lending.wait))
+		wake_up_all(&device->lending.wait);
 	spin_unlock(&device->lock);
 }
 

@@ -7,6 +7,7 @@
  */
 #include <linux/slab.h>
 
+#include "complete.h"
 #include "zcmu_kernel.h"
 
 bool zcmu_is_to_be_kept(const struct zcmu_cmd *cmd)
@@ -42,7 +43,7 @@ void zcmu_keep(struct zcmu_cmd *cmd)
 	/* Who would ever give it back? */
 	if (!test_bit(ZCMU_DEV_OPEN, &device->flags))
 		take_kept(cmd, &batch);
-	wake_up_all(&device->loan_wait);
+	wake_up_all(&device->lending.wait);
 	spin_unlock(&device->lock);
 	free_kept(device, &batch);
 }
@@ -67,7 +68,7 @@ int zcmu_keep_free(struct zcmu_device *device, u16 id)
 	int ret = 0;
 
 	spin_lock(&device->lock);
-	wait_event_cmd(device->loan_wait, !is_in_between(device, id, &cmd),
+	wait_event_cmd(device->lending.wait, !is_in_between(device, id, &cmd),
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	if (cmd && cmd->state == ZCMU_CMD_KEPT)
 		take_kept(cmd, &batch);

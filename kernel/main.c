@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include "device.h"
 #include "zcmu_kernel.h"
 
 struct workqueue_struct *zcmu_wq;
@@ -65,6 +66,7 @@ static int __init zcmu_init(void)
 	if (!lends)
 		pr_warn("every payload is copied: the kernel was booted with page_table_check\n");
 
+	zcmu_reclaim_start();
 	zcmu_wq = alloc_workqueue("zcmu", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!zcmu_wq)
 		return ret;

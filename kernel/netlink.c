@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <net/genetlink.h>
 
+#include "device.h"
 #include "zcmu_kernel.h"
 
 /* Somebody waits for a daemon's reply. Lives on the waiter's stack. */

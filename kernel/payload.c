@@ -3,6 +3,7 @@
  * Walks a command's scatter-gather list page by page, in the order in which the
  * pages lie in the window. Neither maps nor copies anything.
  */
+#include "payload.h"
 #include "zcmu_kernel.h"
 
 /* sg_next(), without the call: the next segment is nearly always beside this one. */

@@ -6,26 +6,16 @@
  * handler has pinned stays.
  */
 #include <linux/bitmap.h>
-#include <linux/module.h>
 #include <linux/pagemap.h>
 
+#include "device.h"
 #include "zcmu_kernel.h"
 
 #define LOOK_AGAIN	(5 * HZ)
-#define DEFAULT_MB	2048u
-#define MB_PAGES	(1u << (20 - PAGE_SHIFT))
 
 static DEFINE_MUTEX(devices_lock);	/* the list of devices; a device on it stays */
 static LIST_HEAD(devices);		/* whose turn it is comes first */
 static u32 nr_devices;
-static unsigned long nr_own_pages;	/* of those devices: what each keeps in any case */
-static atomic_long_t nr_pages;		/* in all copy areas */
-static unsigned long max_pages = (unsigned long)DEFAULT_MB * MB_PAGES;
-
-static bool is_too_much(void)
-{
-	return atomic_long_read(&nr_pages) > max(READ_ONCE(max_pages), READ_ONCE(nr_own_pages));
-}
 
 /*
  * Pages of one area
@@ -125,7 +115,7 @@ static void unmap(struct zcmu_device *device, const struct batch *batch)
 	struct inode *inode;
 
 	spin_lock(&device->lock);
-	inode = zcmu_uio_inode(device);
+	inode = zcmu_inode_get(device);
 	spin_unlock(&device->lock);
 	if (!inode)
 		return;
@@ -160,7 +150,7 @@ static void settle(struct zcmu_copy_area *area, const struct batch *batch)
 		}
 		xa_erase(&area->pages, batch->first + i);
 		put_page(page);
-		zcmu_reclaim_count(-1);
+		zcmu_copy_total_add(-1);
 	}
 }
 
@@ -191,16 +181,13 @@ static bool reclaim_some(struct zcmu_device *device)
  * All areas
  */
 
-static void reclaim(struct work_struct *work);
-static DECLARE_DELAYED_WORK(reclaim_work, reclaim);
-
 static void reclaim(struct work_struct *work)
 {
 	u32 ends;
 
 	mutex_lock(&devices_lock);
 	/* The first round may begin in the middle of each area. */
-	for (ends = 2 * nr_devices; ends && nr_devices && is_too_much(); ) {
+	for (ends = 2 * nr_devices; ends && nr_devices && zcmu_copy_total_is_too_much(); ) {
 		struct zcmu_device *device = list_first_entry(&devices, struct zcmu_device,
 							      reclaim_node);
 
@@ -214,16 +201,8 @@ static void reclaim(struct work_struct *work)
 		mutex_lock(&devices_lock);
 	}
 	mutex_unlock(&devices_lock);
-	if (is_too_much())
-		queue_delayed_work(zcmu_wq, &reclaim_work, LOOK_AGAIN);
-}
-
-/* A copy area has got @pages more, or less. Any context. */
-void zcmu_reclaim_count(long pages)
-{
-	atomic_long_add(pages, &nr_pages);
-	if (pages > 0 && is_too_much())
-		queue_delayed_work(zcmu_wq, &reclaim_work, 0);
+	if (zcmu_copy_total_is_too_much())
+		queue_delayed_work(zcmu_wq, &zcmu_copy_total_work, LOOK_AGAIN);
 }
 
 void zcmu_reclaim_add(struct zcmu_device *device)
@@ -231,7 +210,7 @@ void zcmu_reclaim_add(struct zcmu_device *device)
 	mutex_lock(&devices_lock);
 	list_add_tail(&device->reclaim_node, &devices);
 	nr_devices++;
-	WRITE_ONCE(nr_own_pages, nr_own_pages + device->copy.own_pages);
+	zcmu_copy_total_add_own(device->copy.own_pages);
 	mutex_unlock(&devices_lock);
 }
 
@@ -240,45 +219,16 @@ void zcmu_reclaim_remove(struct zcmu_device *device)
 	mutex_lock(&devices_lock);
 	list_del(&device->reclaim_node);
 	nr_devices--;
-	WRITE_ONCE(nr_own_pages, nr_own_pages - device->copy.own_pages);
+	zcmu_copy_total_add_own(-(long)device->copy.own_pages);
 	mutex_unlock(&devices_lock);
+}
+
+void zcmu_reclaim_start(void)
+{
+	INIT_DELAYED_WORK(&zcmu_copy_total_work, reclaim);
 }
 
 void zcmu_reclaim_stop(void)
 {
-	cancel_delayed_work_sync(&reclaim_work);
+	cancel_delayed_work_sync(&zcmu_copy_total_work);
 }
-
-/* The limit in MiB: no device's copy area may be larger. */
-u32 zcmu_reclaim_max_mb(void)
-{
-	return READ_ONCE(max_pages) / MB_PAGES;
-}
-
-static int max_store(const char *text, const struct kernel_param *param)
-{
-	int mb, ret = kstrtoint(text, 10, &mb);
-
-	if (ret)
-		return -EINVAL;
-	if (mb <= 0) {
-		pr_err("global_max_data_area_mb must be more than 0, not %d\n", mb);
-		return -EINVAL;
-	}
-	WRITE_ONCE(max_pages, (unsigned long)mb * MB_PAGES);
-	/* As a module option it is set before there is anything to work with. */
-	if (zcmu_wq && is_too_much())
-		mod_delayed_work(zcmu_wq, &reclaim_work, 0);
-	return 0;
-}
-
-static int max_show(char *buffer, const struct kernel_param *param)
-{
-	return sysfs_emit(buffer, "%u\n", zcmu_reclaim_max_mb());
-}
-
-static const struct kernel_param_ops max_ops = { .set = max_store, .get = max_show };
-
-module_param_cb(global_max_data_area_mb, &max_ops, NULL, 0644);
-MODULE_PARM_DESC(global_max_data_area_mb,
-		 "MiB that the copy areas of all devices may hold before free pages are given back");

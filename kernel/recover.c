@@ -10,6 +10,8 @@
  */
 #include <scsi/scsi_proto.h>
 
+#include "complete.h"
+#include "payload.h"
 #include "zcmu_kernel.h"
 
 /* Take everything off the ring, if commands are to fail or to be retried. */
@@ -37,15 +39,6 @@ void zcmu_recover_close(struct zcmu_device *device)
 	if (mode != ZCMU_RECOVER_OFF)
 		zcmu_complete_answers(device);
 	end_commands(device, mode);
-}
-
-/*
- * Has its initiator given it up: aborted it, or left? Then it waits for the answer only to
- * forget it, and may have done something else meanwhile, on another path for example.
- */
-bool zcmu_is_given_up(const struct zcmu_cmd *cmd)
-{
-	return READ_ONCE(cmd->se_cmd->transport_state) & (CMD_T_ABORTED | CMD_T_FABRIC_STOP);
 }
 
 /*
@@ -153,22 +146,4 @@ void zcmu_recover_open(struct zcmu_device *device)
 		reissue(device);
 	else if (test_bit(ZCMU_DEV_BROKEN, &device->flags))
 		end_commands(device, mode);
-}
-
-/*
- * The handler is told by a flag that the ring is as zcmu_recover_open() left it.
- * device->lock is held; who isn't sure that there is a ring, which comes and goes where "enable"
- * fails, holds config_lock as well.
- */
-void zcmu_recover_tell(struct zcmu_device *device)
-{
-	struct zcmu_mailbox *mailbox = device->map;
-	u16 flags = ZCMU_CAPS;
-
-	lockdep_assert_held(&device->lock);
-	if (!mailbox)
-		return;
-	if (READ_ONCE(device->recover) == ZCMU_RECOVER_REISSUE)
-		flags |= ZCMU_CAP_RECOVER;
-	WRITE_ONCE(mailbox->flags, flags);
 }

@@ -20,10 +20,10 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
 	struct workqueue_struct *waiting_wq, *expire_wq;
 
 	spin_lock(&device->lock);
-	waiting_wq = device->waiting_wq;
-	expire_wq = device->expire_wq;
-	device->waiting_wq = NULL;
-	device->expire_wq = NULL;
+	waiting_wq = device->reserve.waiting_wq;
+	expire_wq = device->reserve.expire_wq;
+	device->reserve.waiting_wq = NULL;
+	device->reserve.expire_wq = NULL;
 	spin_unlock(&device->lock);
 	if (waiting_wq)
 		destroy_workqueue(waiting_wq);
@@ -42,8 +42,8 @@ static int make_queues(struct zcmu_device *device)
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	spin_lock(&device->lock);
-	device->waiting_wq = waiting_wq;
-	device->expire_wq = expire_wq;
+	device->reserve.waiting_wq = waiting_wq;
+	device->reserve.expire_wq = expire_wq;
 	spin_unlock(&device->lock);
 	return waiting_wq && expire_wq ? 0 : -ENOMEM;
 }
@@ -59,17 +59,17 @@ int zcmu_reserve_make(struct zcmu_device *device)
 	int ret;
 
 	lockdep_assert_held(&device->config_lock);
-	ret = mempool_init_slab_pool(&device->cmd_pool, ZCMU_OWN_COMMANDS, zcmu_cmd_cache);
+	ret = mempool_init_slab_pool(&device->reserve.cmds, ZCMU_OWN_COMMANDS, zcmu_cmd_cache);
 	if (!ret)
-		ret = mempool_init_page_pool(&device->edge_pool, ZCMU_MAX_EDGES, 0);
+		ret = mempool_init_page_pool(&device->reserve.edges, ZCMU_MAX_EDGES, 0);
 	return ret ?: make_queues(device);
 }
 
 /* No command is left, and the queues have ended. More than once does no harm. */
 void zcmu_reserve_free(struct zcmu_device *device)
 {
-	mempool_exit(&device->cmd_pool);
-	mempool_exit(&device->edge_pool);
+	mempool_exit(&device->reserve.cmds);
+	mempool_exit(&device->reserve.edges);
 }
 
 /* @first, @nr: pages of map 0 */

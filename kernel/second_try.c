@@ -11,6 +11,7 @@
 #include <scsi/scsi_eh.h>
 #include <scsi/scsi_proto.h>
 
+#include "complete.h"
 #include "trace.h"
 #include "zcmu_kernel.h"
 
@@ -103,7 +104,7 @@ void zcmu_second_try_decide(struct zcmu_cmd *cmd)
 		zcmu_lend_pause(device);
 	} else if (cmd->loan.mapped && !cmd->loan.private && !is_failure(cmd)) {
 		/* Touched and well: lending pays again. */
-		device->copies_step = 0;
+		device->lending.copies_step = 0;
 	}
 }
 

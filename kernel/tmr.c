@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
+#include "complete.h"
 #include "zcmu_kernel.h"
 
 /* A handler that doesn't look gets no more than that kept for it. */
@@ -15,7 +16,7 @@
 
 /* A notification, until the handler's tail has passed it. */
 struct zcmu_tmr {
-	struct list_head node;		/* device->tmrs: no room on the ring yet */
+	struct list_head node;		/* device->tmrs.waiting: no room on the ring yet */
 	struct zcmu_span span;
 	u8 type;
 	u32 nr_ids;
@@ -78,11 +79,11 @@ void zcmu_tmr_publish_waiting(struct zcmu_device *device)
 	struct zcmu_tmr *tmr, *next;
 
 	lockdep_assert_held(&device->lock);
-	list_for_each_entry_safe(tmr, next, &device->tmrs, node) {
+	list_for_each_entry_safe(tmr, next, &device->tmrs.waiting, node) {
 		if (!publish(device, tmr))
 			return;
 		list_del_init(&tmr->node);
-		device->nr_tmrs--;
+		device->tmrs.nr_waiting--;
 	}
 }
 
@@ -106,11 +107,11 @@ void zcmu_tmr_forget(struct zcmu_device *device)
 		list_del(&span->node);
 		zcmu_tmr_free(device, span);
 	}
-	list_for_each_entry_safe(tmr, next, &device->tmrs, node) {
+	list_for_each_entry_safe(tmr, next, &device->tmrs.waiting, node) {
 		list_del(&tmr->node);
 		kfree(tmr);
 	}
-	device->nr_tmrs = 0;
+	device->tmrs.nr_waiting = 0;
 }
 
 /* Does the handler have the command? device->lock is held. */
@@ -150,9 +151,9 @@ static void notify(struct zcmu_device *device, enum tcm_tmreq_table tmf,
 		if (is_on_ring(se_cmd) && tmr->nr_ids < max_ids)
 			tmr->ids[tmr->nr_ids++] = ((struct zcmu_cmd *)se_cmd->priv)->id;
 	}
-	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags) && device->nr_tmrs < MAX_WAITING) {
-		list_add_tail(&tmr->node, &device->tmrs);
-		device->nr_tmrs++;
+	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags) && device->tmrs.nr_waiting < MAX_WAITING) {
+		list_add_tail(&tmr->node, &device->tmrs.waiting);
+		device->tmrs.nr_waiting++;
 		tmr = NULL;
 		zcmu_tmr_publish_waiting(device);
 	}
@@ -186,7 +187,7 @@ void zcmu_tmr_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
 	spin_unlock(&device->lock);
 
 	/* First the ids: what is answered below may be gone from the core's list. */
-	if (READ_ONCE(device->tmr_notification))
+	if (READ_ONCE(device->tmrs.are_wanted))
 		notify(device, tmf, aborted);
 	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_ABORTED);
 }

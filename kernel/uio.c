@@ -7,18 +7,13 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "complete.h"
+#include "device.h"
 #include "zcmu_kernel.h"
 
 static struct zcmu_device *from_uio(struct uio_info *info)
 {
 	return container_of(info, struct zcmu_device, uio);
-}
-
-/* Wake the handler: there is something on the ring. device->lock may be held. */
-void zcmu_uio_wake(struct zcmu_device *device)
-{
-	atomic64_inc(&device->wake_ups);
-	uio_event_notify(&device->uio);
 }
 
 /*
@@ -127,24 +122,12 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 	spin_lock(&device->lock);
 	/* What an earlier handler has said of itself, or pinned, doesn't hold for this one. */
 	zcmu_ring_forget_handler(&device->ring);
-	device->copies_step = 0;
-	atomic_set(&device->copies_due, 0);
+	device->lending.copies_step = 0;
+	atomic_set(&device->lending.copies_due, 0);
 	ihold(inode);
 	device->inode = inode;
 	spin_unlock(&device->lock);
 	return 0;
-}
-
-/*
- * The inode that every mapping of the device hangs on, to be iput(). NULL: nobody has
- * it open, so nobody has it mapped. device->lock is held.
- */
-struct inode *zcmu_uio_inode(struct zcmu_device *device)
-{
-	lockdep_assert_held(&device->lock);
-	if (device->inode)
-		ihold(device->inode);
-	return device->inode;
 }
 
 static void forget_inode(struct zcmu_device *device)

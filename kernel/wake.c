@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When the handler is woken: at once, or a little later. Not what it is woken for
- * (submit.c), nor how (uio.c).
+ * When the handler is woken: at once, at the end of a batch, or a little later. Not what it
+ * is woken for (submit.c).
  *
  * Where submitter and handler share a CPU, a woken handler takes the place of whoever was
  * about to submit the next command. So each command goes all the way alone, with a wake-up
@@ -13,6 +13,7 @@
  * One such thread is there for all devices: of two, neither would ever find itself alone.
  */
 #include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>
 #include <linux/timekeeping.h>
@@ -116,7 +117,7 @@ static bool should_wait(struct zcmu_device *device)
 	/* It is awake and will look at the ring again: this costs next to nothing. */
 	if (wake->is_handler_awake)
 		return false;
-	return wake->is_on && READ_ONCE(device->delay_wake_ups) && can_be_short() &&
+	return wake->is_on && READ_ONCE(device->wake.may_wait) && can_be_short() &&
 	       would_be_in_the_way(wake) && !has_enough(wake) && is_promising(wake);
 }
 
@@ -183,7 +184,8 @@ static void tell(struct zcmu_device *device)
 {
 	device->wake.is_handler_awake = true;
 	settle(&device->wake);
-	zcmu_uio_wake(device);
+	atomic64_inc(&device->wake.events);
+	uio_event_notify(&device->uio);
 }
 
 /**
@@ -246,6 +248,31 @@ void zcmu_wake_now(struct zcmu_device *device)
 	spin_lock_irqsave(&wake->lock, flags);
 	tell(device);
 	spin_unlock_irqrestore(&wake->lock, flags);
+}
+
+/* The submitter begins a batch: one wake-up at its end will do. */
+struct se_dev_plug *zcmu_plug(struct se_device *se_dev)
+{
+	struct zcmu_device *device = zcmu_device(se_dev);
+
+	return test_and_set_bit(ZCMU_DEV_PLUGGED, &device->flags) ? NULL : &device->plug;
+}
+
+void zcmu_unplug(struct se_dev_plug *plug)
+{
+	struct zcmu_device *device = zcmu_device(plug->se_dev);
+
+	clear_bit(ZCMU_DEV_PLUGGED, &device->flags);
+	/* Whoever still saw us plugged has put a command on the ring that we see. */
+	smp_mb__after_atomic();
+	zcmu_wake(device);
+}
+
+/* Somebody is about to sleep: nothing on the ring waits for the end of the batch any more. */
+void zcmu_plug_end(struct zcmu_device *device)
+{
+	if (test_bit(ZCMU_DEV_PLUGGED, &device->flags))
+		zcmu_unplug(&device->plug);
 }
 
 /* Pay what is owed, now that a CPU has nothing better to do. idler.paying is held. */

@@ -18,6 +18,7 @@
 #include <linux/list_sort.h>
 #include <linux/slab.h>
 
+#include "payload.h"
 #include "trace.h"
 #include "zcmu_kernel.h"
 
@@ -43,7 +44,7 @@ static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 	struct zcmu_loan *loan = &cmd->loan;
 
 	while (loan->nr_edges < nr_edges) {
-		struct page *page = mempool_alloc(&cmd->device->edge_pool, ZCMU_GFP_NOW);
+		struct page *page = mempool_alloc(&cmd->device->reserve.edges, ZCMU_GFP_NOW);
 
 		/* A pool that may sleep does so until somebody gives back. */
 		if (!page && gfpflags_allow_blocking(gfp))
@@ -71,7 +72,7 @@ static void put_edges(struct zcmu_cmd *cmd)
 		struct page *page = loan->edges[--loan->nr_edges];
 
 		if (page_count(page) == 1)
-			mempool_free(page, &cmd->device->edge_pool);
+			mempool_free(page, &cmd->device->reserve.edges);
 		else
 			put_page(page);
 	}
@@ -97,6 +98,16 @@ static void fill_edges(struct zcmu_cmd *cmd)
 		if (zcmu_is_write(cmd->se_cmd))
 			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
 	}
+}
+
+/*
+ * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
+ * bidirectional command has it, it never does.
+ */
+bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
+{
+	return READ_ONCE(cmd->device->lending.scrub_reads) &&
+	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
 }
 
 /*
@@ -189,7 +200,7 @@ void zcmu_lend_unmap(struct zcmu_device *device, u32 first, u32 nr, u32 commands
 	struct inode *inode;
 
 	spin_lock(&device->lock);
-	inode = zcmu_uio_inode(device);
+	inode = zcmu_inode_get(device);
 	if (inode) {
 		device->counters.take_backs++;
 		device->counters.commands_taken_back += commands;
@@ -259,7 +270,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	lockdep_assert_held(&device->lock);
 	/* New faults wait from here on; those inside are waited for. */
 	loan->state = ZCMU_LOAN_SWAPPING;
-	wait_event_cmd(device->loan_wait, !loan->faults_inside,
+	wait_event_cmd(device->lending.wait, !loan->faults_inside,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	mapped = loan->mapped;
 	loan->mapped = false;
@@ -274,7 +285,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	loan->state = pages ? ZCMU_LOAN_PRIVATE : ZCMU_LOAN_LENT;
 	if (pages && !scratch)
 		device->counters.bytes_swapped += cmd->se_cmd->data_length;
-	wake_up_all(&device->loan_wait);
+	wake_up_all(&device->lending.wait);
 	return pages ? 0 : -ENOMEM;
 }
 
@@ -300,10 +311,10 @@ static bool close_loan(struct zcmu_cmd *cmd)
 	struct zcmu_loan *loan = &cmd->loan;
 
 	lockdep_assert_held(&device->lock);
-	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
+	wait_event_cmd(device->lending.wait, loan->state != ZCMU_LOAN_SWAPPING,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	loan->state = ZCMU_LOAN_CLOSED;
-	wait_event_cmd(device->loan_wait, !loan->faults_inside,
+	wait_event_cmd(device->lending.wait, !loan->faults_inside,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	return loan->mapped;
 }
@@ -416,7 +427,7 @@ static int part(struct zcmu_cmd *cmd, struct page *scratch)
 	int ret = 0;
 
 	spin_lock(&device->lock);
-	wait_event_cmd(device->loan_wait, loan->state != ZCMU_LOAN_SWAPPING,
+	wait_event_cmd(device->lending.wait, loan->state != ZCMU_LOAN_SWAPPING,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
 	/* PRIVATE already, because of a pin: nothing of the initiator's is left there. */
 	if (loan->state == ZCMU_LOAN_LENT)

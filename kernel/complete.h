@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way back: answers of the handler, and the end of commands in any case.
+ */
+#ifndef ZCMU_COMPLETE_H
+#define ZCMU_COMPLETE_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct zcmu_cmd;
+struct zcmu_device;
+
+/* finish.c */
+void zcmu_cmd_unprepare(struct zcmu_cmd *cmd);
+void zcmu_cmd_free(struct zcmu_cmd *cmd);
+void zcmu_answer_waiting(struct list_head *list, u8 scsi_status);
+void zcmu_drop(struct zcmu_device *device, struct list_head *batch);
+void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status);
+
+/* keep.c */
+bool zcmu_is_to_be_kept(const struct zcmu_cmd *cmd);
+void zcmu_keep(struct zcmu_cmd *cmd);
+int zcmu_keep_free(struct zcmu_device *device, u16 id);
+void zcmu_keep_free_all(struct zcmu_device *device);
+
+/* second_try.c */
+void zcmu_second_try_decide(struct zcmu_cmd *cmd);
+void zcmu_second_try_begin(struct zcmu_device *device, struct list_head *batch);
+
+/* complete.c */
+void zcmu_complete_answers(struct zcmu_device *device);
+
+#endif /* ZCMU_COMPLETE_H */

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of commands that the handler has no say in any more: what they have is given back, and
+ * who waits for them is answered. Why it has none is expire.c's, reset.c's and so on;
+ * how an answer of the handler's is passed on, complete.c's.
+ */
+#include <linux/mempool.h>
+
+#include "complete.h"
+#include "zcmu_kernel.h"
+
+/* Undo what was prepared; the command is NEW and not on the ring. */
+void zcmu_cmd_unprepare(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+
+	zcmu_lend_free(cmd);
+	zcmu_copy_release(&device->copy, &cmd->out);
+	zcmu_copy_release(&device->copy, &cmd->in);
+	zcmu_cmd_give_id(cmd);
+}
+
+/* Free a command that is neither on the ring nor on a list, and whose id is free. */
+void zcmu_cmd_free(struct zcmu_cmd *cmd)
+{
+	zcmu_lend_free(cmd);
+	zcmu_copy_release(&cmd->device->copy, &cmd->out);
+	zcmu_copy_release(&cmd->device->copy, &cmd->in);
+	mempool_free(cmd, &cmd->device->reserve.cmds);
+}
+
+/* WAITING -> answered: the handler has never seen these. */
+void zcmu_answer_waiting(struct list_head *list, u8 scsi_status)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, list, node) {
+		list_del_init(&cmd->node);
+		zcmu_cmd_answer(cmd, scsi_status);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+/* End the loans of commands that nobody waits for any more, and free them. Sleeps. */
+void zcmu_drop(struct zcmu_device *device, struct list_head *batch)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	zcmu_lend_take_back(device, batch);
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		list_del_init(&cmd->node);
+		zcmu_cmd_free(cmd);
+	}
+}
+
+/* End the loans of commands, answer those that somebody waits for, and free them. Sleeps. */
+void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	zcmu_lend_take_back(device, batch);
+	list_for_each_entry_safe(cmd, next, batch, node) {
+		list_del_init(&cmd->node);
+		if (cmd->se_cmd)
+			zcmu_cmd_answer(cmd, scsi_status);
+		zcmu_cmd_free(cmd);
+	}
+}
