@@ -288,7 +288,7 @@ static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *p
 
 	/* Who switches it wants to see what it does now. */
 	if (ret > 0)
-		zcmu_wake_start_afresh(device);
+		zcmu_defer_start_afresh(&device->wake);
 	return ret;
 }
 CONFIGFS_ATTR(zcmu_, delay_wake_ups);

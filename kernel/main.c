@@ -75,7 +75,7 @@ static int __init zcmu_init(void)
 	if (!zcmu_cmd_cache)
 		goto destroy_wq;
 
-	ret = zcmu_wake_init();
+	ret = zcmu_defer_init();
 	if (ret)
 		goto destroy_cache;
 
@@ -108,7 +108,7 @@ free_attribs:
 unregister_root:
 	root_device_unregister(zcmu_root_device);
 exit_wake:
-	zcmu_wake_exit();
+	zcmu_defer_exit();
 destroy_cache:
 	kmem_cache_destroy(zcmu_cmd_cache);
 destroy_wq:
@@ -125,7 +125,7 @@ static void __exit zcmu_exit(void)
 	/* Devices are freed after a grace period, by a function of ours. */
 	rcu_barrier();
 	zcmu_reclaim_stop();
-	zcmu_wake_exit();
+	zcmu_defer_exit();
 	kmem_cache_destroy(zcmu_cmd_cache);
 	destroy_workqueue(zcmu_wq);
 }

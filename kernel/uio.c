@@ -25,7 +25,7 @@ static int uio_kick(struct uio_info *info, s32 value)
 	struct zcmu_device *device = from_uio(info);
 
 	lockdep_assert_held(&info->uio_dev->info_lock);
-	zcmu_wake_note_kick(device);
+	zcmu_defer_note_kick(&device->wake);
 	zcmu_complete_answers(device);
 	return 0;
 }
@@ -148,7 +148,7 @@ static int uio_release(struct uio_info *info, struct inode *inode)
 
 	forget_inode(device);
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
-	zcmu_wake_note_close(device);
+	zcmu_defer_note_close(&device->wake);
 	zcmu_keep_free_all(device);
 	zcmu_recover_close(device);
 	return 0;
@@ -217,7 +217,7 @@ int zcmu_uio_register(struct zcmu_device *device)
 		/* A handler may have found it already, and have it mapped. */
 		set_bit(ZCMU_DEV_GONE, &device->flags);
 		zcmu_stop_work(device);
-		zcmu_wake_stop(device);
+		zcmu_defer_stop(&device->wake);
 		clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 		forget_inode(device);
 		return ret;
@@ -234,9 +234,9 @@ int zcmu_uio_register(struct zcmu_device *device)
 void zcmu_uio_unregister(struct zcmu_device *device)
 {
 	set_bit(ZCMU_DEV_GONE, &device->flags);
-	/* Work may wake the handler, which takes the UIO device; so may what waits in wake.c. */
+	/* Work may wake the handler, which takes the UIO device; so may what waits in defer.c. */
 	zcmu_stop_work(device);
-	zcmu_wake_stop(device);
+	zcmu_defer_stop(&device->wake);
 	/* zcmu_uio_rename() finds the device file whole, or none. */
 	mutex_lock(&device->config_lock);
 	uio_unregister_device(&device->uio);

@@ -17,7 +17,7 @@
  *
  *	pure		ring plan window	compiled into the unit tests
  *			payload
- *	bell		wake
+ *	bell		defer wake
  *	bytes		copy_total copy loan fault reserve
  *	command		command attention
  *	way		decide entry finish waiting submit keep second_try tmr complete
@@ -38,7 +38,7 @@
  *				those take none of the above
  *	device->lock		spinlock: ring, window, loans' states, lists, counters
  *	copy_area->lock		spinlock: the block bitmap
- *	idler.paying		spinlock: wake.c's idle thread is paying; of the above only
+ *	idler.paying		spinlock: defer.c's idle thread is paying; of the above only
  *				configfs' own may be held
  *	wake->lock		spinlock, taken in interrupts: whether a wake-up is owed; idler.lock
  *				(who is owed one) and that of uio's wait queue are inside
