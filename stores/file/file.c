@@ -1,47 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * file: a regular file or a block device, through the page cache, by io_uring. The
- * payload goes straight between the initiator's memory and the page cache. What only has to
- * be copied from or to there is done on the spot: io_uring has a kernel thread do most writes,
- * one at a time, and on some file systems reads as well, and the ways there and back cost
- * more than the copy of some 100 KiB.
+ * file: a regular file or a block device, through the page cache. The payload goes straight
+ * between the initiator's memory and the page cache: by io_uring, or at once where that is only
+ * a copy (spot.c). What takes long is done aside (aside.c). file.h says what else is where.
  *
- * file.h says what else is where.
- *
- * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk. Nothing that takes
- * longer than a copy is done on the spot: aside.c has trims and the like.
+ * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "file.h"
-
-/* What takes longer on the spot than its copy could has waited for a disk. */
-#define SLOW_NS		4000000
-#define COPY_NS_PER_KIB	4096
-/*
- * So many writes are io_uring's then, or so many reads after one that wasn't cached; doubling
- * with each of them, before it is tried again.
- */
-#define DETOUR_MIN	16u
-#define DETOUR_MAX	4096u
-/* Pages of the page cache: whatever the CPU has is no larger. */
-#define WHOLE_PAGES	4096u
-
-/*
- * Tmpfs of Linux 6.6 and later looks, before it copies a page, at all that is left of what it
- * was given. In pieces of 16 pages that is little; more calls cost more.
- */
-#define TMPFS_PIECE	65536u
-
-/*
- * Requests
- */
 
 /* io->data: of a sync, its epoch. */
 static void start(struct zcmu_store *store, struct zcmu_io *io)
@@ -88,7 +57,7 @@ static void file_sync(struct zcmu_store *store, struct zcmu_io *io)
 }
 
 /* Pass over what was transferred; the rest is another request. */
-static void advance(struct zcmu_io *io, size_t bytes)
+void zcmu_file_advance(struct zcmu_io *io, size_t bytes)
 {
 	io->offset += bytes;
 	io->length -= bytes;
@@ -154,7 +123,7 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 			*error = -EIO;
 			return true;
 		}
-		advance(io, (size_t)res);
+		zcmu_file_advance(io, (size_t)res);
 		break;
 	case ZCMU_IO_FLUSH:
 		if (res != -EINTR)
@@ -188,124 +157,32 @@ static void file_queue_reap(struct zcmu_store *store, void *data)
 }
 
 /*
- * On the spot
+ * The ways of a request
  */
-
-/* Is there nothing in this write that has to wait for a disk? Part of a page may be read first. */
-static bool is_only_a_copy(const struct zcmu_io *io)
-{
-	return !(io->offset % WHOLE_PAGES) && !(io->length % WHOLE_PAGES);
-}
-
-static bool has_detour(struct detour *detour)
-{
-	if (!detour->left)
-		return false;
-	detour->left--;
-	return true;
-}
-
-static void note_quick(struct detour *detour)
-{
-	detour->next = 0;
-}
-
-static void note_slow(struct detour *detour)
-{
-	unsigned int next = detour->next ? detour->next * 2 : DETOUR_MIN;
-
-	detour->next = next < DETOUR_MAX ? next : DETOUR_MAX;
-	detour->left = detour->next;
-}
-
-/* Where too much is dirty already, writers are made to wait; what was swapped out is read. */
-static bool was_slow(const struct timespec *begin, uint64_t bytes)
-{
-	struct timespec end;
-	int64_t ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	ns = (end.tv_sec - begin->tv_sec) * 1000000000ll + (end.tv_nsec - begin->tv_nsec);
-	return ns > (int64_t)(SLOW_NS + bytes / 1024 * COPY_NS_PER_KIB);
-}
-
-/* Return: what the last call has written, of what the others have left of @io; or -errno. */
-static ssize_t write_on_the_spot(const struct file *file, struct zcmu_io *io)
-{
-	ssize_t n;
-
-	while (file->is_tmpfs && io->iovcnt == 1 && io->length > TMPFS_PIECE) {
-		n = pwrite(file->fd, io->iov->iov_base, TMPFS_PIECE, (off_t)io->offset);
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		advance(io, (size_t)n);
-	}
-	n = pwritev(file->fd, io->iov, io->iovcnt, (off_t)io->offset);
-	return n < 0 ? -errno : n;
-}
 
 static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 {
-	struct file *file = file_of(store);
-	struct detour *detour = &((struct queue *)io->queue)->writes;
-	const uint64_t bytes = io->length;
-	struct timespec begin;
-	int error;
-	ssize_t n;
+	int res, error;
 
 	if (zcmu_file_is_sync(store, io)) {
 		file_sync(store, io);
 		return;
 	}
 	io->data = NULL;
-	if (file->is_limited || !is_only_a_copy(io) || has_detour(detour) ||
-	    !zcmu_file_spot_begin(file)) {
+	if (!zcmu_file_spot_write(file_of(store), io, &res))
 		start(store, io);
-		return;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	n = write_on_the_spot(file, io);
-	zcmu_file_spot_end(file);
-	if (was_slow(&begin, bytes))
-		note_slow(detour);
-	else
-		note_quick(detour);
-	if (is_done(store, io, (int)n, &error))
+	else if (is_done(store, io, res, &error))
 		zcmu_io_done(io, error);
 }
 
-/*
- * As far as it is cached. Tmpfs of later kernels doesn't know how to say that it isn't; there
- * it is, unless it was swapped out, which shows by the time it takes.
- */
 static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 {
-	const struct file *file = file_of(store);
-	struct detour *detour = &((struct queue *)io->queue)->reads;
-	int error, flags = file->is_tmpfs ? 0 : RWF_NOWAIT;
-	struct timespec begin = { 0 };
-	ssize_t n;
+	int res, error;
 
 	io->data = NULL;
-	if (has_detour(detour)) {
+	if (!zcmu_file_spot_read(file_of(store), io, &res))
 		start(store, io);
-		return;
-	}
-	if (file->is_tmpfs)
-		clock_gettime(CLOCK_MONOTONIC, &begin);
-	n = preadv2(file->fd, io->iov, io->iovcnt, (off_t)io->offset, flags);
-	n = n < 0 ? -errno : n;
-	if (n == -EAGAIN || n == -EOPNOTSUPP) {
-		note_slow(detour);
-		start(store, io);
-		return;
-	}
-	if ((n >= 0 && (uint64_t)n < io->length) ||
-	    (file->is_tmpfs && was_slow(&begin, io->length)))
-		note_slow(detour);
-	else
-		note_quick(detour);
-	if (is_done(store, io, (int)n, &error))
+	else if (is_done(store, io, res, &error))
 		zcmu_io_done(io, error);
 }
 

@@ -5,6 +5,7 @@
  *	open.c		opening, creating, the size
  *	device.c	what a block device can discard
  *	file.c		the store: requests
+ *	spot.c		what is only a copy, done at once
  *	queue.c		queues: an io_uring per thread, and what other threads hand over to it
  *	sync.c		flushes and writes with FUA: which may be answered with success
  *	aside.c		a thread for what takes long: trims, zeroes, discards, looking for holes
@@ -135,6 +136,13 @@ struct io_uring_sqe *zcmu_file_queue_sqe(struct queue *queue);
 void zcmu_file_queue_arm(struct queue *queue);
 void zcmu_file_queue_hand_over(struct zcmu_io *io, int error);
 bool zcmu_file_queue_woken(struct queue *queue, const void *user_data);
+
+/* file.c */
+void zcmu_file_advance(struct zcmu_io *io, size_t bytes);
+
+/* spot.c */
+bool zcmu_file_spot_write(struct file *file, struct zcmu_io *io, int *res);
+bool zcmu_file_spot_read(const struct file *file, struct zcmu_io *io, int *res);
 
 /* sync.c */
 bool zcmu_file_is_sync(const struct zcmu_store *store, const struct zcmu_io *io);
