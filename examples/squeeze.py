@@ -15,22 +15,28 @@ ZEROES = bytes(BLOCK)
 
 class Store:
     block_size = BLOCK
-    persistent = True       # what was answered is in the file, whatever becomes of us
+    persistent = True       # what was answered is in the file
 
     def __init__(self, argument, create_size, read_only):
         if not argument:
-            raise zcmu.Error("in which file? Say python:squeeze.py,disk.db")
-        self.db = sqlite3.connect(argument, isolation_level=None, check_same_thread=False)
+            raise zcmu.Error("in which file? "
+                             "Say python:squeeze.py,disk.db")
+        self.db = sqlite3.connect(argument, isolation_level=None,
+                                  check_same_thread=False)
         self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.db.execute("PRAGMA journal_mode=WAL")
-        self.db.execute("PRAGMA synchronous=NORMAL")    # flush() is what makes it stable
-        self.db.execute("CREATE TABLE IF NOT EXISTS block (number INTEGER PRIMARY KEY, bytes)")
+        # flush() is what makes it stable.
+        self.db.execute("PRAGMA synchronous=NORMAL")
+        self.db.execute("CREATE TABLE IF NOT EXISTS block "
+                        "(number INTEGER PRIMARY KEY, bytes)")
         self.db.execute("CREATE TABLE IF NOT EXISTS disk (size)")
         row = self.db.execute("SELECT size FROM disk").fetchone()
         if row and create_size not in (0, row[0]):
-            raise zcmu.Error(f"{argument} is a disk of {row[0]} bytes; leave --size out")
+            raise zcmu.Error(f"{argument} is a disk of {row[0]} bytes; "
+                             "leave --size out")
         if not row and not create_size:
-            raise zcmu.Error(f"{argument} is no disk yet; give a --size to make one")
+            raise zcmu.Error(f"{argument} is no disk yet; "
+                             "give a --size to make one")
         if not row:
             self.db.execute("INSERT INTO disk VALUES (?)", (create_size,))
         self.size = row[0] if row else create_size
@@ -40,8 +46,9 @@ class Store:
 
     def read(self, offset, buffer):
         first, count = offset // BLOCK, len(buffer) // BLOCK
-        blocks = dict(self.db.execute("SELECT * FROM block WHERE number >= ? AND number < ?",
-                                      (first, first + count)))
+        blocks = dict(self.db.execute(
+            "SELECT * FROM block WHERE number >= ? AND number < ?",
+            (first, first + count)))
         for i in range(count):
             squeezed = blocks.get(first + i)
             block = zlib.decompress(squeezed) if squeezed else ZEROES
@@ -49,12 +56,13 @@ class Store:
 
     def write(self, offset, buffer):
         first, count = offset // BLOCK, len(buffer) // BLOCK
-        with self.db:       # all of it or nothing, or else a raised exception
+        with self.db:   # all of it or nothing, or else an exception
             self.db.execute("BEGIN")
             for i in range(count):
                 block = buffer[i * BLOCK:(i + 1) * BLOCK]
                 if block == ZEROES:
-                    self.db.execute("DELETE FROM block WHERE number = ?", (first + i,))
+                    self.db.execute("DELETE FROM block WHERE number = ?",
+                                    (first + i,))
                 else:
                     self.db.execute("REPLACE INTO block VALUES (?, ?)",
                                     (first + i, zlib.compress(block, 1)))
@@ -63,7 +71,8 @@ class Store:
         self.db.execute("PRAGMA wal_checkpoint(FULL)")
 
     def trim(self, offset, length):
-        self.db.execute("DELETE FROM block WHERE number >= ? AND number < ?",
+        self.db.execute("DELETE FROM block "
+                        "WHERE number >= ? AND number < ?",
                         (offset // BLOCK, (offset + length) // BLOCK))
 
     zero = trim

@@ -49,7 +49,7 @@ static void xor_close(struct zcmu_store *store)
 	free(store->data);
 }
 
-/* The payload is the initiator's memory: what is read goes there, and nowhere before. */
+/* The payload is the initiator's memory: what is read goes there. */
 static void xor_read(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct xor *xor = store->data;
@@ -64,7 +64,7 @@ static void xor_read(struct zcmu_store *store, struct zcmu_io *io)
 	zcmu_io_done(io, 0);
 }
 
-/* It can't be changed in place: a store into what is written is SIGBUS. */
+/* It can't be changed in place: a store into it is SIGBUS. */
 static void xor_write(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct xor *xor = store->data;
