@@ -75,28 +75,65 @@ static bool is_owner_trusted(uid_t owner)
 	return !owner || (user && *user && strtoul(user, &end, 10) == owner && !*end);
 }
 
-/* Can nobody change it who couldn't do all of what root does, anyway? */
-static bool is_safe(const char *path)
+/*
+ * Can nobody change it, or put another in its place, who couldn't do all of what root does, anyway?
+ * @is_parent: a folder that only leads there may be one in which everybody removes his own alone
+ * (/tmp), because what is in it is asked about as well.
+ */
+static bool is_safe(const char *path, bool is_parent)
 {
 	struct stat st;
 
 	return !stat(path, &st) && is_owner_trusted(st.st_uid) &&
-	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+	       ((is_parent && st.st_mode & S_ISVTX) || !(st.st_mode & (S_IWGRP | S_IWOTH)));
 }
 
-/* What is loaded runs as who we are. Our own folder is as safe as this library is. */
-static int check_safety(const char *folder, const char *file)
+/* The first that isn't safe of the file, its folder and all above; or NULL. @file has no links. */
+static const char *find_unsafe(const char *file, char *folder)
 {
-	const char *unsafe = !is_safe(folder) ? folder : !is_safe(file) ? file : NULL;
+	char *end;
 
-	if (geteuid() || !strcmp(folder, ZCMU_STORE_DIR) || !unsafe)
+	if (!is_safe(file, false))
+		return file;
+	strcpy(folder, file);
+	for (end = strrchr(folder, '/'); end; end = strrchr(folder, '/')) {
+		/* "/" is the last of them. */
+		end[end == folder] = '\0';
+		if (!is_safe(folder, strrchr(file, '/') != file + strlen(folder)))
+			return folder;
+		if (end == folder)
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * What is loaded runs as who we are. Our own folder is as safe as this library is. What is asked
+ * about and what is loaded are the same: *file is made one without links, and where it and all
+ * folders above are safe, nobody can lead it elsewhere.
+ */
+static int check_safety(const char *folder, char *file)
+{
+	char path[PATH_MAX], real[PATH_MAX];
+	const char *unsafe;
+
+	if (geteuid() || !strcmp(folder, ZCMU_STORE_DIR))
 		return 0;
+	if (!realpath(file, real)) {
+		zcmu_error("%s: this store can't be loaded: %s", file, strerror(errno));
+		return -errno;
+	}
+	unsafe = find_unsafe(real, path);
+	if (!unsafe) {
+		strcpy(file, real);
+		return 0;
+	}
 	zcmu_error("%s: others than root can write to %s, so root loads no store from there; take the permission away (chmod go-w, chown root), or take it out of ZCMU_STORE_PATH",
 		   file, unsafe);
 	return -EPERM;
 }
 
-/* -ENOENT: there is none. Other errors were told. */
+/* -ENOENT: there is none. Other errors were told. @file has room for any path. */
 static int find_file(const char *name, size_t len, char *file, size_t size)
 {
 	char path[PATH_MAX], *rest = path, *folder;

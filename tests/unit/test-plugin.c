@@ -206,6 +206,53 @@ static void root_loads_nothing_that_others_can_write(void **state)
 	free(search);
 }
 
+/* Who can write to a folder above can put another one in the place of what is below it. */
+static void root_loads_nothing_that_others_can_put_in_its_place(void **state)
+{
+	struct driver *d = *state;
+	char *search = strdup(getenv("ZCMU_STORE_PATH"));
+	char above[256], folder[300], link[300], links[300], path[360], linked[360];
+
+	if (geteuid()) {
+		print_message("skipped: not root\n");
+		skip();
+	}
+	unsetenv("SUDO_UID");
+	driver_name_file(d, NULL, "xor.so");
+	snprintf(above, sizeof(above), "%s/above", d->directory);
+	snprintf(folder, sizeof(folder), "%s/stores", above);
+	snprintf(link, sizeof(link), "%s/link", d->directory);
+	snprintf(path, sizeof(path), "%s/fits-older.so", folder);
+	snprintf(links, sizeof(links), "%s/links", d->directory);
+	snprintf(linked, sizeof(linked), "%s/fits-older.so", links);
+	assert_int_equal(mkdir(above, 0755) || mkdir(folder, 0755) || mkdir(links, 0755), 0);
+	assert_int_equal(symlink(folder, link) || symlink(path, linked), 0);
+	copy_changed(FITS_OLDER, path, "zcmu", "zcmu");
+	setenv("ZCMU_STORE_PATH", folder, 1);
+	assert_int_equal(chmod(above, 0777), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	expect_logged(d, above, "others than root can write to");
+	/* By whatever way it is found */
+	setenv("ZCMU_STORE_PATH", link, 1);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	setenv("ZCMU_STORE_PATH", links, 1);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	/* Others can't touch root's in there, as in /tmp; they can add stores of their own. */
+	setenv("ZCMU_STORE_PATH", folder, 1);
+	assert_int_equal(chmod(folder, 01777), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	assert_int_equal(chmod(folder, 0755) || chmod(above, 01777), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -ELIBACC);
+	assert_int_equal(chmod(above, 0755) || chown(above, 1234, 0), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -EPERM);
+	assert_int_equal(chown(above, 0, 0), 0);
+	assert_int_equal(driver_open(d, "fits-older:", 0, false), -ELIBACC);
+	setenv("ZCMU_STORE_PATH", search, 1);
+	free(search);
+	assert_int_equal(unlink(path) || unlink(link) || unlink(linked) || rmdir(links) ||
+			 rmdir(folder) || rmdir(above), 0);
+}
+
 static void flags_are_told_of_the_one_store_that_is_named(void **state)
 {
 	struct driver *d = *state;
@@ -252,6 +299,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		/* First: what is loaded stays. */
 		STORE_TEST(root_loads_nothing_that_others_can_write),
+		STORE_TEST(root_loads_nothing_that_others_can_put_in_its_place),
 		STORE_TEST(the_example_is_a_disk),
 		STORE_TEST(the_example_s_messages_are_the_library_s),
 		cmocka_unit_test(the_help_lists_the_options_of_stores_and_layers),
