@@ -260,10 +260,8 @@ static int check(struct attach *attach, struct backstore *backstore)
 		zcmu_error("exporting a disk takes root");
 		return -EPERM;
 	}
-	if (backstore_find(attach->name, backstore)) {
-		zcmu_error("%s: there is no such disk; zcmu list shows which there are", attach->name);
+	if (backstore_find_wanted(attach->name, backstore))
 		return -ENOENT;
-	}
 	if (backstore->uio < 0) {
 		zcmu_error("%s: this backstore is not enabled; write 1 to its \"enable\" first",
 			   attach->name);
@@ -285,9 +283,9 @@ static void print_json_result(const struct attach *attach, unsigned int lun)
 {
 	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_text(attach->name));
-	json_object_object_add(object, "target", json_text(attach->wish.target));
-	json_object_object_add(object, "lun", json_object_new_int64(lun));
+	json_add(object, "name", json_text(attach->name));
+	json_add(object, "target", json_text(attach->wish.target));
+	json_add(object, "lun", json_int64(lun));
 	print_json(object);
 }
 

@@ -48,32 +48,43 @@ bool backstore_name_is_valid(const char *name)
 	return i <= NAME_MAX_LEN;
 }
 
-static int find_uio(const struct backstore *backstore)
+/* NULL: *err is 0 if there is no such folder, for nothing is in it; else it could not be seen. */
+static DIR *open_folder(const char *path, int *err)
+{
+	DIR *dir = opendir(path);
+
+	*err = dir || errno == ENOENT ? 0 : -errno;
+	return dir;
+}
+
+/* *uio is -1 if it has none. */
+static int find_uio(const struct backstore *backstore, int *uio)
 {
 	char prefix[NAME_MAX + 32];
 	struct dirent *entry;
 	size_t len;
-	int uio = -1;
 	DIR *dir;
+	int err;
 
+	*uio = -1;
 	snprintf(prefix, sizeof(prefix), "tcm-user/%u/%s", backstore->hba, backstore->name);
 	len = strlen(prefix);
-	dir = opendir("/sys/class/uio");
-	while (dir && uio < 0 && (entry = readdir(dir))) {
+	dir = open_folder("/sys/class/uio", &err);
+	while (dir && *uio < 0 && (entry = readdir(dir))) {
 		char name[512];
 
 		if (!strncmp(entry->d_name, "uio", 3) &&
 		    !attribute_read(name, sizeof(name), "/sys/class/uio/%s/name", entry->d_name) &&
 		    !strncmp(name, prefix, len) && (!name[len] || name[len] == '/'))
-			uio = atoi(entry->d_name + 3);
+			*uio = atoi(entry->d_name + 3);
 	}
 	if (dir)
 		closedir(dir);
-	return uio;
+	return err;
 }
 
 /* Fill in what configfs says of a backstore. */
-static void inspect(struct backstore *backstore, unsigned int hba, const char *name)
+static int inspect(struct backstore *backstore, unsigned int hba, const char *name)
 {
 	char value[32];
 
@@ -83,7 +94,7 @@ static void inspect(struct backstore *backstore, unsigned int hba, const char *n
 		       CORE "/user_%u/%s/attrib/dev_config", hba, name);
 	if (!attribute_read(value, sizeof(value), CORE "/user_%u/%s/attrib/dev_size", hba, name))
 		backstore->size = strtoull(value, NULL, 10);
-	backstore->uio = find_uio(backstore);
+	return find_uio(backstore, &backstore->uio);
 }
 
 typedef int (*visit_function)(unsigned int hba, const char *name, void *argument);
@@ -92,11 +103,11 @@ static int visit_hba(unsigned int hba, visit_function visit, void *argument)
 {
 	struct dirent *entry;
 	char path[64];
-	int ret = 0;
 	DIR *dir;
+	int ret;
 
 	snprintf(path, sizeof(path), CORE "/user_%u", hba);
-	dir = opendir(path);
+	dir = open_folder(path, &ret);
 	while (dir && !ret && (entry = readdir(dir))) {
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
 			ret = visit(hba, entry->d_name, argument);
@@ -106,16 +117,19 @@ static int visit_hba(unsigned int hba, visit_function visit, void *argument)
 	return ret;
 }
 
-/* Visit every backstore of type "user" until a visit returns non-zero; return that. */
+/*
+ * Visit every backstore of type "user" until a visit returns non-zero; return that, or an error
+ * if not all could be seen.
+ */
 static int visit_all(visit_function visit, void *argument)
 {
 	struct dirent *entry;
 	unsigned int hba;
-	int ret = 0;
 	DIR *dir;
 	char rest;
+	int ret;
 
-	dir = opendir(CORE);
+	dir = open_folder(CORE, &ret);
 	while (dir && !ret && (entry = readdir(dir))) {
 		if (sscanf(entry->d_name, "user_%u%c", &hba, &rest) == 1)
 			ret = visit_hba(hba, visit, argument);
@@ -136,10 +150,13 @@ static int visit_find(unsigned int hba, const char *name, void *argument)
 {
 	struct search *search = argument;
 	struct backstore backstore;
+	int err;
 
 	if (strcmp(name, search->name))
 		return 0;
-	inspect(&backstore, hba, name);
+	err = inspect(&backstore, hba, name);
+	if (err)
+		return err;
 	if (!search->is_found || backstore_is_ours(&backstore))
 		*search->found = backstore;
 	search->is_found = true;
@@ -150,8 +167,22 @@ int backstore_find(const char *name, struct backstore *ret)
 {
 	struct search search = { .name = name, .found = ret };
 
-	visit_all(visit_find, &search);
+	int err = visit_all(visit_find, &search);
+
+	if (err < 0) {
+		zcmu_error("%s: can't find out whether there is such a disk: %s", name, strerror(-err));
+		return err;
+	}
 	return search.is_found ? 0 : -ENOENT;
+}
+
+int backstore_find_wanted(const char *name, struct backstore *ret)
+{
+	int err = backstore_find(name, ret);
+
+	if (err == -ENOENT)
+		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
+	return err;
 }
 
 struct listing {
@@ -170,8 +201,7 @@ static int visit_list(unsigned int hba, const char *name, void *argument)
 		return -ENOMEM;
 	}
 	listing->entries = grown;
-	inspect(&grown[listing->count++], hba, name);
-	return 0;
+	return inspect(&grown[listing->count++], hba, name);
 }
 
 static int by_name(const void *a, const void *b)
@@ -405,7 +435,7 @@ int backstore_enable(struct backstore *backstore)
 	backstore_path(backstore, path, sizeof(path));
 	err = attribute_write("1", "%s/enable", path);
 	if (!err)
-		backstore->uio = find_uio(backstore);
+		return find_uio(backstore, &backstore->uio);
 	return err;
 }
 

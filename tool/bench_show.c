@@ -99,12 +99,11 @@ static struct json_object *counts_to_json(const struct figures *figures)
 
 	if (!figures->counted)
 		return NULL;
-	object = json_object_new_object();
+	object = json_members();
 	for (i = 0; i < figures->counted; i++) {
 		const char *name = figures->counters[i].name;
 
-		json_object_object_add(object, name,
-				       json_object_new_double(per_io(figures, name)));
+		json_add(object, name, json_double(per_io(figures, name)));
 	}
 	return object;
 }
@@ -112,27 +111,27 @@ static struct json_object *counts_to_json(const struct figures *figures)
 static struct json_object *figures_to_json(const struct bench *bench, unsigned int i, enum way way)
 {
 	const struct figures *figures = &bench->figures[i][way];
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_members();
 	const struct row *row = &bench_rows[i];
 	double stock = bench->stock_mib[i];
 	char text[96];
 
-	json_object_object_add(object, "row", json_text(row_text(row, text, sizeof(text))));
-	json_object_object_add(object, "way", json_text(bench_ways[way]));
-	json_object_object_add(object, "mib", json_object_new_double(figures->spread.median));
-	json_object_object_add(object, "low", json_object_new_double(figures->spread.low));
-	json_object_object_add(object, "high", json_object_new_double(figures->spread.high));
-	json_object_object_add(object, "stock", stock > 0 ? json_object_new_double(stock) : NULL);
-	json_object_object_add(object, "bytes", json_object_new_uint64(row->job.bytes));
-	json_object_object_add(object, "ios", json_object_new_uint64(figures->ios));
-	json_object_object_add(object, "counts", counts_to_json(figures));
+	json_add(object, "row", json_text(row_text(row, text, sizeof(text))));
+	json_add(object, "way", json_text(bench_ways[way]));
+	json_add(object, "mib", json_double(figures->spread.median));
+	json_add(object, "low", json_double(figures->spread.low));
+	json_add(object, "high", json_double(figures->spread.high));
+	json_add(object, "stock", stock > 0 ? json_double(stock) : NULL);
+	json_add(object, "bytes", json_uint64(row->job.bytes));
+	json_add(object, "ios", json_uint64(figures->ios));
+	json_add(object, "counts", counts_to_json(figures));
 	return object;
 }
 
 void bench_print_as_json(const struct bench *bench)
 {
 	struct json_object *object = json_document();
-	struct json_object *results = json_object_new_array();
+	struct json_object *results = json_list();
 	struct utsname system;
 	unsigned int i, way;
 
@@ -140,15 +139,15 @@ void bench_print_as_json(const struct bench *bench)
 	for (i = 0; i < NR_ROWS; i++) {
 		for (way = 0; way < WAYS; way++) {
 			if (bench->figures[i][way].samples.count)
-				json_object_array_add(results, figures_to_json(bench, i, way));
+				json_append(results, figures_to_json(bench, i, way));
 		}
 	}
-	json_object_object_add(object, "module", json_text(bench->module));
-	json_object_object_add(object, "kernel", json_text(system.release));
-	json_object_object_add(object, "fio", json_text(bench->fio));
-	json_object_object_add(object, "rounds", json_object_new_uint64(bench->rounds));
-	json_object_object_add(object, "seconds", json_object_new_uint64(bench->seconds));
-	json_object_object_add(object, "results", results);
+	json_add(object, "module", json_text(bench->module));
+	json_add(object, "kernel", json_text(system.release));
+	json_add(object, "fio", json_text(bench->fio));
+	json_add(object, "rounds", json_uint64(bench->rounds));
+	json_add(object, "seconds", json_uint64(bench->seconds));
+	json_add(object, "results", results);
 	print_json(object);
 }
 

@@ -175,14 +175,13 @@ static void tell(const struct copy *copy, double seconds, bool is_complete)
 	struct json_object *object = json_document();
 	double rate = rate_of(copy, seconds), left = time_left(copy, rate);
 
-	json_object_object_add(object, "phase", json_text(copy->is_verifying ? "verify" : "copy"));
-	json_object_object_add(object, "size", json_object_new_uint64(copy->source->size));
-	json_object_object_add(object, "done", json_object_new_uint64(atomic_load(&copy->done)));
-	json_object_object_add(object, "data", json_object_new_uint64(atomic_load(&copy->data)));
-	json_object_object_add(object, "rate", json_object_new_uint64((uint64_t)rate));
-	json_object_object_add(object, "seconds_left",
-			       left < 0 ? NULL : json_object_new_uint64((uint64_t)(left + 0.5)));
-	json_object_object_add(object, "complete", json_object_new_boolean(is_complete));
+	json_add(object, "phase", json_text(copy->is_verifying ? "verify" : "copy"));
+	json_add(object, "size", json_uint64(copy->source->size));
+	json_add(object, "done", json_uint64(atomic_load(&copy->done)));
+	json_add(object, "data", json_uint64(atomic_load(&copy->data)));
+	json_add(object, "rate", json_uint64((uint64_t)rate));
+	json_add(object, "seconds_left", left < 0 ? NULL : json_uint64((uint64_t)(left + 0.5)));
+	json_add(object, "complete", json_boolean(is_complete));
 	print_json_line(object);
 }
 

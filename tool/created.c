@@ -17,24 +17,29 @@ void created_begin(struct created *created, const char *spec, bool may_create)
 {
 	memset(created, 0, sizeof(*created));
 	if (may_create && !strncmp(spec, "file:", 5))
-		created->path = spec + 5;
+		created->spec = spec;
 }
 
-/* It is open: this is the file. */
+/* It is open: the file is asked who it is, and not its name, which may be another's by now. */
 void created_opened(struct created *created, const struct zcmu_store *store)
 {
-	if (created->path && (!store->created || lstat(created->path, &created->file)))
-		created->path = NULL;
+	if (created->spec && (!store->created || zcmu_store_identity(store, created->identity,
+								      sizeof(created->identity))))
+		created->spec = NULL;
 }
 
 void created_undo(const struct created *created)
 {
+	const char *path = created->spec ? created->spec + strlen("file:") : NULL;
+	char identity[ZCMU_STORE_IDENTITY_MAX];
 	struct stat st;
 
-	if (!created->path || !created->file.st_ino || lstat(created->path, &st) ||
-	    st.st_dev != created->file.st_dev || st.st_ino != created->file.st_ino)
+	/* A link to it is somebody else's: none is followed when a file is created. */
+	if (!path || !created->identity[0] || lstat(path, &st) || S_ISLNK(st.st_mode) ||
+	    zcmu_store_identify(created->spec, identity, sizeof(identity)) ||
+	    strcmp(identity, created->identity))
 		return;
-	if (unlink(created->path))
-		zcmu_warning("file:%s: it was created, is of no use, and can't be removed: %s",
-			     created->path, strerror(errno));
+	if (unlink(path))
+		zcmu_warning("%s: it was created, is of no use, and can't be removed: %s",
+			     created->spec, strerror(errno));
 }

@@ -66,10 +66,8 @@ static int detach(const char *name, const char *target, bool force)
 		zcmu_error("detaching a disk takes root");
 		return EXIT_FAILED;
 	}
-	if (backstore_find(name, &backstore)) {
-		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
+	if (backstore_find_wanted(name, &backstore))
 		return EXIT_FAILED;
-	}
 	if (exports_find(&backstore, &exports))
 		return EXIT_FAILED;
 	if (is_attached(name, &exports, target) &&

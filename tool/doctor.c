@@ -77,9 +77,25 @@ static bool is_installed(void)
 	return !pclose(output) && has_one;
 }
 
+/* How does a machine that has the module not loaded come by it? */
+static const char *way_to_load(bool stock_is_loaded)
+{
+	if (is_installed())
+		return stock_is_loaded ?
+		       "zcmu's is installed: stop everything that uses the stock one, then \"modprobe -r target_core_user\" and \"modprobe target_core_user\"" :
+		       "zcmu's is installed: \"modprobe target_core_user\"";
+	/* A kernel that is newer, say, and whose headers were not there when DKMS wanted them. */
+	if (attribute_exists("/var/lib/dkms/zcmu"))
+		return stock_is_loaded ?
+		       "DKMS has zcmu's, but not for this kernel: install its headers (linux-headers-$(uname -r)), \"dkms autoinstall\", stop everything that uses the stock one, then \"modprobe -r target_core_user\" and \"modprobe target_core_user\"" :
+		       "DKMS has zcmu's, but not for this kernel: install its headers (linux-headers-$(uname -r)), then \"dkms autoinstall\" and \"modprobe target_core_user\"";
+	return stock_is_loaded ?
+	       "stop everything that uses it, \"modprobe -r target_core_user\", then load zcmu's: \"make module\" and \"insmod build/<version>/target_core_user.ko\", or \"make install\" and \"modprobe target_core_user\"" :
+	       "build zcmu's module (\"make module\") and load it: \"modprobe uio; modprobe target_core_mod; insmod build/<version>/target_core_user.ko\"";
+}
+
 static void check_module(struct finding *f)
 {
-	bool installed = module_loaded() != MODULE_OURS && is_installed();
 	char version[64] = "?";
 
 	switch (module_loaded()) {
@@ -94,15 +110,11 @@ static void check_module(struct finding *f)
 		find(f, GOOD, NULL, "zcmu's target_core_user %s is loaded: payloads are lent", version);
 		break;
 	case MODULE_STOCK:
-		find(f, WARNING, installed ?
-		     "zcmu's is installed: stop everything that uses the stock one, then \"modprobe -r target_core_user\" and \"modprobe target_core_user\"" :
-		     "stop everything that uses it, \"modprobe -r target_core_user\", then load zcmu's: \"make module\" and \"insmod build/<version>/target_core_user.ko\", or \"make install\" and \"modprobe target_core_user\"",
+		find(f, WARNING, way_to_load(true),
 		     "the stock target_core_user is loaded: every payload is copied%s", "");
 		break;
 	case MODULE_NONE:
-		find(f, WARNING, installed ? "zcmu's is installed: \"modprobe target_core_user\"" :
-		     "build zcmu's module (\"make module\") and load it: \"modprobe uio; modprobe target_core_mod; insmod build/<version>/target_core_user.ko\"",
-		     "target_core_user is not loaded%s", "");
+		find(f, WARNING, way_to_load(false), "target_core_user is not loaded%s", "");
 		break;
 	}
 }
@@ -204,24 +216,21 @@ static void print_findings_json(const struct finding *findings, bool works)
 {
 	static const char *const words[] = { "ok", "warning", "bad" };
 	struct json_object *object = json_document();
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_list();
 	size_t i;
 
 	for (i = 0; i < NR_CHECKS; i++) {
-		struct json_object *entry = json_object_new_object();
+		struct json_object *entry = json_members();
 
-		json_object_object_add(entry, "verdict",
-				       json_text(words[findings[i].verdict]));
-		json_object_object_add(entry, "what", json_text(findings[i].what));
-		json_object_object_add(entry, "advice", findings[i].advice ?
-				       json_text(findings[i].advice) : NULL);
-		json_object_array_add(array, entry);
+		json_add(entry, "verdict", json_text(words[findings[i].verdict]));
+		json_add(entry, "what", json_text(findings[i].what));
+		json_add(entry, "advice", findings[i].advice ?
+			 json_text(findings[i].advice) : NULL);
+		json_append(array, entry);
 	}
-	json_object_object_add(object, "works", json_object_new_boolean(works));
-	json_object_object_add(object, "lends",
-			       json_object_new_boolean(module_loaded() == MODULE_OURS &&
-						       module_lends()));
-	json_object_object_add(object, "findings", array);
+	json_add(object, "works", json_boolean(works));
+	json_add(object, "lends", json_boolean(module_loaded() == MODULE_OURS && module_lends()));
+	json_add(object, "findings", array);
 	print_json(object);
 }
 

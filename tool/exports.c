@@ -30,6 +30,9 @@ static void visit_folder(struct search *search, const struct export *so_far, con
 	struct dirent *entry;
 	DIR *dir = opendir(folder);
 
+	/* What isn't there has nothing in it; what can't be seen may have. */
+	if (!dir && errno != ENOENT && errno != ENOTDIR)
+		search->err = -errno;
 	while (dir && !search->err && (entry = readdir(dir))) {
 		if (entry->d_type == type && entry->d_name[0] != '.')
 			visit(search, so_far, folder, entry->d_name);
@@ -182,20 +185,19 @@ const char *export_text(const struct export *export, char *text, size_t size)
 
 struct json_object *exports_to_json(const struct exports *exports)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_list();
 	size_t i;
 
 	for (i = 0; i < exports->count; i++) {
 		const struct export *export = &exports->entries[i];
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_members();
 
-		json_object_object_add(object, "fabric", json_text(export->fabric));
-		json_object_object_add(object, "target", json_text(export->target));
-		json_object_object_add(object, "tpg", json_object_new_int64(export->tpg));
-		json_object_object_add(object, "lun", json_object_new_int64(export->lun));
-		json_object_object_add(object, "device", export->device[0] ?
-				       json_text(export->device) : NULL);
-		json_object_array_add(array, object);
+		json_add(object, "fabric", json_text(export->fabric));
+		json_add(object, "target", json_text(export->target));
+		json_add(object, "tpg", json_int64(export->tpg));
+		json_add(object, "lun", json_int64(export->lun));
+		json_add(object, "device", export->device[0] ? json_text(export->device) : NULL);
+		json_append(array, object);
 	}
 	return array;
 }

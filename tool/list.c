@@ -25,44 +25,19 @@ static int look(const struct backstore *backstore, struct row *row)
 
 static struct json_object *to_json(const struct row *row)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_members();
 	const char *device = exports_device(&row->exports);
 
-	json_object_object_add(object, "name", json_text(row->backstore->name));
-	json_object_object_add(object, "state", json_text(row->state));
-	json_object_object_add(object, "device", device ? json_text(device) : NULL);
-	json_object_object_add(object, "size",
-			       json_object_new_uint64(row->backstore->size));
-	json_object_object_add(object, "config",
-			       json_text(row->backstore->config));
-	json_object_object_add(object, "zcmu",
-			       json_object_new_boolean(backstore_is_ours(row->backstore)));
-	json_object_object_add(object, "pid", row->pid ? json_object_new_int(row->pid) : NULL);
-	json_object_object_add(object, "uio", row->backstore->uio < 0 ? NULL :
-			       json_object_new_int(row->backstore->uio));
-	json_object_object_add(object, "exports", exports_to_json(&row->exports));
+	json_add(object, "name", json_text(row->backstore->name));
+	json_add(object, "state", json_text(row->state));
+	json_add(object, "device", device ? json_text(device) : NULL);
+	json_add(object, "size", json_uint64(row->backstore->size));
+	json_add(object, "config", json_text(row->backstore->config));
+	json_add(object, "zcmu", json_boolean(backstore_is_ours(row->backstore)));
+	json_add(object, "pid", row->pid ? json_int64(row->pid) : NULL);
+	json_add(object, "uio", row->backstore->uio < 0 ? NULL : json_int64(row->backstore->uio));
+	json_add(object, "exports", exports_to_json(&row->exports));
 	return object;
-}
-
-/*
- * All but @device, which has a column of its own: @front goes before the first. Return: are
- * there any?
- */
-static bool print_exports(const struct exports *exports, const char *device, const char *front,
-			  const char *separator)
-{
-	char text[512];
-	bool any = false;
-	size_t i;
-
-	for (i = 0; i < exports->count; i++) {
-		if (exports->entries[i].device == device)
-			continue;
-		printf("%s%s", front, export_text(&exports->entries[i], text, sizeof(text)));
-		front = separator;
-		any = true;
-	}
-	return any;
 }
 
 static int longer(int width, const char *text)
@@ -78,9 +53,78 @@ static void print_cut(const char *text, int width)
 	int len = (int)strlen(text);
 
 	if (len <= width)
-		printf("%-*s", width, text);
+		printf("%s", text);
 	else
 		printf("...%s", text + len - (width - 3));
+}
+
+/* How wide columns are. Those that aren't here have a width of their own. */
+struct columns {
+	int name, device, config;
+	int terminal;			/* 0: it is none, and nothing is left out */
+};
+
+#define STATES_WIDTH	11
+#define SIZES_WIDTH	10
+#define LEAST_CONFIG	16		/* of which something can still be seen */
+
+/* @device has a column of its own. Where nothing is cut they are in one, else a line each. */
+static void print_exports(const struct exports *exports, const char *device,
+			  const struct columns *columns)
+{
+	const char *front = "  ";
+	bool any = false;
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < exports->count; i++) {
+		if (exports->entries[i].device == device)
+			continue;
+		export_text(&exports->entries[i], text, sizeof(text));
+		if (columns->terminal) {
+			printf("\n  ");
+			print_cut(text, columns->terminal - 2);
+		} else {
+			printf("%s%s", front, text);
+		}
+		front = ", ";
+		any = true;
+	}
+	if (!any && !columns->terminal)
+		printf("  -");
+}
+
+static void print_row(const struct row *row, const struct columns *columns)
+{
+	const char *name = row->backstore->name, *device = exports_device(&row->exports);
+	const char *config = row->backstore->config[0] ? row->backstore->config : "-";
+	char size[32];
+
+	/* It is what other commands want: it has a line of its own rather than be cut. */
+	if ((int)strlen(name) > columns->name) {
+		print_cut(name, columns->terminal);
+		puts("");
+		name = "";
+	}
+	printf("%-*s  %-*s  %-*s  %*s  ", columns->name, name, STATES_WIDTH, row->state,
+	       columns->device, device ? device : "-", SIZES_WIDTH,
+	       format_size(row->backstore->size, size, sizeof(size)));
+	if (columns->terminal)
+		print_cut(config, columns->config);
+	else
+		printf("%-*s", columns->config, config);
+	print_exports(&row->exports, device, columns);
+	puts("");
+}
+
+static int at_most(int width, int limit)
+{
+	return width < limit ? width : limit;
+}
+
+static int at_least(int limit, int width)
+{
+	return width > limit ? width : limit;
 }
 
 /*
@@ -89,34 +133,29 @@ static void print_cut(const char *text, int width)
  */
 static void print_table(const struct row *rows, size_t count)
 {
-	int name = 4, device = 6, config = 6, terminal = (int)format_columns(STDOUT_FILENO), room;
+	struct columns columns = { 4, 6, 6, (int)format_columns(STDOUT_FILENO) };
 	const char *disk;
-	char size[32];
 	size_t i;
+	int room;
 
 	for (i = 0; i < count; i++) {
 		disk = exports_device(&rows[i].exports);
-		name = longer(name, rows[i].backstore->name);
-		device = longer(device, disk ? disk : "-");
-		config = longer(config, rows[i].backstore->config);
+		columns.name = longer(columns.name, rows[i].backstore->name);
+		columns.device = longer(columns.device, disk ? disk : "-");
+		columns.config = longer(columns.config, rows[i].backstore->config);
 	}
-	room = terminal - name - device - 11 - 10 - 8;
-	if (terminal && config > room)
-		config = room < 10 ? 10 : room;
-	printf("%-*s  %-11s  %-*s  %10s  %-*s%s%s\n", name, "NAME", "STATE", device, "DEVICE", "SIZE",
-	       terminal ? 0 : config, "CONFIG", terminal ? "" : "  ", terminal ? "" : "EXPORTS");
-	for (i = 0; i < count; i++) {
-		disk = exports_device(&rows[i].exports);
-		printf("%-*s  %-11s  %-*s  %10s  ", name, rows[i].backstore->name, rows[i].state,
-		       device, disk ? disk : "-",
-		       format_size(rows[i].backstore->size, size, sizeof(size)));
-		print_cut(rows[i].backstore->config[0] ? rows[i].backstore->config : "-", config);
-		if (terminal)
-			print_exports(&rows[i].exports, disk, "\n  ", "\n  ");
-		else if (!print_exports(&rows[i].exports, disk, "  ", ", "))
-			printf("  -");
-		puts("");
+	if (columns.terminal) {
+		room = columns.terminal - columns.device - STATES_WIDTH - SIZES_WIDTH - 4 * 2;
+		columns.name = at_most(columns.name, at_least(4, room - LEAST_CONFIG));
+		room -= columns.name;
+		columns.config = at_most(columns.config, at_least(LEAST_CONFIG, room));
 	}
+	printf("%-*s  %-*s  %-*s  %*s  %-*s%s%s\n", columns.name, "NAME", STATES_WIDTH, "STATE",
+	       columns.device, "DEVICE", SIZES_WIDTH, "SIZE",
+	       columns.terminal ? 0 : columns.config, "CONFIG", columns.terminal ? "" : "  ",
+	       columns.terminal ? "" : "EXPORTS");
+	for (i = 0; i < count; i++)
+		print_row(&rows[i], &columns);
 }
 
 static int list(bool json)
@@ -131,6 +170,7 @@ static int list(bool json)
 		return EXIT_FAILED;
 	rows = calloc(count + 1, sizeof(*rows));
 	if (!rows) {
+		zcmu_error("there is not enough memory to list the disks");
 		free(backstores);
 		return EXIT_FAILED;
 	}
@@ -138,10 +178,10 @@ static int list(bool json)
 		err = look(&backstores[i], &rows[i]);
 	if (!err && json) {
 		object = json_document();
-		array = json_object_new_array();
+		array = json_list();
 		for (i = 0; i < count; i++)
-			json_object_array_add(array, to_json(&rows[i]));
-		json_object_object_add(object, "disks", array);
+			json_append(array, to_json(&rows[i]));
+		json_add(object, "disks", array);
 		print_json(object);
 	} else if (!err) {
 		print_table(rows, count);

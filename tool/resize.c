@@ -65,10 +65,8 @@ static int resize(const char *name, uint64_t size, bool may_shrink)
 		zcmu_error("resizing a disk takes root");
 		return EXIT_FAILED;
 	}
-	if (backstore_find(name, &backstore)) {
-		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
+	if (backstore_find_wanted(name, &backstore))
 		return EXIT_FAILED;
-	}
 	if (!runfile_is_held(name)) {
 		zcmu_error("%s: no zcmu serve serves it: change its size with what does, or by serving it", name);
 		return EXIT_FAILED;

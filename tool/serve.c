@@ -25,13 +25,17 @@
 static int check_name(struct serve *serve)
 {
 	struct backstore other;
+	int err;
 
 	if (!backstore_name_is_valid(serve->name)) {
 		zcmu_error("%s: \"%s\" can't be the disk's name; give one with --name", serve->spec,
 			   serve->name);
 		return -EINVAL;
 	}
-	serve->takes_over = !backstore_find(serve->name, &other);
+	err = backstore_find(serve->name, &other);
+	if (err && err != -ENOENT)
+		return err;
+	serve->takes_over = !err;
 	if (!serve->takes_over || takeover_is_orphan(&other))
 		return 0;
 	if (backstore_is_ours(&other) && runfile_is_held(serve->name)) {
@@ -48,10 +52,8 @@ static int check_succession(struct serve *serve)
 {
 	struct backstore backstore;
 
-	if (backstore_find(serve->name, &backstore)) {
-		zcmu_error("%s: there is no such disk", serve->name);
+	if (backstore_find_wanted(serve->name, &backstore))
 		return -ENOENT;
-	}
 	return serve_check_named_store(serve, &backstore);
 }
 

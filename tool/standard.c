@@ -92,17 +92,27 @@ void standard_give_up(int fd)
 	}
 }
 
+/* What was to be printed could not be made. */
+static int lack;
+
+void standard_lack(int err)
+{
+	lack = err;
+}
+
 /* At the end of a command: what it has printed was written, or its status isn't 0. */
 int standard_end(int status)
 {
-	bool failed = ferror(stdout) || (output && ferror(output));
+	bool failed = lack || ferror(stdout) || (output && ferror(output));
 
 	errno = 0;
 	if ((output && fclose(output)) || fclose(stdout))
 		failed = true;
-	if (!failed || status != EXIT_OK)
+	if (!failed)
 		return status;
-	zcmu_error("the standard output can't be written: %s; what was to be done is done, but not told",
-		   errno ? strerror(errno) : "it was cut off");
-	return EXIT_FAILED;
+	/* Also where it fails already: what it has found is what it would have printed. */
+	zcmu_error("the standard output can't be written: %s%s",
+		   errno || lack ? strerror(errno ? errno : -lack) : "it was cut off",
+		   status == EXIT_OK ? "; what was to be done is done, but not told" : "");
+	return status == EXIT_OK ? EXIT_FAILED : status;
 }

@@ -112,15 +112,14 @@ static void add_counters(struct json_object *object, const struct snapshot *s)
 	size_t i;
 
 	for (i = 0; i < s->count; i++)
-		json_object_object_add(object, s->counters[i].name,
-				       json_object_new_uint64(s->counters[i].value));
+		json_add(object, s->counters[i].name, json_uint64(s->counters[i].value));
 }
 
 static void print_line_as_json(const char *name, const struct snapshot *s)
 {
 	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_text(name));
+	json_add(object, "name", json_text(name));
 	add_counters(object, s);
 	print_json_line(object);
 }
@@ -130,12 +129,11 @@ static void print_as_json(const struct backstore *backstore, const struct export
 {
 	struct json_object *object = json_document();
 
-	json_object_object_add(object, "name", json_text(backstore->name));
-	json_object_object_add(object, "state",
-			       json_text(backstore_state(backstore)));
-	json_object_object_add(object, "size", json_object_new_uint64(backstore->size));
-	json_object_object_add(object, "exports", exports_to_json(exports));
-	json_object_object_add(object, "counted", json_object_new_boolean(s != NULL));
+	json_add(object, "name", json_text(backstore->name));
+	json_add(object, "state", json_text(backstore_state(backstore)));
+	json_add(object, "size", json_uint64(backstore->size));
+	json_add(object, "exports", exports_to_json(exports));
+	json_add(object, "counted", json_boolean(s != NULL));
 	if (s)
 		add_counters(object, s);
 	print_json(object);
@@ -248,9 +246,7 @@ int stat_main(int argc, char **argv)
 		usage_error("stat", argc == optind ? "which disk?" : "only one disk at a time");
 		return EXIT_USAGE;
 	}
-	if (backstore_find(argv[optind], &backstore)) {
-		zcmu_error("%s: there is no such disk; zcmu list shows which there are", argv[optind]);
+	if (backstore_find_wanted(argv[optind], &backstore))
 		return EXIT_FAILED;
-	}
 	return watches ? watch(&backstore, json) : show(&backstore, json);
 }

@@ -141,10 +141,8 @@ static int stop_dead(const char *name)
 {
 	struct backstore backstore;
 
-	if (backstore_find(name, &backstore)) {
-		zcmu_error("%s: there is no such disk; zcmu list shows which there are", name);
+	if (backstore_find_wanted(name, &backstore))
 		return EXIT_FAILED;
-	}
 	if (!backstore_is_ours(&backstore)) {
 		zcmu_error("%s: this backstore was made by somebody else (%s): remove it with what made it, targetcli perhaps",
 			   name, backstore.config[0] ? backstore.config : "no dev_config");
@@ -194,9 +192,14 @@ static bool is_in_use(const char *name)
 	struct loopback loopback;
 	struct exports exports;
 	bool in_the_way;
+	int err;
 
-	if (backstore_find(name, &backstore) || exports_find(&backstore, &exports))
-		return false;
+	/* What can't be seen may be in the way. */
+	err = backstore_find(name, &backstore);
+	if (err)
+		return err != -ENOENT;
+	if (exports_find(&backstore, &exports))
+		return true;
 	export = find_in_the_way(&exports, initiator, sizeof(initiator));
 	in_the_way = export;
 	if (export && initiator[0])
@@ -229,10 +232,24 @@ static int find_process(const char *name, pid_t *pid)
 	}
 }
 
+/* Its process has ended by itself, and may have left its disk behind. */
+static int stop_if_left(const char *name)
+{
+	struct backstore backstore;
+
+	switch (backstore_find(name, &backstore)) {
+	case 0:
+		return stop_dead(name);
+	case -ENOENT:
+		return EXIT_OK;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
 /* How it has ended, it tells somebody else. */
 static int stop_by_signal(const char *name)
 {
-	struct backstore backstore;
 	pid_t pid;
 	int fd = find_process(name, &pid), err = fd < 0 ? fd : 0;
 
@@ -243,9 +260,8 @@ static int stop_by_signal(const char *name)
 	if (err == -EXDEV)
 		zcmu_error("%s: its process has no pid here (it is in another PID namespace, a container's perhaps): stop the disk there",
 			   name);
-	/* It has ended by itself meanwhile, and may have left its disk behind. */
 	else if (err == -ESRCH && !runfile_is_held(name))
-		return backstore_find(name, &backstore) ? EXIT_OK : stop_dead(name);
+		return stop_if_left(name);
 	else if (err)
 		zcmu_error("%s: can't signal its process, %d: %s", name, (int)pid, strerror(-err));
 	if (err)

@@ -48,6 +48,7 @@ int standard_open(void);
 bool standard_was_closed(int fd);	/* when the program was started */
 void standard_give_up(int fd);
 int standard_end(int status);		/* an exit status, for one */
+void standard_lack(int err);		/* something could not be printed */
 void standard_divert(void);		/* from here on 1 is for nobody's results */
 FILE *standard_output(void);		/* for ours */
 void standard_close_output(void);
@@ -100,7 +101,8 @@ struct backstore {
 };
 
 bool backstore_name_is_valid(const char *name);
-int backstore_find(const char *name, struct backstore *ret);	/* quiet; -ENOENT */
+int backstore_find(const char *name, struct backstore *ret);	/* -ENOENT: quiet, there is none */
+int backstore_find_wanted(const char *name, struct backstore *ret);
 int backstore_list(struct backstore **ret, size_t *count);
 bool backstore_is_served(const struct backstore *backstore);	/* root knows for sure */
 const char *backstore_state(const struct backstore *backstore);
@@ -341,8 +343,8 @@ uint64_t counters_get(const struct counter *counters, size_t count, const char *
 
 /* created.c: a store's file that goes if its command fails */
 struct created {
-	const char *path;		/* NULL: there is nothing to be removed */
-	struct stat file;
+	const char *spec;		/* NULL: there is nothing to be removed */
+	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the file that was opened */
 };
 
 void created_begin(struct created *created, const char *spec, bool may_create);
@@ -354,7 +356,16 @@ const char *format_size(uint64_t bytes, char *text, size_t size);
 unsigned int format_columns(int fd);	/* of a terminal; 0: it is a file, of any width */
 #define JSON_VERSION	1	/* of what programs read: raised when a key changes its meaning */
 
+/* json.c: what is NULL for want of memory makes print_json() fail */
 struct json_object *json_document(void);	/* an object, with the version */
+struct json_object *json_members(void);
+struct json_object *json_list(void);
+struct json_object *json_uint64(uint64_t number);
+struct json_object *json_int64(int64_t number);
+struct json_object *json_double(double number);
+struct json_object *json_boolean(bool value);
+void json_add(struct json_object *object, const char *key, struct json_object *value);
+void json_append(struct json_object *list, struct json_object *value);
 struct json_object *json_text(const char *text);	/* of any bytes */
 void print_json(struct json_object *object);	/* and frees it */
 void print_json_line(struct json_object *object);	/* likewise, on one line, at once */

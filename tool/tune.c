@@ -297,44 +297,43 @@ static void print_text(const struct tune *tune)
 
 static struct json_object *spread_to_json(const struct spread *spread)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_members();
 
-	json_object_object_add(object, "median", json_object_new_double(spread->median));
-	json_object_object_add(object, "low", json_object_new_double(spread->low));
-	json_object_object_add(object, "high", json_object_new_double(spread->high));
+	json_add(object, "median", json_double(spread->median));
+	json_add(object, "low", json_double(spread->low));
+	json_add(object, "high", json_double(spread->high));
 	return object;
 }
 
 static struct json_object *point_to_json(const struct point *point)
 {
 	static const char *const words[] = { "slower", "unclear", "faster" };
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_members();
 
-	json_object_object_add(object, "bytes", json_object_new_uint64(point->bytes));
-	json_object_object_add(object, "commands", json_object_new_uint64(point->commands));
-	json_object_object_add(object, "copied_us", spread_to_json(&point->copied_spread));
-	json_object_object_add(object, "lent_us", spread_to_json(&point->lent_spread));
-	json_object_object_add(object, "lending", json_text(words[point->verdict]));
+	json_add(object, "bytes", json_uint64(point->bytes));
+	json_add(object, "commands", json_uint64(point->commands));
+	json_add(object, "copied_us", spread_to_json(&point->copied_spread));
+	json_add(object, "lent_us", spread_to_json(&point->lent_spread));
+	json_add(object, "lending", json_text(words[point->verdict]));
 	return object;
 }
 
 static void print_as_json(const struct tune *tune)
 {
 	struct json_object *object = json_document();
-	struct json_object *points = json_object_new_array();
+	struct json_object *points = json_list();
 	size_t i;
 
 	for (i = 0; i < NR_SIZES; i++)
-		json_object_array_add(points, point_to_json(&tune->points[i]));
-	json_object_object_add(object, "name", json_text(tune->name));
-	json_object_object_add(object, "zero_copy_min", json_object_new_uint64(tune->now));
-	json_object_object_add(object, "proposal", tune->proposal ?
-			       json_object_new_uint64(tune->proposal) : NULL);
-	json_object_object_add(object, "applied", json_object_new_boolean(tune->applied));
-	json_object_object_add(object, "threads", json_object_new_uint64(tune->threads));
-	json_object_object_add(object, "depth", json_object_new_uint64(tune->depth));
-	json_object_object_add(object, "rounds", json_object_new_uint64(tune->rounds));
-	json_object_object_add(object, "sizes", points);
+		json_append(points, point_to_json(&tune->points[i]));
+	json_add(object, "name", json_text(tune->name));
+	json_add(object, "zero_copy_min", json_uint64(tune->now));
+	json_add(object, "proposal", tune->proposal ? json_uint64(tune->proposal) : NULL);
+	json_add(object, "applied", json_boolean(tune->applied));
+	json_add(object, "threads", json_uint64(tune->threads));
+	json_add(object, "depth", json_uint64(tune->depth));
+	json_add(object, "rounds", json_uint64(tune->rounds));
+	json_add(object, "sizes", points);
 	print_json(object);
 }
 
@@ -347,10 +346,8 @@ static int read_settings(struct tune *tune)
 {
 	char path[PATH_MAX], value[32];
 
-	if (backstore_find(tune->name, &tune->backstore)) {
-		zcmu_error("%s: there is no such disk; zcmu list shows which there are", tune->name);
+	if (backstore_find_wanted(tune->name, &tune->backstore))
 		return -ENOENT;
-	}
 	backstore_path(&tune->backstore, path, sizeof(path));
 	if (attribute_read(value, sizeof(value), "%s/attrib/zero_copy_min", path)) {
 		zcmu_error("%s: the stock target_core_user is loaded, which lends nothing: there is nothing to tune (see zcmu doctor)",

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 static atomic_uint nth, count;
+static atomic_int only;
 
 void fail_nth(unsigned int n)
 {
@@ -37,9 +38,18 @@ void fail_spare_this_thread(void)
 	is_spared = true;
 }
 
-static bool fails(int error)
+void fail_only(int error)
 {
-	if (is_spared || atomic_fetch_add(&count, 1) + 1 != atomic_load(&nth))
+	atomic_store(&only, error);
+}
+
+bool fail_now(int error)
+{
+	int wanted = atomic_load(&only);
+
+	if (is_spared || (wanted && wanted != error))
+		return false;
+	if (atomic_fetch_add(&count, 1) + 1 != atomic_load(&nth))
 		return false;
 	errno = error;
 	return true;
@@ -51,7 +61,7 @@ type __real_ ## name parameters;					\
 type __wrap_ ## name parameters;					\
 type __wrap_ ## name parameters						\
 {									\
-	return fails(error) ? failure : __real_ ## name arguments;	\
+	return fail_now(error) ? failure : __real_ ## name arguments;	\
 }
 
 FAILS(void *, malloc, (size_t size), (size), NULL, ENOMEM)
@@ -60,7 +70,8 @@ FAILS(void *, realloc, (void *p, size_t size), (p, size), NULL, ENOMEM)
 FAILS(char *, strdup, (const char *s), (s), NULL, ENOMEM)
 FAILS(FILE *, fopen64, (const char *path, const char *mode), (path, mode), NULL, EMFILE)
 FAILS(int, epoll_create1, (int flags), (flags), -1, EMFILE)
-FAILS(int, epoll_ctl, (int fd, int op, int of, struct epoll_event *e), (fd, op, of, e), -1, ENOMEM)
+FAILS(int, epoll_ctl, (int fd, int op, int of, struct epoll_event *e), (fd, op, of, e), -1,
+      ENOMEM)
 FAILS(int, eventfd, (unsigned int value, int flags), (value, flags), -1, EMFILE)
 FAILS(int, timerfd_create, (int clock, int flags), (clock, flags), -1, EMFILE)
 FAILS(int, fstat64, (int fd, struct stat64 *st), (fd, st), -1, EIO)
@@ -83,5 +94,5 @@ int __wrap_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...)
 {
 	/* Whatever is created in a test is its own. */
-	return fails(EMFILE) ? -1 : __real_open64(path, flags, 0600);
+	return fail_now(EMFILE) ? -1 : __real_open64(path, flags, 0600);
 }

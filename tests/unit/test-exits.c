@@ -18,28 +18,33 @@
 static char folder[] = "/tmp/zcmu-exits.XXXXXX";
 
 /* Run by a shell, in the folder. Return: its status; a failure must have said why. */
-static int run(const char *before, const char *arguments)
+static int run_line(const char *line)
 {
-	char command[1024], words[4096];
+	char command[2048], words[4096];
 	size_t len;
 	FILE *pipe;
 	int status;
 
-	snprintf(command, sizeof(command),
-		 "cd %s && { %s; exec " ZCMU_COMMAND " %s; } 2>&1 > /dev/null < /dev/null", folder,
-		 before, arguments);
+	snprintf(command, sizeof(command), "cd %s && { %s; } 2>&1 > /dev/null < /dev/null", folder,
+		 line);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	len = fread(words, 1, sizeof(words) - 1, pipe);
 	words[len] = '\0';
 	status = pclose(pipe);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) > 2)
-		fail_msg("%s; zcmu %s: expected status 0, 1 or 2, got %#x: %s", before, arguments,
-			 (unsigned int)status, words);
+		fail_msg("%s: expected status 0, 1 or 2, got %#x: %s", line, (unsigned int)status, words);
 	if (status && !words[strspn(words, " \n")])
-		fail_msg("%s; zcmu %s: expected a message with status %d, got none", before,
-			 arguments, WEXITSTATUS(status));
+		fail_msg("%s: expected a message with status %d, got none", line, WEXITSTATUS(status));
 	return WEXITSTATUS(status);
+}
+
+static int run(const char *before, const char *arguments)
+{
+	char line[1024];
+
+	snprintf(line, sizeof(line), "%s; exec " ZCMU_COMMAND " %s", before, arguments);
+	return run_line(line);
 }
 
 static int make_folder(void **state)
@@ -109,10 +114,48 @@ static void a_limit_of_descriptors_is_an_error_that_is_said(void **state)
 	assert_true(failed > 4);
 }
 
+/* In a mount namespace of its own, where /sys, /run and modprobe are made up. */
+#define MADE_UP								\
+	"unshare -m sh -c 'PATH=%s:$PATH; mount -t tmpfs none /sys && mount -t tmpfs none /run && " \
+	"{ %s; } && exec " ZCMU_COMMAND " %s'"
+
+/* A kernel without the module, without configfs, with folders that are no target core's */
+static void what_the_kernel_lacks_is_said(void **state)
+{
+	static const char *const kernels[] = {
+		"echo exit 1 >> modprobe", "echo exit 0 >> modprobe",
+		"echo exit 0 >> modprobe; mkdir -p /sys/kernel/config/target",
+		"echo exit 0 >> modprobe; mkdir -p /sys/kernel/config/target/core /sys/module/target_core_user",
+		"echo exit 0 >> modprobe; mkdir -p /sys/kernel/config/target/core/user_0/m/attrib",
+	};
+	static const char *const commands[] = {
+		"serve --name m null:1M", "serve --daemon --name n ram:1M", "stat m", "stop --force m",
+		"resize m 1G", "attach --open-to-all m iscsi:iqn.2026-11.org.example:a",
+	};
+	char command[1024], before[256];
+	size_t i, j;
+
+	(void)state;
+	if (geteuid() || system("unshare -m true 2> /dev/null")) {
+		print_message("skipped: no mount namespaces without root\n");
+		skip();
+	}
+	for (i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		for (j = 0; j < sizeof(commands) / sizeof(commands[0]); j++) {
+			snprintf(before, sizeof(before), "printf \"#!/bin/sh\\n\" > modprobe; chmod +x modprobe; %s",
+				 kernels[i]);
+			snprintf(command, sizeof(command), MADE_UP, folder, before, commands[j]);
+			if (!run_line(command))
+				fail_msg("%s: expected it to fail, it succeeded", command);
+		}
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_can_t_be_done_is_said),
+		cmocka_unit_test(what_the_kernel_lacks_is_said),
 		cmocka_unit_test(a_limit_of_file_sizes_is_an_error_that_is_said),
 		cmocka_unit_test(a_limit_of_descriptors_is_an_error_that_is_said),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* JSON of names that are any bytes (tool/format.c). */
+/* JSON of names that are any bytes (tool/json.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

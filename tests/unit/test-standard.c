@@ -96,7 +96,7 @@ static void a_message_does_not_go_into_a_store(void **state)
 }
 
 static const char *const prints[] = { "--help", "help", "--version", "serve --help", "copy --help",
-				      "list", "list --json", "list --help", "doctor --json",
+				      "list", "list --json", "list --help", "doctor", "doctor --json",
 				      "stat --help" };
 
 static void what_can_not_be_printed_is_no_success(void **state)
@@ -107,15 +107,38 @@ static void what_can_not_be_printed_is_no_success(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
 		/* doctor fails where there is no root; never with a status of 0. */
-		snprintf(line, sizeof(line), "! $zcmu %s > /dev/full 2> said", prints[i]);
+		snprintf(line, sizeof(line), "! $zcmu %s > /dev/full 2> said && "
+			 "grep -q \"the standard output can't be written\" said", prints[i]);
 		expect_status(0, line);
-		snprintf(line, sizeof(line), "! $zcmu %s >&- 2> said", prints[i]);
+		snprintf(line, sizeof(line), "! $zcmu %s >&- 2> said && "
+			 "grep -q \"the standard output can't be written\" said", prints[i]);
 		expect_status(0, line);
 	}
 	expect_status(1, "$zcmu list > /dev/full 2> said");
 	expect_status(0, "grep -q \"the standard output can't be written: No space left\" said");
 	expect_status(1, "$zcmu list --json >&- 2> said");
 	expect_status(0, "grep -q \"the standard output can't be written: Bad file descriptor\" said");
+}
+
+/* Whether the signal kills, as it does unless somebody has it ignored, or not */
+static void what_nobody_reads_is_no_success(void **state)
+{
+	static const char without_reader[] = "mkfifo pipe && exec 3<>pipe 4>pipe 3<&- && ";
+	char line[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
+		snprintf(line, sizeof(line), "%s trap '' PIPE; ! $zcmu %s >&4 2> said && "
+			 "grep -q \"the standard output can't be written: Broken pipe\" said",
+			 without_reader, prints[i]);
+		expect_status(0, line);
+		assert_int_equal(unlink("pipe"), 0);
+		snprintf(line, sizeof(line), "%s ($zcmu %s >&4 2> said); test $? -gt 128",
+			 without_reader, prints[i]);
+		expect_status(0, line);
+		assert_int_equal(unlink("pipe"), 0);
+	}
 }
 
 static void what_prints_nothing_needs_no_standard_output(void **state)
@@ -219,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_does_not_go_into_a_store),
 		cmocka_unit_test(what_can_not_be_printed_is_no_success),
+		cmocka_unit_test(what_nobody_reads_is_no_success),
 		cmocka_unit_test(what_prints_nothing_needs_no_standard_output),
 		cmocka_unit_test(a_closed_descriptor_is_no_ready_fd),
 		cmocka_unit_test(what_a_script_prints_is_no_result),
