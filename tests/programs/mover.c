@@ -28,6 +28,7 @@
  *			stock, and every error is an I/O error to it
  *	into		direct: something else is read into each WRITE's payload first
  *	late		vmsplice: a WRITE is answered while its payload is still in the pipe
+ *	asked		umem: nothing is pinned before SIGUSR1, and then all that there was so far
  */
 #include <errno.h>
 #include <fcntl.h>

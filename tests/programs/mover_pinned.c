@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_xdp.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,19 +24,10 @@
 
 /* The frames of each pinned block of map 0, or NULL. The kernel pins them until the end. */
 static uint64_t (*frames)[BLOCK / PAGE];
-static bool *is_pinned;
+static bool *is_pinned, *was_used;
+static size_t blocks;
 static int pagemap;
-
-void open_umem(void)
-{
-	size_t blocks = disk->ring.map_size / BLOCK;
-
-	frames = calloc(blocks, sizeof(*frames));
-	is_pinned = calloc(blocks, sizeof(*is_pinned));
-	must(frames && is_pinned, "memory");
-	pagemap = open("/proc/self/pagemap", O_RDONLY);
-	must(pagemap >= 0, "/proc/self/pagemap");
-}
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void read_frames(size_t block, uint64_t to[BLOCK / PAGE])
 {
@@ -84,10 +77,47 @@ static void check(size_t block)
 	}
 }
 
+static void *pin_when_asked(void *argument)
+{
+	sigset_t *set = argument;
+	size_t block;
+	int number;
+
+	must(!sigwait(set, &number), "sigwait");
+	pthread_mutex_lock(&lock);
+	for (block = 0; block < blocks; block++) {
+		if (was_used[block])
+			pin(block);
+	}
+	pthread_mutex_unlock(&lock);
+	say("all pinned");
+	return NULL;
+}
+
+void open_umem(void)
+{
+	static sigset_t set;
+
+	blocks = disk->ring.map_size / BLOCK;
+	frames = calloc(blocks, sizeof(*frames));
+	is_pinned = calloc(blocks, sizeof(*is_pinned));
+	was_used = calloc(blocks, sizeof(*was_used));
+	must(frames && is_pinned && was_used, "memory");
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	must(pagemap >= 0, "/proc/self/pagemap");
+	if (!is_twist("asked"))
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	must(!pthread_sigmask(SIG_BLOCK, &set, NULL), "signals");
+	start_thread(pin_when_asked, &set);
+}
+
 int move_in_umem(struct zcmu_io *io)
 {
 	int i;
 
+	pthread_mutex_lock(&lock);
 	for (i = 0; i < io->iovcnt; i++) {
 		uint8_t *p = io->iov[i].iov_base, *end = p + io->iov[i].iov_len;
 		size_t block = (size_t)(p - disk->ring.map) / BLOCK;
@@ -95,9 +125,11 @@ int move_in_umem(struct zcmu_io *io)
 		for (; disk->ring.map + block * BLOCK < end; block++) {
 			if (is_pinned[block])
 				check(block);
-			else if (is_first(io))
+			else if (is_first(io) && !is_twist("asked"))
 				pin(block);
+			was_used[block] = true;
 		}
 	}
+	pthread_mutex_unlock(&lock);
 	return move_by_cpu(io);
 }
