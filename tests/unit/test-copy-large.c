@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy, as a command: what it does must follow the data and not the size; its order; what it
- * tells, to people and to programs; --verify.
+ * zcmu copy, as a command: what it does must follow the data and not the size; its order, and how
+ * much at a time; what it tells, to people and to programs; --verify.
  */
 #include "nbd-server.h"
 
@@ -79,7 +79,8 @@ static void requests_follow_the_data_and_not_the_size(void **state)
 	expect(s, "truncate -s 1T from && dd if=/dev/urandom of=from bs=1M count=3 seek=524288 conv=notrunc");
 	expect(s, "$zcmu copy --create log,file=maps:file:from log,file=log:file:to");
 	expect_requests(s, "maps", 200, "source");
-	expect_requests(s, "log", 2000, "target");
+	/* A trim has 512 MiB at most. */
+	expect_requests(s, "log", 2200, "target");
 	expect(s, "cmp -i 549755813888 -n 4194304 from to");
 	expect(s, "test $(stat -c %b to) -le $(($(stat -c %b from) + 64))");
 	expect(s, "$zcmu copy --verify log,file=maps:file:from file:to");
@@ -112,6 +113,33 @@ static void chunks_are_written_in_their_order(void **state)
 	expect(s, "$zcmu copy --threads 1 python:from.py log,file=log:ram:64M");
 	expect(s, "sed -n 's/.* write offset=\\([0-9]*\\) .*/\\1/p' log > order && test $(wc -l < order) = 64");
 	expect(s, "sort -nc order");
+}
+
+/* @most: what the target says, a regular expression */
+static void expect_at_a_time(struct nbd_server *s, const char *options, const char *target,
+			     const char *most)
+{
+	char command[256];
+
+	expect(s, "rm -f note");
+	snprintf(command, sizeof(command), "$zcmu copy --resume note %s few:0 %s", options, target);
+	expect(s, command);
+	snprintf(command, sizeof(command),
+		 "got=$(grep -o '%s.* at a time' said) && echo \"$got\" | grep -qx '%s' || "
+		 "{ echo \"expected %s, got $got\"; false; }", "few: [0-9]* of [1-9]", most, most);
+	expect(s, command);
+}
+
+/* A flush for the note is under way beside the writes, unless there is room for one thing alone. */
+static void no_more_requests_are_under_way_than_the_target_takes(void **state)
+{
+	struct nbd_server *s = *state;
+
+	expect_at_a_time(s, "--threads 1", "few:1", "few: 1 of 1 at a time");
+	expect_at_a_time(s, "--threads 1", "few:2", "few: 2 of 2 at a time");
+	expect_at_a_time(s, "--threads 1", "few:4", "few: 4 of 4 at a time");
+	expect_at_a_time(s, "--threads 3", "few:1", "few: 1 of 1 at a time");
+	expect_at_a_time(s, "--threads 3", "few:3", "few: [123] of 3 at a time");
 }
 
 /* A target that forgets a byte of what is written, and has another where zeroes belong */
@@ -268,15 +296,16 @@ int main(void)
 		NBD_TEST(requests_follow_the_data_and_not_the_size),
 		NBD_TEST(so_do_requests_to_a_server),
 		NBD_TEST(chunks_are_written_in_their_order),
+		NBD_TEST(no_more_requests_are_under_way_than_the_target_takes),
 		NBD_TEST(a_copy_that_differs_is_found),
 		NBD_TEST(programs_are_told_on_lines_of_their_own),
 		NBD_TEST(the_end_is_summed_up_once),
 		NBD_TEST(what_was_created_for_a_copy_that_fails_is_removed),
 		NBD_TEST(a_bar_fits_the_terminal_and_ends_before_a_message),
 	};
-	char stores[4096];
+	char *tool = dirname(strdupa(ZCMU_COMMAND)), stores[4096];
 
-	snprintf(stores, sizeof(stores), "%s/../stores", dirname(strdupa(ZCMU_COMMAND)));
+	snprintf(stores, sizeof(stores), "%s/../stores:%s/../tests/unit", tool, tool);
 	setenv("ZCMU_STORE_PATH", stores, 1);
 	setenv("zcmu", ZCMU_COMMAND, 1);
 	return cmocka_run_group_tests_name("copy-large", tests, NULL, NULL);
