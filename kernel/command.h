@@ -63,6 +63,7 @@ struct zcmu_cmd {
 	bool lent;
 	bool scrubbed;			/* a READ: its memory was cleared for the handler */
 	bool is_second_try;		/* it failed while it was lent: copied from now on */
+	bool aborted;			/* by its initiator, and the handler is to be told */
 	u16 id;				/* 0: none yet */
 	struct list_head node;		/* waiting, inflight, or a list of the owner's */
 	struct zcmu_span span;

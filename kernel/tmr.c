@@ -53,13 +53,43 @@ static u32 entry_length(const struct zcmu_tmr *tmr)
 			ZCMU_ENTRY_ALIGN);
 }
 
+/* Does the handler have the command, and the core wait for it? device->lock is held. */
+static bool is_on_ring(const struct zcmu_cmd *cmd)
+{
+	return cmd && (cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING);
+}
+
+/* Is it still the command that was aborted, or has another one its id by now? */
+static bool is_still_aborted(struct zcmu_device *device, u16 id)
+{
+	const struct zcmu_cmd *cmd = xa_load(&device->commands, id);
+
+	lockdep_assert_held(&device->lock);
+	/* Not by its se_cmd: that is gone once the command has timed out. */
+	return cmd && cmd->aborted;
+}
+
+/* It had to wait, and the handler has answered meanwhile: leave out what is over. */
+static void drop_answered(struct zcmu_device *device, struct zcmu_tmr *tmr)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < tmr->nr_ids; i++) {
+		if (is_still_aborted(device, tmr->ids[i]))
+			tmr->ids[n++] = tmr->ids[i];
+	}
+	tmr->nr_ids = n;
+}
+
 /* Put a notification on the ring. device->lock is held. Return: false if there is no room. */
 static bool publish(struct zcmu_device *device, struct zcmu_tmr *tmr)
 {
-	u32 offset, len = entry_length(tmr);
 	struct zcmu_tmr_entry *entry;
+	u32 offset, len;
 
 	lockdep_assert_held(&device->lock);
+	drop_answered(device, tmr);
+	len = entry_length(tmr);
 	if (device->reissuing || !zcmu_ring_has_room(&device->ring, len))
 		return false;
 	entry = zcmu_ring_begin(&device->ring, &tmr->span, len, &offset);
@@ -114,15 +144,6 @@ void zcmu_tmr_forget(struct zcmu_device *device)
 	device->tmrs.nr_waiting = 0;
 }
 
-/* Does the handler have the command? device->lock is held. */
-static bool is_on_ring(const struct se_cmd *se_cmd)
-{
-	const struct zcmu_cmd *cmd = se_cmd->priv;
-
-	lockdep_assert_held(&zcmu_device(se_cmd->se_dev)->lock);
-	return cmd && (cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING);
-}
-
 static u32 count_on_ring(struct zcmu_device *device, struct list_head *aborted)
 {
 	struct se_cmd *se_cmd;
@@ -130,7 +151,7 @@ static u32 count_on_ring(struct zcmu_device *device, struct list_head *aborted)
 
 	spin_lock(&device->lock);
 	list_for_each_entry(se_cmd, aborted, state_list)
-		n += is_on_ring(se_cmd);
+		n += is_on_ring(se_cmd->priv);
 	spin_unlock(&device->lock);
 	return n;
 }
@@ -148,8 +169,12 @@ static void notify(struct zcmu_device *device, enum tcm_tmreq_table tmf,
 	tmr->type = type_of(tmf);
 	spin_lock(&device->lock);
 	list_for_each_entry(se_cmd, aborted, state_list) {
-		if (is_on_ring(se_cmd) && tmr->nr_ids < max_ids)
-			tmr->ids[tmr->nr_ids++] = ((struct zcmu_cmd *)se_cmd->priv)->id;
+		struct zcmu_cmd *cmd = se_cmd->priv;
+
+		if (!is_on_ring(cmd) || tmr->nr_ids == max_ids)
+			continue;
+		cmd->aborted = true;
+		tmr->ids[tmr->nr_ids++] = cmd->id;
 	}
 	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags) && device->tmrs.nr_waiting < MAX_WAITING) {
 		list_add_tail(&tmr->node, &device->tmrs.waiting);
