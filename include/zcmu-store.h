@@ -106,6 +106,7 @@ struct zcmu_io {
 	/* The library's: who was asked, and for how much; zcmu_store_ask() has set them. */
 	struct zcmu_store *store;
 	uint64_t asked;
+	void *parts;		/* the same: those that it was cut into */
 };
 
 /*
@@ -315,6 +316,14 @@ struct zcmu_store_ops {
 	 */
 	const struct zcmu_option *options;
 	size_t options_size;
+
+	/*
+	 * Optional, of a store with queues: nobody waits for this request any more, because its
+	 * initiator has aborted the command. It is under way, and still must be answered as every
+	 * other: once, with any result, and soon if that can be; from here as well. In the thread
+	 * of its queue, never inside of another callback, and at most once; queue_submit() follows.
+	 */
+	void (*cancel)(struct zcmu_store *store, struct zcmu_io *io);
 };
 
 /* Bytes for an identity, with its end */

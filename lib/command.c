@@ -89,6 +89,9 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->disk = disk;
 	cmd->thread = thread;
 	cmd->next = NULL;
+	cmd->asks_in = NULL;
+	cmd->is_aborted = false;
+	cmd->is_to_be_told = false;
 	cmd->payload = cmd->inline_payload;
 	cmd->scratch = cmd->inline_scratch;
 	cmd->req.iov_max = ZCMU_INLINE_IOVECS;
@@ -144,6 +147,7 @@ struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *threa
 		if (!cmd)
 			continue;
 		cmd->epoch = zcmu_epoch_enter(disk);
+		zcmu_abort_note_taken(cmd);
 		/* Once: it may change, and all checks of a command must be of the same. */
 		cmd->capacity = __atomic_load_n(&disk->store->size, __ATOMIC_SEQ_CST);
 		if (ret > 0)
@@ -203,6 +207,7 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 		answer.uflags |= ZCMU_UFLAG_TRY_COPIED;
 	count(cmd, answer.scsi_status, comes_again);
 	zcmu_range_unlock(cmd);
+	zcmu_abort_forget(cmd);
 	zcmu_cmd_free(cmd);
 	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
 }
@@ -265,6 +270,15 @@ static void set_fua(struct zcmu_cmd *cmd, bool fua)
 	cmd->io.fua = fua && !cmd->flush_after;
 }
 
+/* Of a command that nobody waits for the store is asked nothing more. */
+static void ask(struct zcmu_cmd *cmd)
+{
+	if (zcmu_abort_lets_ask(cmd))
+		zcmu_store_ask(cmd->disk->store, &cmd->io);
+	else
+		zcmu_io_done(&cmd->io, -ECANCELED);
+}
+
 /*
  * Ask the store for something that concerns the command's payload, or none. The
  * store can do it (zcmu_store_can()).
@@ -276,7 +290,7 @@ void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offse
 	if (op == ZCMU_IO_READ || op == ZCMU_IO_WRITE)
 		show_payload(cmd, 0, length);
 	set_fua(cmd, fua);
-	zcmu_store_ask(cmd->disk->store, &cmd->io);
+	ask(cmd);
 }
 
 /* Write a part of the payload, @length bytes from @skip on. */
@@ -286,7 +300,7 @@ void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, u
 	prepare_io(cmd, ZCMU_IO_WRITE, offset, length);
 	show_payload(cmd, skip, length);
 	set_fua(cmd, fua);
-	zcmu_store_ask(cmd->disk->store, &cmd->io);
+	ask(cmd);
 }
 
 /* Read into or write from memory of the library's. */
@@ -297,7 +311,7 @@ void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_
 	cmd->scratch[0] = (struct iovec){ .iov_base = buffer, .iov_len = length };
 	cmd->io.iovcnt = 1;
 	set_fua(cmd, fua);
-	zcmu_store_ask(cmd->disk->store, &cmd->io);
+	ask(cmd);
 }
 
 /*
@@ -397,6 +411,7 @@ static void io_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_cmd *cmd = (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
 
+	zcmu_abort_note_answer(cmd);
 	if (error) {
 		cmd->status = zcmu_status_of_error(io->op, error);
 		cmd->wants_copy = is_of_lending(cmd, error);
@@ -405,7 +420,7 @@ static void io_done(struct zcmu_io *io, int error)
 	if (cmd->flush_after && cmd->status == ZCMU_OK) {
 		cmd->flush_after = false;
 		prepare_io(cmd, ZCMU_IO_FLUSH, 0, 0);
-		zcmu_store_ask(cmd->disk->store, &cmd->io);
+		ask(cmd);
 		return;
 	}
 	if (!cmd->step)

@@ -165,6 +165,7 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
 		zcmu_hring_deinit(&disk->ring);
 		return err;
 	}
+	disk->ring.aborted = zcmu_abort_note;
 	disk->kick = kick_kernel;
 	disk->backlog_end = &disk->backlog;
 	pthread_mutex_init(&disk->work_lock, NULL);
@@ -173,6 +174,7 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
 	pthread_mutex_init(&disk->end_lock, NULL);
 	pthread_cond_init(&disk->handed, NULL);
 	pthread_mutex_init(&disk->ranges.lock, NULL);
+	pthread_mutex_init(&disk->aborts.lock, NULL);
 	return 0;
 }
 
@@ -187,6 +189,7 @@ void zcmu_disk_deinit(struct zcmu_disk *disk)
 	pthread_cond_destroy(&disk->handed);
 	pthread_mutex_destroy(&disk->end_lock);
 	pthread_mutex_destroy(&disk->resize_lock);
+	pthread_mutex_destroy(&disk->aborts.lock);
 	pthread_mutex_destroy(&disk->ranges.lock);
 	pthread_mutex_destroy(&disk->pool_lock);
 	pthread_mutex_destroy(&disk->work_lock);

@@ -37,9 +37,18 @@
 /* Bytes of the longest mode page, SBC-3's caching page */
 #define ZCMU_MAX_MODE_PAGE	20
 
+#define ZCMU_ABORT_BUCKETS	256
+
 struct zcmu_cmd;
 struct zcmu_disk;
 struct zcmu_thread;
+
+/* Commands under way by their ids, where the store wants to know of those that are aborted. */
+struct zcmu_aborts {
+	bool is_on;			/* or nothing of it is used */
+	pthread_mutex_t lock;		/* all below, and abort.c's of commands and threads */
+	struct zcmu_cmd *by_id[ZCMU_ABORT_BUCKETS];
+};
 
 /* Where commands write, and what those read that have to wait for it; see range_lock.c. */
 struct zcmu_ranges {
@@ -71,6 +80,12 @@ struct zcmu_cmd {
 	unsigned int in_the_way;	/* overlaps with what older commands write to */
 	uint64_t arrival;		/* which was older? */
 	void (*go_on)(struct zcmu_cmd *cmd);	/* what is next, when it is its turn */
+
+	/* abort.c's */
+	struct zcmu_cmd *next_of_ids;
+	struct zcmu_thread *asks_in;	/* by whose queue the store was asked; NULL: it isn't */
+	bool is_aborted;		/* nobody waits for it */
+	bool is_to_be_told;		/* to the store, which has a request of it */
 
 	/*
 	 * Steps: NULL if one request to the store is all. A step asks the store once
@@ -120,6 +135,7 @@ struct zcmu_thread {
 	unsigned int unlooked;		/* commands since it has last seen what has come */
 	bool unsubmitted;		/* requests that queue_submit() was not told of */
 	struct zcmu_call *calls, **calls_end;	/* to be run; queue.c has their lock */
+	bool has_aborted;		/* commands that the store isn't told of; abort.c's */
 };
 
 /* struct zcmu_statistics, counted without a lock */
@@ -167,6 +183,7 @@ struct zcmu_disk {
 	unsigned int nr_idle;
 
 	struct zcmu_ranges ranges;	/* that are being written to */
+	struct zcmu_aborts aborts;
 
 	pthread_mutex_t pool_lock;
 	struct zcmu_cmd *pool;		/* commands to be used again */
@@ -188,6 +205,15 @@ bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error);
 void zcmu_end_begin(struct zcmu_disk *disk);
 void zcmu_end_finish(struct zcmu_disk *disk, int error);
 
+/* abort.c */
+void zcmu_abort_begin(struct zcmu_disk *disk);
+void zcmu_abort_note_taken(struct zcmu_cmd *cmd);
+void zcmu_abort_forget(struct zcmu_cmd *cmd);
+bool zcmu_abort_lets_ask(struct zcmu_cmd *cmd);
+void zcmu_abort_note_answer(struct zcmu_cmd *cmd);
+void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id);
+void zcmu_abort_tell(struct zcmu_thread *thread);
+
 /* backlog.c */
 void zcmu_backlog_add(struct zcmu_disk *disk, struct zcmu_cmd *cmd);
 void zcmu_backlog_wake(struct zcmu_disk *disk, unsigned int commands);
@@ -202,6 +228,7 @@ bool zcmu_serve_share(struct zcmu_cmd *cmd);
 void zcmu_serve_later(struct zcmu_cmd *cmd);
 void zcmu_serve_note_request(void);
 void zcmu_serve_was_long(void);
+bool zcmu_serve_is_in(const struct zcmu_thread *thread);
 
 /* events.c: what a thread waits for */
 int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk);
@@ -213,6 +240,7 @@ void zcmu_events_take_again(struct zcmu_thread *leader);
 /* queue.c */
 int zcmu_queue_open(struct zcmu_store *store, void **queue);
 int zcmu_queue_open_for(struct zcmu_thread *thread);
+struct zcmu_thread *zcmu_queue_opens_for(void);
 void zcmu_queue_close(struct zcmu_store *store, void *queue);
 void zcmu_queue_run_calls(struct zcmu_thread *thread);
 
@@ -282,6 +310,7 @@ bool zcmu_store_asks_too_much(const struct zcmu_store *store);
 
 /* store_ask.c */
 uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op);
+void zcmu_store_cancel(struct zcmu_store *store, struct zcmu_io *io);
 
 /* range_lock.c */
 void zcmu_range_lock_all(struct zcmu_cmd *cmd, struct zcmu_range *ranges, unsigned int nr,

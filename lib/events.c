@@ -89,6 +89,7 @@ static bool handle(struct zcmu_thread *thread, int timeout)
 			/* First: whoever calls after this wakes it again. */
 			drain_fd(thread->wake_fd);
 			zcmu_queue_run_calls(thread);
+			zcmu_abort_tell(thread);
 			break;
 		case EVENT_QUEUE:
 			disk->store->ops->queue_reap(disk->store, thread->queue);

@@ -120,6 +120,21 @@ static bool take_port(const struct zcmu_hring *ring, uint64_t offset, struct zcm
 	return true;
 }
 
+/* Commands were aborted. More than the entry can hold weren't: see look_at(). */
+static void take_aborts(struct zcmu_hring *ring, const void *entry, uint32_t len)
+{
+	const size_t offset = offsetof(struct zcmu_tmr_entry, cmd_ids);
+	const struct zcmu_tmr_entry *tmr = entry;
+	const uint16_t *ids = (const void *)((const uint8_t *)entry + offset);
+	uint32_t i, count;
+
+	if (!ring->aborted || len < sizeof(*tmr))
+		return;
+	count = tmr->cmd_cnt;
+	for (i = 0; i < count && i < (len - offset) / sizeof(*ids); i++)
+		ring->aborted(ring, ids[i]);
+}
+
 /* @len: the entry's */
 static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry,
 		       uint32_t len, struct zcmu_hreq *req)
@@ -201,6 +216,8 @@ int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 			return -EBADMSG;
 		}
 		if (word.op != ZCMU_OP_CMD) {
+			if (word.op == ZCMU_OP_TMR)
+				take_aborts(ring, entry, word.len);
 			take_unanswerable(ring, word.len);
 			continue;
 		}

@@ -28,6 +28,8 @@ struct zcmu_hring {
 	bool is_broken;		/* nothing more is taken; whoever calls zcmu_hring_next() */
 	_Atomic bool room_made;	/* without an answer: the kernel should look */
 	pthread_mutex_t lock;	/* cmd_tail, and the entry there */
+	/* An entry says that a command was aborted; in zcmu_hring_next(). NULL: nobody cares. */
+	void (*aborted)(struct zcmu_hring *ring, uint16_t id);
 };
 
 /* A request, copied out of its entry: that may be overwritten by any answer. */

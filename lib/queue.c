@@ -50,6 +50,12 @@ int zcmu_queue_open(struct zcmu_store *store, void **queue)
 	return 0;
 }
 
+/* For queue_open(): whose is it, if its requests are all asked and answered in one thread? */
+struct zcmu_thread *zcmu_queue_opens_for(void)
+{
+	return opens_for;
+}
+
 /* lock is held. */
 static struct served_queue **find(const struct zcmu_store *store, const void *queue)
 {

@@ -46,6 +46,12 @@ void zcmu_serve_was_long(void)
 		current_thread->unlooked = LOOK_AFTER;
 }
 
+/* Is it the thread that calls? */
+bool zcmu_serve_is_in(const struct zcmu_thread *thread)
+{
+	return current_thread == thread;
+}
+
 /*
  * Kicks
  */
@@ -440,6 +446,7 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	pthread_mutex_lock(&disk->resize_lock);
 	disk->store = store;
 	pthread_mutex_unlock(&disk->resize_lock);
+	zcmu_abort_begin(disk);
 	zcmu_disk_identify(disk, options);
 	disk->nr_threads = thread_count(disk, options->threads);
 	disk->max_busy = max_busy(disk);

@@ -119,6 +119,11 @@ int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, 
 		zcmu_error("%s: a store needs at least a name, open and read", where);
 		return -EINVAL;
 	}
+	if (to->cancel && !to->queue_open) {
+		zcmu_error("%s: a store that has cancel needs queues, in whose threads it is called",
+			   where);
+		return -EINVAL;
+	}
 	if (to->store_size > MAX_SIZE) {
 		zcmu_error("%s: its store_size is %" PRIu32 "; it must be sizeof(struct zcmu_store)",
 			   where, to->store_size);

@@ -16,6 +16,7 @@ struct split {
 	struct zcmu_store *store;
 	uint64_t asked;			/* bytes of the whole, from its start on */
 	int error;			/* of the last part */
+	bool is_cancelled;		/* nobody waits for it */
 	atomic_int refs;		/* who asks for a part, and its answer */
 	struct iovec iov[];		/* the part's: the store may change it */
 };
@@ -102,6 +103,8 @@ static bool ask_next(struct split *split)
 	uint64_t max = zcmu_store_max(store, whole->op);
 	int error = split->error;
 
+	if (!error && split->is_cancelled && split->asked < whole->length)
+		error = -ECANCELED;
 	if (error || split->asked == whole->length) {
 		free(split);
 		zcmu_io_done(whole, error);
@@ -115,6 +118,7 @@ static bool ask_next(struct split *split)
 				    split->iov);
 	part->data = NULL;
 	part->next = NULL;
+	part->parts = NULL;
 	part->done = part_done;
 	split->asked += part->length;
 	zcmu_serve_note_request();
@@ -191,6 +195,7 @@ void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 	io->store = store;
 	io->asked = io->length;
 	io->failed_at = UINT64_MAX;
+	io->parts = NULL;
 	if (by == ZCMU_STABLE_BY_FLUSH) {
 		zcmu_io_done(io, -EOPNOTSUPP);
 		return;
@@ -209,5 +214,24 @@ void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 	split->store = store;
 	split->asked = 0;
 	split->error = 0;
+	split->is_cancelled = false;
+	io->parts = split;
 	go_on(split);
+}
+
+/*
+ * Nobody waits for a request that was asked for and isn't answered: tell the store, if it wants to
+ * know, which then has queues. In the thread of the request's queue, and not inside of a callback:
+ * so if it comes in parts, one of them is under way.
+ */
+void zcmu_store_cancel(struct zcmu_store *store, struct zcmu_io *io)
+{
+	struct split *split = io->parts;
+
+	if (!store->ops->cancel)
+		return;
+	/* Before it is told: it may answer at once, and another part would be next. */
+	if (split)
+		split->is_cancelled = true;
+	store->ops->cancel(store, split ? &split->part : io);
 }

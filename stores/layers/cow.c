@@ -263,6 +263,8 @@ static int cow_start(struct layer *layer)
 	ops->write = layer_request;
 	ops->resize = NULL;
 	ops->map = NULL;
+	/* Its requests below are others than those that it gets. */
+	ops->cancel = NULL;
 	return cow_open_overlay(cow);
 }
 

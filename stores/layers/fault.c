@@ -107,6 +107,13 @@ static int64_t fault_decide(struct layer *layer, const struct zcmu_io *io, bool 
 	return fault->has_at ? 0 : fault->error;
 }
 
+/* What hangs is not answered whatever comes. */
+static bool fault_stays(struct layer *layer, const struct zcmu_io *io)
+{
+	(void)io;
+	return options_of((struct fault *)layer)->hangs;
+}
+
 static void front_done(struct zcmu_io *io, int error)
 {
 	struct fault *fault = (struct fault *)((struct layer_io *)io)->layer;
@@ -142,6 +149,7 @@ static const struct layer_kind kind = {
 	.size = sizeof(struct fault),
 	.start = fault_start,
 	.decide = fault_decide,
+	.stays = fault_stays,
 	.request = fault_request,
 };
 

@@ -16,10 +16,11 @@
 /* A thread's own: the queue of what is below, and requests that are held back. */
 struct layer_queue {
 	struct layer *layer;
+	struct zcmu_thread *thread;	/* whose it is; NULL: of no disk */
 	void *below;
 	int epoll_fd;		/* of what is below and the timer: what the library polls */
 	int timer_fd;
-	/* A store without queues may answer, and so ask for more, in any thread. */
+	/* Where no disk has the queue, what is below may answer, and so ask for more, anywhere. */
 	pthread_mutex_t lock;	/* held */
 	struct layer_io *held;	/* the next that is due first */
 };
@@ -50,10 +51,9 @@ const char *layer_op_name(enum zcmu_io_op op)
  * Requests
  */
 
-void layer_done(struct zcmu_io *io, int error)
+static void finish(struct layer_io *lio, int error)
 {
-	struct layer_io *lio = (struct layer_io *)io;	/* its first member */
-	struct zcmu_io *upper = lio->upper;
+	struct zcmu_io *io = &lio->io, *upper = lio->upper;
 
 	if (lio->layer->kind->answered)
 		lio->layer->kind->answered(lio->layer, lio, error);
@@ -64,6 +64,37 @@ void layer_done(struct zcmu_io *io, int error)
 	}
 	free(lio);
 	zcmu_io_done(upper, error);
+}
+
+static void finish_there(struct zcmu_store *store, void *queue, struct zcmu_call *call)
+{
+	struct layer_io *lio = (struct layer_io *)((char *)call - offsetof(struct layer_io, call));
+
+	(void)store;
+	(void)queue;
+	finish(lio, lio->error);
+}
+
+/*
+ * A layer has queues, and so it answers in the queue's thread, which may cancel the request until
+ * then; a store below that has none answers in any.
+ */
+static bool is_elsewhere(const struct layer_io *lio)
+{
+	return lio->queue && lio->queue->thread && !zcmu_serve_is_in(lio->queue->thread);
+}
+
+void layer_done(struct zcmu_io *io, int error)
+{
+	struct layer_io *lio = (struct layer_io *)io;	/* its first member */
+
+	if (is_elsewhere(lio)) {
+		lio->error = error;
+		lio->call.function = finish_there;
+		if (!zcmu_queue_call(lio->layer->store, lio->queue, &lio->call))
+			return;
+	}
+	finish(lio, error);
 }
 
 static void pass_on(struct layer_io *lio)
@@ -97,6 +128,7 @@ static void hold_back(struct layer_io *lio, int64_t time)
 	while (*place && (*place)->at <= lio->at)
 		place = &(*place)->next;
 	lio->next = *place;
+	lio->is_held = true;
 	*place = lio;
 	if (queue->held == lio)
 		set_timer(queue);
@@ -133,7 +165,41 @@ void layer_request(struct zcmu_store *store, struct zcmu_io *io)
 	lio->io.data = NULL;
 	lio->io.next = NULL;
 	lio->io.done = layer_done;
+	io->data = lio;
 	decide(lio, false);
+}
+
+/* Return: was it held back? */
+static bool take_back(struct layer_queue *queue, struct layer_io *lio)
+{
+	struct layer_io **place = &queue->held;
+	bool was_held;
+
+	pthread_mutex_lock(&queue->lock);
+	was_held = lio->is_held;
+	if (was_held) {
+		while (*place != lio)
+			place = &(*place)->next;
+		*place = lio->next;
+		lio->is_held = false;
+		set_timer(queue);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return was_held;
+}
+
+/* Nobody waits for a request: if it was passed on, the store below may want to know. */
+void layer_cancel(struct zcmu_store *store, struct zcmu_io *io)
+{
+	struct layer *layer = layer_of(store);
+	struct layer_io *lio = io->data;
+
+	if (lio->is_held && layer->kind->stays && layer->kind->stays(layer, &lio->io))
+		return;
+	if (lio->queue && take_back(lio->queue, lio))
+		layer_done(&lio->io, -ECANCELED);
+	else
+		zcmu_store_cancel(layer->below, &lio->io);
 }
 
 /* Those whose time has come */
@@ -145,10 +211,12 @@ static void release(struct layer_queue *queue)
 	for (;;) {
 		pthread_mutex_lock(&queue->lock);
 		lio = queue->held;
-		if (lio && lio->at <= now)
+		if (lio && lio->at <= now) {
 			queue->held = lio->next;
-		else
+			lio->is_held = false;
+		} else {
 			lio = NULL;
+		}
 		if (!lio)
 			set_timer(queue);
 		pthread_mutex_unlock(&queue->lock);
@@ -226,6 +294,7 @@ int layer_queue_open(struct zcmu_store *store, void **ret)
 	if (!queue)
 		return -ENOMEM;
 	queue->layer = layer_of(store);
+	queue->thread = zcmu_queue_opens_for();
 	pthread_mutex_init(&queue->lock, NULL);
 	queue->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	queue->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -284,6 +353,8 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 		ops->map = NULL;
 	if (!below->ops->resize)
 		ops->resize = NULL;
+	if (!below->ops->cancel && !layer_of(store)->kind->decide)
+		ops->cancel = NULL;
 }
 
 /* The library's copy of the callbacks is this store's alone. */

@@ -20,7 +20,10 @@ struct layer_io {
 	struct layer *layer;
 	struct layer_queue *queue;	/* NULL: it came without one */
 	struct layer_io *next;		/* held back */
+	bool is_held;
 	uint64_t begun, at;		/* microseconds */
+	struct zcmu_call call;		/* its answer, on the way to the queue's thread */
+	int error;
 };
 
 struct layer_kind {
@@ -35,6 +38,8 @@ struct layer_kind {
 	 * so long, and asked about @again; a negative errno: it is answered with that.
 	 */
 	int64_t (*decide)(struct layer *layer, const struct zcmu_io *io, bool again);
+	/* It is held back, and nobody waits for it: is it to stay so? NULL: never */
+	bool (*stays)(struct layer *layer, const struct zcmu_io *io);
 	/* In place of passing it on. The layer calls layer_done(). */
 	void (*request)(struct layer *layer, struct layer_io *io);
 	void (*answered)(struct layer *layer, const struct layer_io *io, int error);
@@ -56,6 +61,7 @@ int layer_queue_fd(struct zcmu_store *store, void *queue);
 void layer_queue_reap(struct zcmu_store *store, void *queue);
 void layer_queue_submit(struct zcmu_store *store, void *queue);
 void layer_request(struct zcmu_store *store, struct zcmu_io *io);
+void layer_cancel(struct zcmu_store *store, struct zcmu_io *io);
 int layer_resize(struct zcmu_store *store, uint64_t size);
 int layer_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
 bool layer_tells_identity_late(const char *argument);
@@ -82,6 +88,7 @@ const char *layer_op_name(enum zcmu_io_op op);
 	.trim = layer_request,						\
 	.zero = layer_request,						\
 	.map = layer_request,						\
+	.cancel = layer_cancel,						\
 	.resize = layer_resize
 
 #endif /* ZCMU_LAYER_H */

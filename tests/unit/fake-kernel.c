@@ -224,18 +224,30 @@ int fake_kernel_put(struct fake_kernel *kernel, const struct fake_request *reque
 
 int fake_kernel_notify(struct fake_kernel *kernel)
 {
+	return fake_kernel_abort(kernel, NULL, 0);
+}
+
+int fake_kernel_abort(struct fake_kernel *kernel, const int *ids, unsigned int nr)
+{
+	u32 len = round_up((u32)(sizeof(struct zcmu_tmr_entry) + nr * sizeof(u16)),
+			   ZCMU_ENTRY_ALIGN);
 	struct zcmu_tmr_entry *entry;
 	struct command *command;
+	unsigned int i;
 	u32 offset;
 	int id = -ENOSPC;
 
 	pthread_mutex_lock(&kernel->lock);
 	if (kernel->last_id + 1 < MAX_COMMANDS &&
-	    zcmu_ring_has_room(&kernel->ring, sizeof(*entry))) {
+	    zcmu_ring_has_room(&kernel->ring, len)) {
 		command = calloc(1, sizeof(*command));
-		entry = zcmu_ring_begin(&kernel->ring, &command->span, sizeof(*entry), &offset);
-		entry->hdr.len_op = sizeof(*entry) | ZCMU_OP_TMR;
-		entry->tmr_type = 5;	/* LUN RESET */
+		entry = zcmu_ring_begin(&kernel->ring, &command->span, len, &offset);
+		entry->hdr.len_op = len | ZCMU_OP_TMR;
+		entry->tmr_type = ZCMU_TMR_LUN_RESET;
+		entry->cmd_cnt = nr;
+		for (i = 0; i < nr; i++)
+			((u16 *)((u8 *)entry + offsetof(struct zcmu_tmr_entry, cmd_ids)))[i] =
+				(u16)ids[i];
 		id = ++kernel->last_id;
 		kernel->commands[id] = command;
 		zcmu_ring_publish(&kernel->ring, &command->span);

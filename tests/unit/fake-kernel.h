@@ -48,7 +48,8 @@ struct zcmu_disk *fake_kernel_disk(struct fake_kernel *kernel);
 
 /* Return: the command's id; -ENOSPC if ring or data area are full. */
 int fake_kernel_put(struct fake_kernel *kernel, const struct fake_request *request);
-int fake_kernel_notify(struct fake_kernel *kernel);
+int fake_kernel_notify(struct fake_kernel *kernel);	/* of a reset that ends nothing */
+int fake_kernel_abort(struct fake_kernel *kernel, const int *ids, unsigned int nr);
 
 /* Take what was answered. Return: how many commands. */
 unsigned int fake_kernel_collect(struct fake_kernel *kernel);
