@@ -184,13 +184,18 @@ static void count(struct zcmu_cmd *cmd, uint8_t scsi_status, bool comes_again)
 void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 {
 	struct zcmu_disk *disk = cmd->disk;
-	uint8_t sense[ZCMU_SENSE_LEN];
+	uint8_t sense[ZCMU_SENSE_MAX];
 	struct zcmu_hanswer answer = { .id = cmd->req.id };
 	uint64_t bytes = cmd->req.bytes;
 	unsigned int epoch = cmd->epoch;
 	bool comes_again;
 
-	answer.scsi_status = zcmu_status_to_scsi(status, cmd->field, cmd->information, sense);
+	if (zcmu_scsi_senses_descriptors(disk, cmd->capacity))
+		answer.scsi_status = zcmu_status_to_descriptors(status, cmd->field,
+								cmd->information, sense);
+	else
+		answer.scsi_status = zcmu_status_to_scsi(status, cmd->field, cmd->information,
+							 sense);
 	if (answer.scsi_status == SAM_CHECK_CONDITION)
 		answer.sense = sense;
 	if (cmd->has_residual) {
@@ -395,9 +400,8 @@ static void tell_place(struct zcmu_cmd *cmd)
 	if (cmd->step || (cmd->status != ZCMU_READ_ERROR && cmd->status != ZCMU_WRITE_ERROR) ||
 	    (cmd->io.op != ZCMU_IO_READ && cmd->io.op != ZCMU_IO_WRITE))
 		return;
-	/* The store may have moved io.offset. What doesn't fit into the field is not told. */
-	if (cmd->io.failed_at < cmd->begin || cmd->io.failed_at - cmd->begin >= cmd->left ||
-	    block > UINT32_MAX)
+	/* The store may have moved io.offset. */
+	if (cmd->io.failed_at < cmd->begin || cmd->io.failed_at - cmd->begin >= cmd->left)
 		return;
 	done = block * block_size - cmd->begin;
 	if (!may_tell_place(cmd, done))

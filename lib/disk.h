@@ -340,6 +340,7 @@ uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p);
 /* scsi_mode.c */
 void zcmu_scsi_mode_sense6(struct zcmu_cmd *cmd);
 void zcmu_scsi_mode_sense10(struct zcmu_cmd *cmd);
+bool zcmu_scsi_senses_descriptors(const struct zcmu_disk *disk, uint64_t capacity);
 uint32_t zcmu_scsi_mode_page(const struct zcmu_disk *disk, uint8_t code, uint8_t *p);
 
 /* scsi_mode_select.c */

@@ -284,7 +284,7 @@ void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answe
 	entry->rsp.read_len = answer->read_len;
 	if (answer->sense) {
 		memset(entry->rsp.sense, 0, sizeof(entry->rsp.sense));
-		memcpy(entry->rsp.sense, answer->sense, ZCMU_SENSE_LEN);
+		memcpy(entry->rsp.sense, answer->sense, 8 + (size_t)answer->sense[7]);
 	}
 	publish_tail(ring, skip_unanswerable(ring, advance(ring, tail, word.len)));
 	ring->room_made = false;

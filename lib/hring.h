@@ -51,7 +51,7 @@ struct zcmu_hanswer {
 	uint8_t scsi_status;
 	uint8_t uflags;
 	uint32_t read_len;	/* bytes; 0: all of the payload. With ZCMU_UFLAG_CDB_LEN, that */
-	const uint8_t *sense;	/* 18 bytes, or NULL */
+	const uint8_t *sense;	/* 8 bytes, and as many more as its byte 7 says; or NULL */
 };
 
 int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size);

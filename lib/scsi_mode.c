@@ -35,15 +35,27 @@ static uint32_t page_caching(const struct zcmu_disk *disk, bool changeable, uint
 	return 20;
 }
 
+/*
+ * Is sense data in descriptor format? If a disk has blocks whose numbers only that has room for:
+ * the kernel does so with the errors that it finds itself. @capacity: bytes
+ */
+bool zcmu_scsi_senses_descriptors(const struct zcmu_disk *disk, uint64_t capacity)
+{
+	return capacity / disk->store->block_size > 1ull << 32;
+}
+
 /* Control page, SPC-4 7.5.8 */
 static uint32_t page_control(const struct zcmu_disk *disk, bool changeable, uint8_t *p)
 {
-	(void)disk;
+	uint64_t capacity = __atomic_load_n(&disk->store->size, __ATOMIC_SEQ_CST);
+
 	memset(p, 0, 12);
 	p[0] = 0x0a;
 	p[1] = 10;
 	if (!changeable) {
 		p[2] |= 0x02;		/* GLTSD: no log parameters are saved */
+		if (zcmu_scsi_senses_descriptors(disk, capacity))
+			p[2] |= 0x04;	/* D_SENSE */
 		p[3] |= 0x10;		/* commands may be reordered */
 		zcmu_put16(p + 8, 0xffff);	/* busy timeout: no limit */
 	}

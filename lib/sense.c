@@ -155,6 +155,43 @@ uint8_t zcmu_status_to_scsi(enum zcmu_status status, uint32_t field, uint64_t in
 	return SAM_CHECK_CONDITION;
 }
 
+/*
+ * The same in descriptor format, in which INFORMATION has 64 bits. How long it is, is in it, as
+ * in the other: 8 bytes, and the additional length behind them.
+ */
+uint8_t zcmu_status_to_descriptors(enum zcmu_status status, uint32_t field, uint64_t information,
+				   uint8_t sense[ZCMU_SENSE_MAX])
+{
+	uint8_t fixed[ZCMU_SENSE_LEN];
+	uint8_t scsi_status = zcmu_status_to_scsi(status, field, UINT64_MAX, fixed);
+	uint8_t *p = sense + 8;
+	int i;
+
+	if (scsi_status != SAM_CHECK_CONDITION)
+		return scsi_status;
+	memset(sense, 0, ZCMU_SENSE_MAX);
+	sense[0] = 0x72;			/* current error, descriptor format */
+	sense[1] = fixed[2];
+	sense[2] = fixed[12];
+	sense[3] = fixed[13];
+	if (information != UINT64_MAX) {
+		p[0] = 0x00;			/* information */
+		p[1] = 10;
+		p[2] = 0x80;			/* valid */
+		for (i = 0; i < 8; i++)
+			p[4 + i] = (uint8_t)(information >> (56 - 8 * i));
+		p += 12;
+	}
+	if (fixed[15]) {
+		p[0] = 0x02;			/* sense key specific */
+		p[1] = 6;
+		memcpy(p + 4, fixed + 15, 3);
+		p += 8;
+	}
+	sense[7] = (uint8_t)(p - (sense + 8));	/* additional length */
+	return scsi_status;
+}
+
 const char *zcmu_status_name(enum zcmu_status status)
 {
 	return (unsigned int)status < ZCMU_NR_STATUSES ? statuses[status].name : "unknown";

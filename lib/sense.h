@@ -45,6 +45,7 @@ enum zcmu_status {
 };
 
 #define ZCMU_SENSE_LEN	18		/* fixed format, SPC-4 4.5.3 */
+#define ZCMU_SENSE_MAX	28		/* with what of the descriptors is used, SPC-4 4.5.2 */
 
 #define SAM_GOOD		0x00
 #define SAM_CHECK_CONDITION	0x02
@@ -55,6 +56,8 @@ enum zcmu_status {
 
 uint8_t zcmu_status_to_scsi(enum zcmu_status status, uint32_t field, uint64_t information,
 			    uint8_t sense[ZCMU_SENSE_LEN]);
+uint8_t zcmu_status_to_descriptors(enum zcmu_status status, uint32_t field, uint64_t information,
+				   uint8_t sense[ZCMU_SENSE_MAX]);
 enum zcmu_status zcmu_status_of_error(enum zcmu_io_op op, int error);
 const char *zcmu_status_name(enum zcmu_status status);
 

@@ -131,6 +131,8 @@ const struct fake_answer *send_out(struct initiator *t, const uint8_t *cdb, cons
 
 static uint32_t sense_of(const struct fake_answer *answer)
 {
+	if ((answer->sense[0] & 0x7f) == 0x72)
+		return (uint32_t)answer->sense[1] << 16 | zcmu_get16(answer->sense + 2);
 	return (uint32_t)answer->sense[2] << 16 | (uint32_t)answer->sense[12] << 8 |
 	       answer->sense[13];
 }

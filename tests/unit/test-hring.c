@@ -279,7 +279,9 @@ static void requests_that_wait_are_counted_and_nothing_else(void **state)
 
 static void an_answer_is_what_the_handler_has_put(void **state)
 {
-	static const uint8_t sense[ZCMU_SENSE_LEN] = { 0x70, 0, 5, [12] = 0x24, [17] = 0x33 };
+	static const uint8_t sense[ZCMU_SENSE_LEN] = {
+		0x70, 0, 5, [7] = 10, [12] = 0x24, [17] = 0x33,
+	};
 	static const size_t pieces[] = { 512, 512, 512, 512 };
 	/* The iovecs lie where the sense data come. */
 	struct fake_request request = {

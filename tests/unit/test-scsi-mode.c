@@ -16,6 +16,7 @@
 
 #define CACHING(byte2)	0x08, 18, byte2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 #define CONTROL		0x0a, 10, 0x02, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0
+#define CONTROL_LARGE	0x0a, 10, 0x06, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0
 #define WCE		0x04
 
 /* MODE SENSE with an allocation length and a payload of 255 bytes. */
@@ -72,7 +73,20 @@ static void the_descriptor_may_be_long_in_the_long_form(void **state)
 	a = sense10(t, LLBAA, 0x0a, 0);
 	expect_short(a, 8 + 16 + 12);
 	expect_payload(a, BE16(34), 0, 0x10, 0x01, 0, BE16(16),
-		       BE64(1ull << 34), BE32(0), BE32(512), CONTROL);
+		       BE64(1ull << 34), BE32(0), BE32(512), CONTROL_LARGE);
+}
+
+/* Where its blocks have numbers of more than 32 bits; and nobody can change that. */
+static void d_sense_is_set_of_a_large_disk(void **state)
+{
+	struct initiator *t = *state;
+
+	t->script.store.size = 512ull << 32;
+	expect_payload(sense6(t, DBD, 0x0a, 0), 15, 0, 0x10, 0, CONTROL);
+	t->script.store.size += 512;
+	expect_payload(sense6(t, DBD, 0x0a, 0), 15, 0, 0x10, 0, CONTROL_LARGE);
+	expect_payload(sense6(t, DBD, 0x40 | 0x0a, 0), 15, 0, 0x10, 0, 0x0a, 10, 0, 0, 0, 0, 0, 0,
+		       0, 0, 0, 0);
 }
 
 static void dbd_outweighs_llbaa(void **state)
@@ -221,6 +235,7 @@ int main(void)
 		SCSI_TEST(the_long_form_is_header_descriptor_and_page),
 		SCSI_TEST(without_a_block_descriptor_the_page_follows_the_header),
 		SCSI_TEST(the_descriptor_may_be_long_in_the_long_form),
+		SCSI_TEST(d_sense_is_set_of_a_large_disk),
 		SCSI_TEST(dbd_outweighs_llbaa),
 		SCSI_TEST(a_short_descriptor_has_all_ones_for_too_many_blocks),
 		SCSI_TEST(all_pages_are_those_that_there_are_in_ascending_order),

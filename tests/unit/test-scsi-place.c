@@ -134,15 +134,34 @@ static void a_request_in_parts_tells_it_as_well(void **state)
 	expect_part(a, 5 * 512);
 }
 
-static void a_number_that_is_too_large_for_the_field_is_not_told(void **state)
+static const struct fake_answer *fail_in_block(struct initiator *t, uint64_t block)
 {
+	t->script.fail_at = (int)t->script.nr;
+	t->script.error = -EIO;
+	t->script.fails_at = block * 512;
+	return send_in(t, CDB(0x88, 0, BE64(block), BE32(8)), sizeof(data));
+}
+
+/* So is D_SENSE of the control mode page: test-scsi-mode.c. */
+static void a_disk_of_more_than_32_bits_of_blocks_has_sense_data_in_descriptors(void **state)
+{
+	static const uint8_t far[] = {
+		0x72, 0x3, 0x11, 0, 0, 0, 0, 12, 0, 10, 0x80, 0, BE64(1ull << 33), 0, 0, 0, 0,
+	};
+	static const uint8_t field[] = {
+		0x72, 0x5, 0x24, 0, 0, 0, 0, 8, 2, 6, 0, 0, 0xc0, 0, 1, 0, 0, 0, 0, 0,
+	};
+	static const uint8_t none[] = { 0x72, 0x5, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 	struct initiator *t = *state;
 
 	t->script.store.size = (1ull << 34) * 512;
-	t->script.fail_at = 0;
-	t->script.error = -EIO;
-	t->script.fails_at = (1ull << 33) * 512;
-	expect_no_place(send_in(t, CDB(0x88, 0, BE64(1ull << 33), BE32(8)), sizeof(data)));
+	assert_memory_equal(fail_in_block(t, 1ull << 33)->sense, far, sizeof(far));
+	assert_memory_equal(send_in(t, CDB(0x28, 0xe0, BE32(0), 0, BE16(1)), 512)->sense, field,
+			    sizeof(field));
+	assert_memory_equal(send_none(t, CDB(0xff, 0))->sense, none, sizeof(none));
+	/* Up to there every number fits. */
+	t->script.store.size = (1ull << 32) * 512;
+	expect_information(fail_in_block(t, UINT32_MAX - 7), UINT32_MAX - 7);
 }
 
 int main(void)
@@ -156,7 +175,7 @@ int main(void)
 		SCSI_TEST(a_place_that_makes_no_sense_is_not_told),
 		SCSI_TEST(a_command_of_several_requests_doesn_t_tell),
 		SCSI_TEST(a_request_in_parts_tells_it_as_well),
-		SCSI_TEST(a_number_that_is_too_large_for_the_field_is_not_told),
+		SCSI_TEST(a_disk_of_more_than_32_bits_of_blocks_has_sense_data_in_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("scsi-place", tests, NULL, NULL);
