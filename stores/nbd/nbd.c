@@ -109,7 +109,7 @@ static int nbd_store_open(struct zcmu_store *store, const char *argument)
 	pthread_mutex_init(&nbd->lock, NULL);
 	nbd->give_up = (unsigned int)((const struct nbd_options *)store->options)->give_up;
 	store->data = nbd;
-	err = nbd_uri_parse(nbd, argument);
+	err = nbd_uri_take(nbd, argument);
 	if (!err)
 		err = nbd_server_connect(nbd, &nbd->spare, &nbd->server);
 	if (!err)

@@ -126,7 +126,7 @@ struct queue {
 };
 
 /* uri.c */
-int nbd_uri_parse(struct nbd *nbd, const char *argument);
+int nbd_uri_take(struct nbd *nbd, const char *argument);
 const char *nbd_uri_trusts_anybody(const struct nbd *nbd);
 
 /* server.c */

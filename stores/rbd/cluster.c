@@ -52,7 +52,7 @@ static int set_settings(struct image *image)
 		if (!err)
 			continue;
 		zcmu_error("%s: \"%s=%s\": %s", image->title, s->name, s->value, err == -ENOENT ?
-			   "neither zcmu nor Ceph has such an option; zcmu's are conf, give-up, id and lock" :
+			   "Ceph has no such option" :
 			   "Ceph doesn't take that value");
 		return err;
 	}

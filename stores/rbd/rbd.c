@@ -121,7 +121,7 @@ static const struct zcmu_option image_options[] = {
 	{ 0 }
 };
 
-/* What stands in front of the colon; behind it the same may stand in the way of Ceph's users. */
+/* What stands in front of the colon */
 static int take_options(struct image *image, const struct image_options *is)
 {
 	image->give_up = (unsigned int)is->give_up;
@@ -211,7 +211,7 @@ static int tell_identity(const struct image *image, char *text, size_t size)
 /* To be looked at takes no lock; so who writes it isn't disturbed. */
 static int look_up_identity(const char *argument, char *text, size_t size)
 {
-	struct zcmu_store nobody = { .read_only = true };
+	struct zcmu_store nobody = { .ops = &zcmu_store_plugin, .read_only = true };
 	struct image image = { .store = &nobody, .give_up = DEFAULT_GIVE_UP, .sign_of_life = -1 };
 	int err = image_spec_parse(&image, argument);
 

@@ -4,7 +4,7 @@
  * allows; each has a queue of its own for what was answered.
  *
  *	rbd.c		the store: opening, what it can do, its size
- *	spec.c		POOL/IMAGE and options
+ *	spec.c		POOL/IMAGE and Ceph's settings
  *	cluster.c	connecting, opening or creating the image, and what may be wrong there
  *	lock.c		one writer at a time: whose turn it is, and taking it from him
  *	request.c	queues and requests; what the image's state makes of their answers

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * rbd: the spec, POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:OPTION=VALUE]... It is written as QEMU's
- * users know it: a colon or backslash that is part of a word has a backslash in front.
+ * rbd: the spec, POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:NAME=VALUE]... It is written as QEMU's
+ * users know it: a colon or backslash that is part of a word has a backslash in front. What may
+ * stand behind the image are Ceph's settings, hundreds, which no table of ours has; the store's
+ * own options are the library's to take, in front of the colon.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 
 #include "rbd.h"
-
-#define MAX_GIVE_UP	86400u
 
 /* The next word up to a colon that counts, unescaped in place. @rest: behind it, or NULL. */
 static char *next_word(char **rest)
@@ -29,38 +29,6 @@ static char *next_word(char **rest)
 	return word;
 }
 
-static int set_give_up(struct image *image, const char *value)
-{
-	char *end;
-	unsigned long seconds = strtoul(value, &end, 10);
-
-	if (*value < '0' || *value > '9' || *end || seconds > MAX_GIVE_UP) {
-		zcmu_error("%s: give-up is 0 (never) to %u seconds, not \"%s\"", image->spec,
-			   MAX_GIVE_UP, value);
-		return -EINVAL;
-	}
-	image->give_up = (unsigned int)seconds;
-	return 0;
-}
-
-static int set_lock(struct image *image, const char *value)
-{
-	if (strcmp(value, "steal") && strcmp(value, "refuse")) {
-		zcmu_error("%s: lock is \"refuse\" (if somebody else writes the image) or \"steal\", not \"%s\"",
-			   image->spec, value);
-		return -EINVAL;
-	}
-	image->steals = !strcmp(value, "steal");
-	return 0;
-}
-
-static int set_text(char **to, const char *value)
-{
-	free(*to);
-	*to = strdup(value);
-	return *to ? 0 : -ENOMEM;
-}
-
 static int add_setting(struct image *image, const char *name, const char *value)
 {
 	struct setting *setting = calloc(1, sizeof(*setting)), **end = &image->settings;
@@ -76,24 +44,25 @@ static int add_setting(struct image *image, const char *name, const char *value)
 	return setting->name && setting->value ? 0 : -ENOMEM;
 }
 
-static int set_option(struct image *image, char *word)
+static int take_setting(struct image *image, char *word)
 {
 	char *value = strchr(word, '=');
+	const struct zcmu_option *option;
 
 	if (!value || value == word) {
-		zcmu_error("%s: \"%s\" is no option; options are NAME=VALUE, such as id=USER or conf=FILE",
+		zcmu_error("%s: \"%s\" is no option; here are Ceph's, NAME=VALUE, such as keyring=FILE",
 			   image->spec, word);
 		return -EINVAL;
 	}
 	*value++ = '\0';
-	if (!strcmp(word, "give-up"))
-		return set_give_up(image, value);
-	if (!strcmp(word, "lock"))
-		return set_lock(image, value);
-	if (!strcmp(word, "conf"))
-		return set_text(&image->conf, value);
-	if (!strcmp(word, "id"))
-		return set_text(&image->id, value);
+	/* Ceph has none of these names; so it would say that it doesn't know them. */
+	for (option = image->store->ops->options; option->name; option++) {
+		if (strcmp(word, option->name))
+			continue;
+		zcmu_error("%s: %s stands in front: rbd,%s=%s:POOL/IMAGE", image->spec, word, word,
+			   option->value);
+		return -EINVAL;
+	}
 	return add_setting(image, word, value);
 }
 
@@ -138,7 +107,7 @@ int image_spec_parse(struct image *image, const char *argument)
 	}
 	err = set_name(image, next_word(&rest));
 	while (!err && (word = next_word(&rest)))
-		err = set_option(image, word);
+		err = take_setting(image, word);
 	if (!err && image->snapshot)
 		image->store->read_only = true;
 	free(copy);

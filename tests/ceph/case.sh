@@ -11,7 +11,7 @@ export ZCMU_MON_COMMAND=$ZCMU_TREE/build/user/tests/ceph/mon-command
 cluster=$ZCMU_TREE/tests/ceph/cluster
 ceph=/run/ceph
 image=disk-$$
-spec=rbd:rbd/$image:conf=$ceph/ceph.conf:id=user:give-up=0
+spec=rbd,conf=$ceph/ceph.conf,id=user,give-up=0:rbd/$image
 CLUSTER_PATIENCE=600	# seconds, for what a cluster in an emulated guest does in some ten
 
 osd_lives() { kill -0 "$(cat "$ceph/osd.$1.pid")" 2> /dev/null; }

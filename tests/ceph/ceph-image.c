@@ -48,8 +48,8 @@ int ceph_image_setup(void **state)
 	rbd_image_options_create(&options);
 	ok(rbd_create4(c->pool, c->name, IMAGE_BYTES, options));
 	rbd_image_options_destroy(options);
-	snprintf(c->spec, sizeof(c->spec), "rbd:rbd/%s:conf=%s:id=user:give-up=0", c->name,
-		 ceph_path("ceph.conf"));
+	snprintf(c->spec, sizeof(c->spec), "rbd,give-up=0,conf=%s,id=user:rbd/%s",
+		 ceph_path("ceph.conf"), c->name);
 	*state = c;
 	return 0;
 }
@@ -70,9 +70,16 @@ int ceph_image_teardown(void **state)
 
 int ceph_open(struct ceph_image *c, const char *more)
 {
+	const char *rest = c->spec + strlen("rbd");
 	char spec[1024];
 
-	snprintf(spec, sizeof(spec), "%s%s", c->spec, more);
+	/* An option is given once. */
+	if (strstr(more, "give-up="))
+		rest += strlen(",give-up=0");
+	if (more[0] == ',')
+		snprintf(spec, sizeof(spec), "rbd%s%s", more, rest);
+	else
+		snprintf(spec, sizeof(spec), "%s%s", c->spec, more);
 	return driver_open(c->driver, spec, 0, false);
 }
 

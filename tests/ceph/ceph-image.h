@@ -35,7 +35,7 @@ int ceph_image_teardown(void **state);
 /* A file of the cluster's folder; a buffer of the next call. */
 const char *ceph_path(const char *name);
 
-/* Open the store with @more behind its spec. Return: as driver_open(). */
+/* Open the store with more options (",a=b") or settings (":a=b"). Return: as driver_open(). */
 int ceph_open(struct ceph_image *c, const char *more);
 
 /* What "rbd resize --allow-shrink" and the like do. */

@@ -103,7 +103,7 @@ static void a_disk_whose_image_was_taken_answers_not_ready(void **state)
 
 	start(r);
 	write_and_compare(r);
-	assert_int_equal(ceph_open(r->at, ":lock=steal"), 0);
+	assert_int_equal(ceph_open(r->at, ",lock=steal"), 0);
 	write = put_write(r->disk, 0, 8, r->pattern + 512);
 	expect_error(r->disk, write);
 	assert_int_equal(fake_kernel_answer(r->disk->kernel, write)->sense[2] & 0x0f, 2);

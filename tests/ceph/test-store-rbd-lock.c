@@ -176,7 +176,7 @@ static void whose_image_is_stolen_gets_errors(void **state)
 	struct ceph_image *c = *state;
 	struct writer w = start_writer(c, "");
 
-	assert_int_equal(ceph_open(c, ":lock=steal"), 0);
+	assert_int_equal(ceph_open(c, ",lock=steal"), 0);
 	memset(data, 0x22, sizeof(data));
 	assert_int_equal(driver_write(c->driver, 0, data, sizeof(data), false), ZCMU_OK);
 	expect_end(c, &w, ZCMU_NOT_READY, 0x22);
@@ -197,7 +197,7 @@ static void a_write_in_flight_can_t_land_after_the_next_owner_s(void **state)
 	kill(w.pid, SIGSTOP);
 	ceph_signal("osd.0", SIGCONT);
 	ceph_signal("osd.1", SIGCONT);
-	assert_int_equal(ceph_open(c, ":lock=steal"), 0);
+	assert_int_equal(ceph_open(c, ",lock=steal"), 0);
 	for (i = 1; i <= 20; i++) {
 		memset(data, 0x80 + (int)i, sizeof(data));
 		assert_int_equal(driver_write(c->driver, 0, data, sizeof(data), false), ZCMU_OK);

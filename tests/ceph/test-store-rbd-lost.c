@@ -86,7 +86,7 @@ static void without_an_answer_commands_fail_after_give_up(void **state)
 	struct ceph_image *c = *state;
 	uint8_t back[4096];
 
-	while (ceph_open(c, ":give-up=2"))
+	while (ceph_open(c, ",give-up=2"))
 		;
 	write_until_it_is_done(c, 1);
 	ceph_signal("osd.0", SIGSTOP);

@@ -147,8 +147,8 @@ static void a_snapshot_stays_as_it_was(void **state)
 	expect_bytes_of(c->driver, 0, 4096, 2);
 	expect_bytes_of(c->driver, 4096, 4096, 1);
 	driver_close(c->driver);
-	snprintf(spec, sizeof(spec), "rbd:rbd/%s@monday:conf=%s:id=user", c->name,
-		 ceph_path("ceph.conf"));
+	snprintf(spec, sizeof(spec), "rbd,conf=%s,id=user:rbd/%s@monday",
+		 ceph_path("ceph.conf"), c->name);
 	assert_int_equal(driver_open(c->driver, spec, 0, false), 0);
 	assert_true(c->driver->store->read_only);
 	expect_bytes_of(c->driver, 0, 8192, 1);
@@ -214,8 +214,8 @@ static void an_image_is_made_if_a_size_is_given(void **state)
 	struct ceph_image *c = *state;
 	char spec[1024];
 
-	snprintf(spec, sizeof(spec), "rbd:rbd/new-%s:conf=%s:id=user", c->name,
-		 ceph_path("ceph.conf"));
+	snprintf(spec, sizeof(spec), "rbd,conf=%s,id=user:rbd/new-%s",
+		 ceph_path("ceph.conf"), c->name);
 	assert_int_equal(driver_open(c->driver, spec, 0, false), -ENOENT);
 	expect_logged(c->driver, "no such image", "--size");
 	assert_int_equal(driver_open(c->driver, spec, 8 << 20, false), 0);
@@ -238,16 +238,18 @@ static void mistakes_are_told(void **state)
 		{ "rbd:rbd/a/b/c", -EINVAL, "rbd:rbd/a/b/c", "NAMESPACE" },
 		{ "rbd:rbd/disk@", -EINVAL, "rbd:rbd/disk@", "SNAPSHOT" },
 		{ "rbd:rbd/disk:id", -EINVAL, "\"id\"", "NAME=VALUE" },
-		{ "rbd:rbd/disk:give-up=soon", -EINVAL, "give-up", "soon" },
-		{ "rbd:rbd/disk:lock=maybe", -EINVAL, "steal", "maybe" },
-		{ "rbd:rbd/disk:conf=%s:colour=red", -ENOENT, "colour", "no" },
-		{ "rbd:rbd/disk:conf=/none", -ENOENT, "/none", "conf=" },
-		{ "rbd:rbd/disk:conf=%s:id=nobody", -EACCES, "client.nobody", "keyring" },
-		{ "rbd:rbd/disk:conf=%s:id=wrong", -EACCES, "client.wrong", "key" },
-		{ "rbd:nopool/disk:conf=%s:id=user", -ENOENT, "nopool", "ceph osd pool ls" },
-		{ "rbd:rbd/nodisk:conf=%s:id=user", -ENOENT, "rbd/nodisk", "rbd ls rbd" },
-		{ "rbd:rbd/none/nodisk:conf=%s:id=user", -ENOENT, "rbd/none/nodisk", "no such image" },
-		{ "rbd:rbd/nodisk:conf=%s:id=user:mon_host=127.0.0.1\\:1:give-up=2", -ETIMEDOUT,
+		{ "rbd,give-up=soon:rbd/disk", -EINVAL, "give-up", "soon" },
+		{ "rbd,lock=maybe:rbd/disk", -EINVAL, "steal", "maybe" },
+		{ "rbd:rbd/disk:id=user", -EINVAL, "in front", "rbd,id=USER:POOL/IMAGE" },
+		{ "rbd:rbd/disk:give-up=2", -EINVAL, "in front", "rbd,give-up=SECONDS:" },
+		{ "rbd,conf=%s:rbd/disk:colour=red", -ENOENT, "colour", "no" },
+		{ "rbd,conf=/none:rbd/disk", -ENOENT, "/none", "conf=" },
+		{ "rbd,conf=%s,id=nobody:rbd/disk", -EACCES, "client.nobody", "keyring" },
+		{ "rbd,conf=%s,id=wrong:rbd/disk", -EACCES, "client.wrong", "key" },
+		{ "rbd,conf=%s,id=user:nopool/disk", -ENOENT, "nopool", "ceph osd pool ls" },
+		{ "rbd,conf=%s,id=user:rbd/nodisk", -ENOENT, "rbd/nodisk", "rbd ls rbd" },
+		{ "rbd,conf=%s,id=user:rbd/none/nodisk", -ENOENT, "rbd/none/nodisk", "no such image" },
+		{ "rbd,conf=%s,id=user,give-up=2:rbd/nodisk:mon_host=127.0.0.1\\:1", -ETIMEDOUT,
 		  "127.0.0.1:1", "monitor" },
 	};
 	struct ceph_image *c = *state;

@@ -220,10 +220,10 @@ const char *nbd_server_path(struct nbd_server *s, const char *name)
 	return path;
 }
 
-int nbd_server_open(struct nbd_server *s, const char *more)
+int nbd_server_open(struct nbd_server *s, const char *options)
 {
 	char spec[512];
 
-	snprintf(spec, sizeof(spec), "%s%s", s->uri, more);
+	snprintf(spec, sizeof(spec), "nbd%s:%s", options, s->uri);
 	return driver_open(s->driver, spec, 0, false);
 }

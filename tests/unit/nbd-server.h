@@ -39,7 +39,7 @@ void nbd_server_wait_for_flush(struct nbd_server *s);
 /* A path in the driver's directory; a buffer of the next call. */
 const char *nbd_server_path(struct nbd_server *s, const char *name);
 
-/* Open "nbd:URI" with more of a query ("&give-up=1" or ""). */
-int nbd_server_open(struct nbd_server *s, const char *more);
+/* Open "nbd:URI" with options (",give-up=1" or ""). */
+int nbd_server_open(struct nbd_server *s, const char *options);
 
 #endif /* NBD_SERVER_H */

@@ -75,7 +75,7 @@ static void without_a_server_commands_fail_after_give_up(void **state)
 
 	driver_make_file(s->driver, BYTES, 0);
 	serve_file(s, "");
-	assert_int_equal(nbd_server_open(s, "&give-up=1"), 0);
+	assert_int_equal(nbd_server_open(s, ",give-up=1"), 0);
 	nbd_server_kill(s);
 	start_writes(s, 1);
 	driver_wait(s->driver);
@@ -100,7 +100,7 @@ static void a_server_that_falls_silent_is_given_up(void **state)
 
 	driver_make_file(s->driver, BYTES, 0);
 	serve_file(s, "-t 1");
-	assert_int_equal(nbd_server_open(s, "&give-up=1"), 0);
+	assert_int_equal(nbd_server_open(s, ",give-up=1"), 0);
 	nbd_server_stop(s);
 	start_writes(s, 1);
 	driver_wait(s->driver);
@@ -117,7 +117,7 @@ static void a_server_that_has_shrunk_is_not_taken(void **state)
 
 	driver_make_file(s->driver, BYTES, 0);
 	serve_file(s, "");
-	assert_int_equal(nbd_server_open(s, "&give-up=2"), 0);
+	assert_int_equal(nbd_server_open(s, ",give-up=2"), 0);
 	nbd_server_kill(s);
 	assert_int_equal(truncate(s->driver->path, BYTES / 2), 0);
 	serve_file(s, "");
@@ -189,7 +189,7 @@ static void who_never_answers_is_told_of(void **state)
 	struct nbd_server *s = *state;
 	int fd = listen_at(s);
 
-	assert_int_equal(nbd_server_open(s, "&give-up=1"), -ETIMEDOUT);
+	assert_int_equal(nbd_server_open(s, ",give-up=1"), -ETIMEDOUT);
 	expect_logged(s->driver, s->socket, "not answered for 1 s");
 	close(fd);
 }
@@ -200,11 +200,22 @@ static void a_uri_is_asked_for(void **state)
 
 	assert_int_equal(driver_open(s->driver, "nbd:localhost", 0, false), -EINVAL);
 	expect_logged(s->driver, "nbd:localhost", "nbd://HOST/EXPORT");
-	assert_int_equal(nbd_server_open(s, "&give-up=soon"), -EINVAL);
+	assert_int_equal(nbd_server_open(s, ",give-up=soon"), -EINVAL);
 	expect_logged(s->driver, "give-up", "\"soon\"");
-	assert_int_equal(nbd_server_open(s, "&give-up=-1"), -EINVAL);
-	assert_int_equal(nbd_server_open(s, "&give-up="), -EINVAL);
-	assert_int_equal(nbd_server_open(s, "&give-up=86401"), -EINVAL);
+	assert_int_equal(nbd_server_open(s, ",give-up=-1"), -EINVAL);
+	assert_int_equal(nbd_server_open(s, ",give-up="), -EINVAL);
+	assert_int_equal(nbd_server_open(s, ",give-up=86401"), -EINVAL);
+}
+
+/* libnbd knows it as little as any other, and would say nothing. */
+static void an_option_in_the_uri_is_refused(void **state)
+{
+	struct nbd_server *s = *state;
+
+	assert_int_equal(driver_open(s->driver, "nbd://localhost/?give-up=60", 0, false), -EINVAL);
+	expect_logged(s->driver, "nbd,give-up=SECONDS:URI", "in front");
+	assert_int_equal(driver_open(s->driver, "nbd://localhost/?a=b&give-up=60#c", 0, false),
+			 -EINVAL);
 }
 
 int main(void)
@@ -219,6 +230,7 @@ int main(void)
 		NBD_TEST(who_is_no_nbd_server_is_told_of),
 		NBD_TEST(who_never_answers_is_told_of),
 		NBD_TEST(a_uri_is_asked_for),
+		NBD_TEST(an_option_in_the_uri_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("store-nbd-lost", tests, NULL, NULL);

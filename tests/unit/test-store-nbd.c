@@ -275,7 +275,7 @@ static void tls_is_spoken(void **state)
 	expect_logged(s->driver, "can't connect", "TLS");
 	snprintf(s->uri, sizeof(s->uri), "nbds+unix://zcmu@/?socket=%s&tls-psk-file=%s", s->socket,
 		 nbd_server_path(s, "keys"));
-	assert_int_equal(nbd_server_open(s, "&give-up=60"), 0);
+	assert_int_equal(nbd_server_open(s, ",give-up=60"), 0);
 	write_and_read_back(s);
 }
 
