@@ -36,29 +36,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "bare.h"
 #include "probe.h"
 
 #define DISK_BYTES	(64u << 20)
 #define BIG		65536u
 
-static struct zcmu_disk disk;
+struct zcmu_disk bare_disk;
 static struct zcmu_thread thread = { .wake_fd = -1 };
 static const char *name, *mode;
 static uint32_t argument;
 static uint8_t *memory;
 static char uio_path[32];
-static size_t map_size;
+size_t bare_map_size;
 
 static bool is_mode(const char *wanted)
 {
 	return !strcmp(mode, wanted);
 }
 
-static void must(bool ok, const char *what)
+void bare_must(bool ok, const char *what)
 {
 	if (ok)
 		return;
@@ -66,7 +65,7 @@ static void must(bool ok, const char *what)
 	exit(1);
 }
 
-static void say_look(const char *when, const void *p)
+void bare_say_look(const char *when, const void *p)
 {
 	int value = try_load(p);
 
@@ -102,198 +101,32 @@ static void find_uio(void)
 			continue;
 		snprintf(uio_path, sizeof(uio_path), "/dev/uio%d", i);
 		snprintf(path, sizeof(path), "/sys/class/uio/uio%d/maps/map0/size", i);
-		must(read_line(path, line, sizeof(line)), path);
-		map_size = strtoull(line, NULL, 0);
+		bare_must(read_line(path, line, sizeof(line)), path);
+		bare_map_size = strtoull(line, NULL, 0);
 		return;
 	}
 	errno = ENOENT;
-	must(false, name);
+	bare_must(false, name);
 }
 
-static int open_uio(void)
+int bare_open_uio(void)
 {
 	return open(uio_path, O_RDWR | O_CLOEXEC);
 }
 
-static uint8_t *map_uio(void)
+uint8_t *bare_map_uio(void)
 {
-	void *map = mmap(NULL, map_size, PROT_READ | PROT_WRITE, MAP_SHARED, disk.uio_fd, 0);
+	void *map = mmap(NULL, bare_map_size, PROT_READ | PROT_WRITE, MAP_SHARED, bare_disk.uio_fd,
+			 0);
 
-	must(map != MAP_FAILED, "mmap");
+	bare_must(map != MAP_FAILED, "mmap");
 	return map;
 }
 
 /* Where a payload is in another mapping than the disk's. */
-static uint8_t *elsewhere(uint8_t *map, const struct iovec *iov)
+uint8_t *bare_elsewhere(uint8_t *map, const struct iovec *iov)
 {
-	return map + ((uint8_t *)iov->iov_base - disk.ring.map);
-}
-
-/*
- * Modes
- */
-
-/* Without an answer: its command is seen once more when the ring is mapped again. */
-static void reopen(const struct zcmu_io *io)
-{
-	uint8_t *map = disk.ring.map;
-	int fd;
-
-	say_look("before", io->iov[0].iov_base);
-	close(disk.uio_fd);
-	say_look("closed, still mapped", io->iov[0].iov_base);
-	fd = open_uio();
-	say("opened while it is still mapped: %s", fd < 0 ? strerrorname_np(errno) : "yes");
-	munmap(map, map_size);
-	disk.uio_fd = open_uio();
-	must(disk.uio_fd >= 0, uio_path);
-	say("opened again");
-	must(!zcmu_hring_init(&disk.ring, map_uio(), map_size), "ring");
-}
-
-struct child {
-	pid_t pid;
-	int ask[2], tell[2];
-};
-
-static void fork_child(struct child *child)
-{
-	const void *p;
-	int value;
-
-	must(!pipe(child->ask) && !pipe(child->tell), "pipe");
-	child->pid = fork();
-	must(child->pid >= 0, "fork");
-	if (child->pid)
-		return;
-	close(child->ask[1]);
-	while (read(child->ask[0], &p, sizeof(p)) == sizeof(p)) {
-		value = try_load(p);
-		if (write(child->tell[1], &value, sizeof(value)) < 0)
-			break;
-	}
-	_exit(0);
-}
-
-static void say_childs_look(struct child *child, const char *when, const void *p)
-{
-	int value;
-
-	must(write(child->ask[1], &p, sizeof(p)) == sizeof(p), "pipe");
-	must(read(child->tell[0], &value, sizeof(value)) == sizeof(value), "child");
-	if (value < 0)
-		say("%s: SIGBUS", when);
-	else
-		say("%s: 0x%02x", when, value);
-}
-
-static void end_child(struct child *child)
-{
-	kill(child->pid, SIGKILL);
-	waitpid(child->pid, NULL, 0);
-}
-
-/* One knows nothing of the payload, one inherits its page table entries. */
-static void children(struct zcmu_io *io)
-{
-	const uint8_t *p = io->iov[0].iov_base;
-	struct child early, late;
-
-	fork_child(&early);
-	say_look("parent", p);
-	fork_child(&late);
-	say_childs_look(&early, "early child", p);
-	zcmu_io_done(io, 0);
-	say_look("parent afterwards", p);
-	say_childs_look(&early, "early child afterwards", p);
-	say_childs_look(&late, "late child afterwards", p);
-	end_child(&early);
-	end_child(&late);
-}
-
-static void twice(struct zcmu_io *io)
-{
-	const uint8_t *p = io->iov[0].iov_base;
-	uint8_t *second = map_uio();
-	const uint8_t *q = elsewhere(second, &io->iov[0]);
-
-	say_look("first", p);
-	say_look("second", q);
-	zcmu_io_done(io, 0);
-	say_look("first afterwards", p);
-	say_look("second afterwards", q);
-	munmap(second, map_size);
-}
-
-/* Its last page goes its own way, after it was touched. */
-static void moved(struct zcmu_io *io)
-{
-	size_t last = (io->iov[0].iov_len - 1) / PROBE_PAGE * PROBE_PAGE;
-	uint8_t *second = map_uio(), *at, *part, *room;
-
-	say_look("touched", elsewhere(second, &io->iov[0]));
-	room = mmap(NULL, map_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(room != MAP_FAILED, "mmap");
-	second = mremap(second, map_size, map_size, MREMAP_MAYMOVE | MREMAP_FIXED, room);
-	must(second == room, "mremap");
-	at = elsewhere(second, &io->iov[0]);
-	say_look("moved", at);
-	part = mremap(at + last, PROBE_PAGE, PROBE_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      mmap(NULL, PROBE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-	must(part != MAP_FAILED, "mremap of a part");
-	say_look("moved part", part);
-	say_look("rest", at + last - PROBE_PAGE);
-	if (mremap(part, PROBE_PAGE, 2 * PROBE_PAGE, MREMAP_MAYMOVE) == MAP_FAILED)
-		say("grown: %s", strerrorname_np(errno));
-	else
-		say("grown: yes");
-	zcmu_io_done(io, 0);
-	say_look("moved, afterwards", at);
-	say_look("moved part, afterwards", part);
-	munmap(second, map_size);
-	munmap(part, PROBE_PAGE);
-}
-
-/* Holes in front of the payload and in it; what was dropped comes back. */
-static void torn(struct zcmu_io *io)
-{
-	uint8_t *second = map_uio(), *at = elsewhere(second, &io->iov[0]);
-
-	must(!munmap(second, (size_t)(at - second) / PROBE_PAGE * PROBE_PAGE), "munmap");
-	must(!munmap(at + PROBE_PAGE, 2 * PROBE_PAGE), "munmap");
-	say_look("behind the hole", at + 3 * PROBE_PAGE);
-	say_look("before the hole", at);
-	must(!madvise(at + 3 * PROBE_PAGE, PROBE_PAGE, MADV_DONTNEED), "madvise");
-	say_look("dropped", at + 3 * PROBE_PAGE);
-	zcmu_io_done(io, 0);
-	say_look("behind the hole, afterwards", at + 3 * PROBE_PAGE);
-	say_look("before the hole, afterwards", at);
-	munmap(second, map_size);
-}
-
-static void hold(struct zcmu_io *io)
-{
-	say_look("holding", io->iov[0].iov_base);
-	probe_wait_usr1();
-	say_look("released", io->iov[0].iov_base);
-	disk.ring.taken = disk.ring.mailbox->cmd_tail;
-	/* The command stays with us: it was answered by somebody else. */
-}
-
-static void try_map(const char *what, size_t length, int flags, off_t offset)
-{
-	void *map = mmap(NULL, length, PROT_READ, flags, disk.uio_fd, offset);
-
-	say("%s: %s", what, map == MAP_FAILED ? strerrorname_np(errno) : "mapped");
-}
-
-static void try_maps(void)
-{
-	try_map("private", map_size, MAP_PRIVATE, 0);
-	try_map("shorter", map_size - PROBE_PAGE, MAP_SHARED, 0);
-	try_map("longer", map_size + PROBE_PAGE, MAP_SHARED, 0);
-	try_map("map 1", map_size, MAP_SHARED, PROBE_PAGE);
-	try_map("whole", map_size, MAP_SHARED, 0);
+	return map + ((uint8_t *)iov->iov_base - bare_disk.ring.map);
 }
 
 static const uint8_t *last_big, *last_small;
@@ -301,15 +134,16 @@ static const uint8_t *last_big, *last_small;
 /* The device is gone; the mapping isn't. */
 static void outlive(void)
 {
+	const struct zcmu_mailbox *mailbox = bare_disk.ring.mailbox;
 	int32_t one = 1;
 
-	say_look("lent before", last_big);
-	say_look("window", disk.ring.map + map_size - PROBE_PAGE);
-	say_look("copy area, touched before", disk.ring.map + disk.ring.mailbox->cmdr_off +
-		 disk.ring.mailbox->cmdr_size);
-	say_look("copy area, first touch", last_small + PROBE_PAGE);
-	say("ring: version %u", disk.ring.mailbox->version);
-	say("kick: %s", write(disk.uio_fd, &one, sizeof(one)) < 0 ? strerrorname_np(errno) : "ok");
+	bare_say_look("lent before", last_big);
+	bare_say_look("window", bare_disk.ring.map + bare_map_size - PROBE_PAGE);
+	bare_say_look("copy area, touched before",
+		      bare_disk.ring.map + mailbox->cmdr_off + mailbox->cmdr_size);
+	bare_say_look("copy area, first touch", last_small + PROBE_PAGE);
+	say("ring: version %u", mailbox->version);
+	say("kick: %s", write(bare_disk.uio_fd, &one, sizeof(one)) < 0 ? strerrorname_np(errno) : "ok");
 	say("done");
 	pause();
 }
@@ -337,11 +171,11 @@ static void keep(struct zcmu_io *io)
 
 	move(io);
 	kept = io->iov[0].iov_base;
-	say_look("before", kept);
+	bare_say_look("before", kept);
 	say("id %u", answer.id);
-	zcmu_hring_answer(&disk.ring, &answer);
-	disk.kick(&disk);
-	say_look("kept", kept);
+	zcmu_hring_answer(&bare_disk.ring, &answer);
+	bare_disk.kick(&bare_disk);
+	bare_say_look("kept", kept);
 	zcmu_cmd_free(cmd);
 }
 
@@ -354,19 +188,19 @@ static bool twist(struct zcmu_io *io)
 		return false;
 	had = true;
 	if (is_mode("reopen"))
-		reopen(io);
+		bare_reopen(io);
 	else if (is_mode("hold"))
-		hold(io);
+		bare_hold(io);
 	else if (is_mode("keep"))
 		keep(io);
 	else if (is_mode("children"))
-		children(io);
+		bare_children(io);
 	else if (is_mode("twice"))
-		twice(io);
+		bare_twice(io);
 	else if (is_mode("moved"))
-		moved(io);
+		bare_moved(io);
 	else if (is_mode("torn"))
-		torn(io);
+		bare_torn(io);
 	else
 		return false;
 	return true;
@@ -380,7 +214,7 @@ static void request(struct zcmu_store *store, struct zcmu_io *io)
 	else
 		last_small = io->iov[0].iov_base;
 	if (io->op == ZCMU_IO_READ && kept)
-		say_look("at a READ", kept);
+		bare_say_look("at a READ", kept);
 	if (io->op == ZCMU_IO_READ || !twist(io)) {
 		move(io);
 		zcmu_io_done(io, 0);
@@ -402,16 +236,16 @@ static bool answer_badly(struct zcmu_cmd *cmd)
 
 	if (!is_write || cmd->req.bytes < BIG || (!is_mode("check") && !is_mode("unknown")))
 		return false;
-	say_look("before", p);
+	bare_say_look("before", p);
 	if (is_mode("check")) {
 		answer.scsi_status = 2;
 		answer.sense = medium_error;
 	} else {
 		answer.uflags = ZCMU_UFLAG_UNKNOWN_OP;
 	}
-	zcmu_hring_answer(&disk.ring, &answer);
-	disk.kick(&disk);
-	say_look("afterwards", p);
+	zcmu_hring_answer(&bare_disk.ring, &answer);
+	bare_disk.kick(&bare_disk);
+	bare_say_look("afterwards", p);
 	zcmu_cmd_free(cmd);
 	return true;
 }
@@ -423,9 +257,9 @@ static int (*kick_kernel)(struct zcmu_disk *disk);
 /* What the kernel has no business to read any more: the request. */
 static void stomp(void)
 {
-	struct zcmu_mailbox *mailbox = disk.ring.mailbox;
+	struct zcmu_mailbox *mailbox = bare_disk.ring.mailbox;
 
-	stomped = (struct zcmu_cmd_entry *)(disk.ring.entries + mailbox->cmd_tail);
+	stomped = (struct zcmu_cmd_entry *)(bare_disk.ring.entries + mailbox->cmd_tail);
 	memset(&stomped->req, 0xff, sizeof(stomped->req));
 	mailbox->cmdr_off = 1;
 	mailbox->cmdr_size = 1;
@@ -446,14 +280,14 @@ static void serve(void)
 	int32_t count;
 
 	do {
-		while ((cmd = zcmu_cmd_take(&disk, &thread))) {
+		while ((cmd = zcmu_cmd_take(&bare_disk, &thread))) {
 			if (is_mode("stomp"))
 				stomp();
 			if (!answer_badly(cmd))
 				zcmu_scsi_execute(cmd);
 		}
 		zcmu_backlog_run(&thread);
-	} while (read(disk.uio_fd, &count, sizeof(count)) == sizeof(count));
+	} while (read(bare_disk.uio_fd, &count, sizeof(count)) == sizeof(count));
 	say("no more events: %s", strerrorname_np(errno));
 }
 
@@ -486,20 +320,20 @@ static void begin(void)
 		.struct_size = sizeof(options),
 	};
 	struct zcmu_store *store;
-	int fd = disk.uio_fd;
+	int fd = bare_disk.uio_fd;
 
-	if (zcmu_disk_init(&disk, map_uio(), map_size) ||
+	if (zcmu_disk_init(&bare_disk, bare_map_uio(), bare_map_size) ||
 	    zcmu_store_open_ops(&ops, "", NULL, &store))
 		exit(1);
-	disk.uio_fd = fd;
-	disk.name = strdup(name);
-	disk.store = store;
-	disk.threads = &thread;
-	thread.disk = &disk;
-	kick_kernel = disk.kick;
+	bare_disk.uio_fd = fd;
+	bare_disk.name = strdup(name);
+	bare_disk.store = store;
+	bare_disk.threads = &thread;
+	thread.disk = &bare_disk;
+	kick_kernel = bare_disk.kick;
 	if (is_mode("stomp"))
-		disk.kick = stomp_and_kick;
-	zcmu_disk_identify(&disk, &options);
+		bare_disk.kick = stomp_and_kick;
+	zcmu_disk_identify(&bare_disk, &options);
 }
 
 int main(int argc, char **argv)
@@ -514,17 +348,17 @@ int main(int argc, char **argv)
 	probe_catch_bus();
 	probe_block_usr1();
 	memory = mmap(NULL, DISK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(memory != MAP_FAILED, "memory");
+	bare_must(memory != MAP_FAILED, "memory");
 	find_uio();
-	disk.uio_fd = open_uio();
-	must(disk.uio_fd >= 0, uio_path);
+	bare_disk.uio_fd = bare_open_uio();
+	bare_must(bare_disk.uio_fd >= 0, uio_path);
 	if (is_mode("maps")) {
-		try_maps();
+		bare_try_maps();
 		say("ready");
 		return 0;
 	}
 	if (is_mode("locked"))
-		must(!mlockall(MCL_CURRENT | MCL_FUTURE), "mlockall");
+		bare_must(!mlockall(MCL_CURRENT | MCL_FUTURE), "mlockall");
 	if (is_mode("late-map")) {
 		say("ready, but not mapped");
 		probe_wait_usr1();
