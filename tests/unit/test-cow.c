@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The layer cow: whose file the overlay is, and what becomes of it when it can't be used. What cow
- * does with requests is test-layers.c's.
+ * does with requests is test-cow-requests.c's.
  */
 #include "store-driver.h"
 
