@@ -8,14 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "disk.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
+#include "io_flusher.h"
 
 /* Answers wait for each other so long, for one kick and one take-back to serve them all. */
 #define KICK_AFTER_ANSWERS	32
@@ -342,8 +338,7 @@ static int lead(struct zcmu_thread *thread)
 static void begin_thread(struct zcmu_thread *thread)
 {
 	current_thread = thread;
-	/* Memory this thread needs must not wait for writes to the disk it serves. */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	zcmu_become_io_flusher();
 }
 
 static void *thread_main(void *argument)

@@ -33,10 +33,7 @@
 #include <unistd.h>
 
 #include "privileges.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
+#include "../lib/io_flusher.h"
 
 #define KEEPER_FD	3
 
@@ -97,8 +94,8 @@ static int become_user(const struct confined_wish *wish)
 	const struct rlimit no_cores = { 0, 0 };
 	int err;
 
-	/* Threads inherit it, and nobody but root may ask for it: see lib/serve.c. */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	/* Threads inherit it, and nobody but root may ask for it. */
+	zcmu_become_io_flusher();
 	memory_lock();
 	/* A core would hold what initiators have sent. */
 	setrlimit(RLIMIT_CORE, &no_cores);

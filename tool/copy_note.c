@@ -5,11 +5,10 @@
  * speaks of is copy_work.c's, and comes first.
  */
 #include "copy.h"
+#include "../lib/lasting_name.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,26 +55,6 @@ static int put(FILE *file, const struct note *note)
 	       fflush(file) || fsync(fileno(file));
 }
 
-/*
- * The name is to be stable, too. Some folders can't be flushed: their file system says EINVAL, or
- * they may be written to and not be read. Return: 0 or -errno
- */
-static int sync_folder(const char *path)
-{
-	char *copy = strdup(path);
-	int fd, err = 0;
-
-	if (!copy)
-		return -ENOMEM;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || (fsync(fd) && errno != EINVAL))
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return err == -EACCES ? 0 : err;
-}
-
 /* Whole chunks are noted, or everything. */
 void copy_write_note(const struct copy *copy, uint64_t bytes)
 {
@@ -93,7 +72,7 @@ void copy_write_note(const struct copy *copy, uint64_t bytes)
 	if (!file || put(file, &note) || rename(path, copy->resume))
 		err = -errno;
 	if (!err)
-		err = sync_folder(copy->resume);
+		err = zcmu_flush_folder_of(copy->resume);
 	if (err)
 		zcmu_warning("%s: can't be written: %s; a copy that is broken off begins where the last note was written",
 			     copy->resume, strerror(-err));
@@ -256,7 +235,8 @@ int copy_check_note_before_creating(const struct copy *copy)
 /* It says that all is copied: the next copy would do nothing, if it came back or was wrong. */
 int copy_remove_note(const struct copy *copy)
 {
-	int err = unlink(copy->resume) && errno != ENOENT ? -errno : sync_folder(copy->resume);
+	int err = unlink(copy->resume) && errno != ENOENT ? -errno :
+							    zcmu_flush_folder_of(copy->resume);
 
 	if (!err)
 		return 0;

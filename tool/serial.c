@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tool.h"
+#include "../lib/lasting_name.h"
 
 #define STATE_DIR	"/var/lib/zcmu"
 
@@ -152,16 +153,6 @@ static int write_lines(int fd, const char *path, const char *serial, const char 
 	return err;
 }
 
-static int sync_folder(void)
-{
-	int fd = open(STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fsync(fd) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /* A file that is half-written under its first name is overwritten by whoever comes next. */
 static int add(const char *path, const char *name, const char *serial, const char *word)
 {
@@ -179,7 +170,7 @@ static int add(const char *path, const char *name, const char *serial, const cha
 		err = -errno;
 	if (err)
 		unlink(temporary);
-	return err ? err : sync_folder();
+	return err ? err : zcmu_flush_folder_of(path);
 }
 
 int serial_find(const char *name, const char *spec, char *serial)

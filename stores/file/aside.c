@@ -17,16 +17,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "file.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
+#include "io_flusher.h"
 
 /*
  * The file's lock
@@ -190,8 +186,7 @@ static void *work(void *argument)
 	struct queue *queue = argument;
 	struct zcmu_io *io;
 
-	/* As the threads that serve (lib/serve.c): memory must not wait for this disk. */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	zcmu_become_io_flusher();
 	while ((io = wait_for_work(&queue->aside)))
 		zcmu_file_queue_hand_over(io, do_aside(queue->store, io));
 	return NULL;

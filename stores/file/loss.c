@@ -5,13 +5,10 @@
 #include "loss.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lasting_name.h"
 #include "zcmu-store.h"
 
 int loss_of_flush(struct loss *loss, const char *name, int error)
@@ -25,25 +22,7 @@ int loss_of_flush(struct loss *loss, const char *name, int error)
 	return !error && loss_is_known(loss) ? -EIO : error;
 }
 
-/* A file system whose folders can't be flushed says EINVAL. */
-static int flush_folder(const char *path)
-{
-	char *copy = strdup(path);
-	int fd, err = 0;
-
-	if (!copy)
-		return -ENOMEM;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || (fsync(fd) && errno != EINVAL))
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	/* One that may be written to, but not read, is no reason to refuse a file in it. */
-	return err == -EACCES ? 0 : err;
-}
-
 int loss_make_lasting(int fd, const char *path)
 {
-	return fsync(fd) ? -errno : flush_folder(path);
+	return fsync(fd) ? -errno : zcmu_flush_folder_of(path);
 }
