@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <syslog.h>
 
-#include "disk.h"
+#include "serve/disk.h"
 
 static void to_stderr(int level, const char *message, void *argument)
 {

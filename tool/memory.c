@@ -2,7 +2,7 @@
 /*
  * Memory of a process that serves a disk. The disk may be where the kernel wants to write
  * what it needs memory for: then the process must not wait for memory itself, neither for
- * its own code (this file) nor for what the kernel allocates on its behalf (lib/serve.c).
+ * its own code (this file) nor for what the kernel allocates on its behalf (lib/serve/serve.c).
  */
 #include <errno.h>
 #include <string.h>

@@ -10,7 +10,7 @@
  * process that dies loses nothing. They count until the machine is booted again.
  */
 #include "cow.h"
-#include "stores.h"
+#include "store/stores.h"
 #include "../file/file.h"
 
 #include <errno.h>

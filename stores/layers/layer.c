@@ -3,7 +3,7 @@
  * What layers share: see layer.h.
  */
 #include "layer.h"
-#include "stores.h"
+#include "store/stores.h"
 
 #include <errno.h>
 #include <stdlib.h>

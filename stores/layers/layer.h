@@ -9,7 +9,7 @@
 #ifndef ZCMU_LAYER_H
 #define ZCMU_LAYER_H
 
-#include "disk.h"
+#include "serve/disk.h"
 
 struct layer;
 

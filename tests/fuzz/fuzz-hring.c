@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The handler's end of the ring (lib/hring.c) over memory that somebody has filled with
+ * The handler's end of the ring (lib/serve/hring.c) over memory that somebody has filled with
  * anything: an earlier handler that ran wild. It must end, stay inside of the map, and hand
  * out payloads that are inside of it.
  */
 #include <errno.h>
 
-#include "hring.h"
+#include "serve/hring.h"
 
 #include "input.h"
 

@@ -7,7 +7,7 @@
 #include "initiator.h"
 
 #include "input.h"
-#include "sense.h"
+#include "scsi/sense.h"
 
 #define MAX_PAYLOAD	(128u << 10)
 

@@ -40,6 +40,7 @@
 
 #include "bare.h"
 #include "probe.h"
+#include "scsi/scsi.h"
 
 #define DISK_BYTES	(64u << 20)
 #define BIG		65536u

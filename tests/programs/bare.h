@@ -5,7 +5,7 @@
 #ifndef BARE_H
 #define BARE_H
 
-#include "disk.h"
+#include "serve/disk.h"
 
 extern struct zcmu_disk bare_disk;
 extern size_t bare_map_size;

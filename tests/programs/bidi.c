@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "scsi/scsi.h"
 #include "probe.h"
 #include "stub_store.h"
 

@@ -35,7 +35,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "serve/disk.h"
 #include "probe.h"
 
 static struct zcmu_disk *disk;

@@ -18,7 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "scsi/scsi.h"
 #include "probe.h"
 #include "stub_store.h"
 

@@ -3,7 +3,7 @@
 #ifndef MOVER_H
 #define MOVER_H
 
-#include "disk.h"
+#include "serve/disk.h"
 
 #define MOVER_DISK_BYTES	(64u << 20)
 #define MOVER_SPARE_BYTES	(256u << 10)	/* behind the disk in memory: goes nowhere */

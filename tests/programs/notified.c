@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "scsi/scsi.h"
 #include "stub_store.h"
 
 static struct zcmu_disk *disk;

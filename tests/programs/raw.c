@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "scsi/scsi.h"
 #include "stub_store.h"
 
 static const char *mode;

@@ -10,7 +10,7 @@
 #ifndef FAKE_KERNEL_H
 #define FAKE_KERNEL_H
 
-#include "disk.h"
+#include "serve/disk.h"
 
 /* What Data-In looks like before anybody fills it in. */
 #define FAKE_STALE	0xdb

@@ -3,6 +3,7 @@
  * Sends CDBs to a disk and looks at the answers. See initiator.h.
  */
 #include "initiator.h"
+#include "scsi/scsi.h"
 
 #include <stdlib.h>
 

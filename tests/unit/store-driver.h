@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Drives a store without a disk: opens it by its spec, asks it for things, waits for
- * the answers, in one thread. The requests are the library's own (lib/command.c).
+ * the answers, in one thread. The requests are the library's own (lib/serve/command.c).
  */
 #ifndef STORE_DRIVER_H
 #define STORE_DRIVER_H
@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "disk.h"
+#include "serve/disk.h"
 
 struct driver {
 	struct zcmu_store *store;	/* NULL: not open */

@@ -21,7 +21,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "disk.h"
+#include "serve/disk.h"
 #include "zcmu-abi.h"
 
 #define MAP_BYTES	8192u

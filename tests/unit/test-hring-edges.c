@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The handler's end of the ring (lib/hring.c) where it gets tight: mailboxes that it
+ * The handler's end of the ring (lib/serve/hring.c) where it gets tight: mailboxes that it
  * must refuse, rings that another handler has left, tails that run ahead, and many
  * threads that answer at once.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The handler's end of the ring (lib/hring.c) against the kernel's: requests that
+ * The handler's end of the ring (lib/serve/hring.c) against the kernel's: requests that
  * are taken, and answers. Threads are test-hring-edges.c's.
  */
 #include "initiator.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Copies between payloads and plain memory (lib/iov.c): pieces, what is passed over,
+ * Copies between payloads and plain memory (lib/serve/iov.c): pieces, what is passed over,
  * and not a byte too much.
  */
 #include <stdarg.h>

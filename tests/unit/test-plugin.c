@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Plug-ins (lib/plugin.c): stores in files, found, loaded, or refused with a reason. The
+ * Plug-ins (lib/store/plugin.c): stores in files, found, loaded, or refused with a reason. The
  * file that works is the example of the manual, examples/xor.c.
  */
 #include "store-driver.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The tree of ranges (lib/range_tree.c) against a list that is searched from end to end.
+ * The tree of ranges (lib/serve/range_tree.c) against a list that is searched from end to end.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "prng.h"
-#include "range_tree.h"
+#include "serve/range_tree.h"
 
 #define RANGES	300u
 #define ROUNDS	20000u

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "scsi/scsi.h"
 #include "zcmu.h"
 
 #define EVPD	1

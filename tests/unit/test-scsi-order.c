@@ -5,6 +5,7 @@
  * been told long ago that an older one is over. The same among threads is serve-order's.
  */
 #include "initiator.h"
+#include "scsi/scsi.h"
 
 #define LBA	3000u		/* where all of them read or write, 4 blocks */
 #define BYTES	(4 * 512u)

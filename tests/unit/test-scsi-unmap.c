@@ -4,6 +4,7 @@
  * or none.
  */
 #include "initiator.h"
+#include "scsi/scsi.h"
 
 #include <stdlib.h>
 

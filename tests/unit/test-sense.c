@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * lib/sense.c: what an errno of a store means, what a status looks like to the
+ * lib/scsi/sense.c: what an errno of a store means, what a status looks like to the
  * initiator, and how long a CDB is.
  */
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "sense.h"
+#include "scsi/sense.h"
 
 static const enum zcmu_io_op modifying[] = {
 	ZCMU_IO_WRITE, ZCMU_IO_FLUSH, ZCMU_IO_TRIM, ZCMU_IO_ZERO,

@@ -5,7 +5,7 @@
  */
 #include "server.h"
 
-#include "disk.h"
+#include "serve/disk.h"
 
 /* Of a block */
 #ifdef __SANITIZE_THREAD__

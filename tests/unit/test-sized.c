@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Programs and plug-ins that were built with an older header than the library, or with a newer
- * one (lib/sized.c): what the library doesn't get is zero, and it isn't asked for what it
+ * one (lib/store/sized.c): what the library doesn't get is zero, and it isn't asked for what it
  * doesn't know.
  */
 #include <stdbool.h>

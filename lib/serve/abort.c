@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Commands that their initiator has taken back: the kernel tells their ids by an entry of the ring
+ * (struct zcmu_tmr_entry). Nobody waits for them any more, but each is answered all the same. What
+ * a command hasn't asked the store yet it doesn't ask any more; what it has asked the store is told
+ * of, by cancel.
+ *
+ * Only for stores that have cancel. These have queues, and so a request is asked and answered in
+ * the thread of its queue; it is told there, too, and is still under way then. The leader, who
+ * reads the ring, only marks the command and wakes that thread.
+ */
+#include "serve/disk.h"
+
+static struct zcmu_cmd **bucket_of(struct zcmu_disk *disk, uint16_t id)
+{
+	return &disk->aborts.by_id[id % ZCMU_ABORT_BUCKETS];
+}
+
+/* No thread runs yet, and no command is under way. */
+void zcmu_abort_begin(struct zcmu_disk *disk)
+{
+	disk->aborts.is_on = disk->store->ops->cancel;
+}
+
+/* It was just taken off the ring: entries that speak of it come behind it. */
+void zcmu_abort_note_taken(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+	struct zcmu_cmd **bucket = bucket_of(disk, cmd->req.id);
+
+	if (!disk->aborts.is_on)
+		return;
+	pthread_mutex_lock(&disk->aborts.lock);
+	cmd->next_of_ids = *bucket;
+	*bucket = cmd;
+	pthread_mutex_unlock(&disk->aborts.lock);
+}
+
+/* It is about to be answered: its id may be another command's right after that. */
+void zcmu_abort_forget(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+	struct zcmu_cmd **link = bucket_of(disk, cmd->req.id);
+
+	if (!disk->aborts.is_on)
+		return;
+	pthread_mutex_lock(&disk->aborts.lock);
+	while (*link && *link != cmd)
+		link = &(*link)->next_of_ids;
+	if (*link)
+		*link = cmd->next_of_ids;
+	pthread_mutex_unlock(&disk->aborts.lock);
+}
+
+/* It wants to ask the store for something. Return: false if nobody waits for that. */
+bool zcmu_abort_lets_ask(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+	bool lets;
+
+	if (!disk->aborts.is_on)
+		return true;
+	pthread_mutex_lock(&disk->aborts.lock);
+	lets = !cmd->is_aborted;
+	if (lets)
+		cmd->asks_in = cmd->thread;
+	pthread_mutex_unlock(&disk->aborts.lock);
+	return lets;
+}
+
+/* The store has answered. */
+void zcmu_abort_note_answer(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+
+	if (!disk->aborts.is_on)
+		return;
+	pthread_mutex_lock(&disk->aborts.lock);
+	cmd->asks_in = NULL;
+	pthread_mutex_unlock(&disk->aborts.lock);
+}
+
+/* The ring says that a command was aborted. In the leader; it may be one that was answered. */
+void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id)
+{
+	struct zcmu_disk *disk = (struct zcmu_disk *)((char *)ring -
+						      offsetof(struct zcmu_disk, ring));
+	struct zcmu_cmd *cmd;
+
+	if (!disk->aborts.is_on)
+		return;
+	pthread_mutex_lock(&disk->aborts.lock);
+	cmd = *bucket_of(disk, id);
+	while (cmd && cmd->req.id != id)
+		cmd = cmd->next_of_ids;
+	if (cmd && !cmd->is_aborted) {
+		cmd->is_aborted = true;
+		if (cmd->asks_in) {
+			cmd->is_to_be_told = true;
+			cmd->asks_in->has_aborted = true;
+			/* It has something under way, and so isn't over. */
+			zcmu_signal_fd(cmd->asks_in->wake_fd);
+		}
+	}
+	pthread_mutex_unlock(&disk->aborts.lock);
+}
+
+/* One that has asked in this thread, if the store doesn't know yet. The lock is held. */
+static struct zcmu_cmd *find_to_tell(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+	struct zcmu_cmd *cmd;
+	unsigned int i;
+
+	for (i = 0; i < ZCMU_ABORT_BUCKETS; i++) {
+		for (cmd = disk->aborts.by_id[i]; cmd; cmd = cmd->next_of_ids) {
+			if (cmd->is_to_be_told && cmd->asks_in == thread)
+				return cmd;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * In the thread itself, not inside of a callback. Only this thread takes answers to what was asked
+ * in it: so what is found is under way until the store is called.
+ */
+void zcmu_abort_tell(struct zcmu_thread *thread)
+{
+	struct zcmu_disk *disk = thread->disk;
+	struct zcmu_cmd *cmd;
+
+	if (!disk->aborts.is_on)
+		return;
+	pthread_mutex_lock(&disk->aborts.lock);
+	while (thread->has_aborted) {
+		cmd = find_to_tell(thread);
+		if (!cmd) {
+			thread->has_aborted = false;
+			break;
+		}
+		cmd->is_to_be_told = false;
+		pthread_mutex_unlock(&disk->aborts.lock);
+		/* It may make requests of the store's own. */
+		thread->unsubmitted = true;
+		zcmu_store_cancel(disk->store, &cmd->io);
+		pthread_mutex_lock(&disk->aborts.lock);
+	}
+	pthread_mutex_unlock(&disk->aborts.lock);
+}

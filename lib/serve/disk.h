@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library's insides: a disk being served, its threads, its commands. Prototypes
+ * are grouped by the file that has them.
+ *
+ * A command's way: the leading thread takes a request off the ring (serve.c), makes it
+ * a struct zcmu_cmd (command.c), and has it interpreted (scsi/). That either ends it
+ * with zcmu_cmd_finish(), or it waits for older commands of the same blocks
+ * (range_lock.c), and asks the store in whichever thread is free (zcmu_cmd_start()); the
+ * store's zcmu_io_done() leads to the next step or to the end; the answer goes to the
+ * ring and the kernel is kicked (serve.c).
+ */
+#ifndef ZCMU_DISK_H
+#define ZCMU_DISK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scsi/sense.h"
+#include "serve/hring.h"
+#include "serve/range_tree.h"
+#include "store/store.h"
+#include "zcmu.h"
+
+#define ZCMU_INLINE_IOVECS	16
+
+#define ZCMU_ABORT_BUCKETS	256
+
+struct zcmu_cmd;
+struct zcmu_disk;
+struct zcmu_thread;
+
+/* Commands under way by their ids, where the store wants to know of those that are aborted. */
+struct zcmu_aborts {
+	bool is_on;			/* or nothing of it is used */
+	pthread_mutex_t lock;		/* all below, and abort.c's of commands and threads */
+	struct zcmu_cmd *by_id[ZCMU_ABORT_BUCKETS];
+};
+
+/* Where commands write, and what those read that have to wait for it; see range_lock.c. */
+struct zcmu_ranges {
+	pthread_mutex_t lock;		/* all below, and the commands' in_the_way */
+	struct zcmu_range_tree tree;
+	uint64_t arrivals;		/* commands that have come */
+	unsigned int waiting;		/* commands that have something in their way */
+	atomic_int writes;		/* ranges in the tree that are written to */
+};
+
+struct zcmu_cmd {
+	struct zcmu_io io;		/* what the store is asked; rebuilt for each step */
+	struct zcmu_disk *disk;
+	struct zcmu_thread *thread;	/* that took it */
+	struct zcmu_cmd *next;		/* free list, backlog, those that need not wait any more */
+	struct zcmu_hreq req;
+	uint64_t capacity;		/* bytes the disk had when it was taken */
+	unsigned int epoch;		/* index of disk->inflight */
+	struct iovec *payload;		/* req.iov, as the kernel gave it */
+	struct iovec inline_payload[ZCMU_INLINE_IOVECS];
+	struct iovec *scratch;		/* io.iov: the store may change it */
+	struct iovec inline_scratch[ZCMU_INLINE_IOVECS];
+	/*
+	 * What it reads and writes, and so who is to be waited for. The ranges are range, or in
+	 * its buffer; none while nobody has to know of them.
+	 */
+	struct zcmu_range *ranges, range;
+	unsigned int nr_ranges;
+	unsigned int in_the_way;	/* overlaps with what older commands write to */
+	uint64_t arrival;		/* which was older? */
+	void (*go_on)(struct zcmu_cmd *cmd);	/* what is next, when it is its turn */
+
+	/* abort.c's */
+	struct zcmu_cmd *next_of_ids;
+	struct zcmu_thread *asks_in;	/* by whose queue the store was asked; NULL: it isn't */
+	bool is_aborted;		/* nobody waits for it */
+	bool is_to_be_told;		/* to the store, which has a request of it */
+
+	/*
+	 * Steps: NULL if one request to the store is all. A step asks the store once
+	 * (true), or finishes the command (false); it begins by looking at status.
+	 */
+	bool (*step)(struct zcmu_cmd *cmd);
+	atomic_int step_refs;		/* the step itself, and its request to the store */
+	uint64_t begin;			/* bytes: where the command's range begins */
+	uint64_t offset;		/* bytes: where the next step begins */
+	uint64_t left;			/* bytes, or what else the steps count down */
+	uint32_t chunk;			/* bytes the last step has asked for */
+	unsigned int phase;		/* where the steps are, if they differ; from 0 */
+	bool may_trim;			/* ZERO may give the space back */
+	bool one_block;			/* the payload is one block, meant for each of the range */
+	void *buffer;			/* the steps' memory; freed at the end */
+	bool flush_after;		/* FUA by a store that has only flush */
+	bool wants_copy;		/* it failed because its payload is lent */
+
+	/* the answer */
+	enum zcmu_status status;
+	uint32_t field;			/* byte at fault, ZCMU_NO_FIELD */
+	uint64_t information;		/* UINT64_MAX: none */
+	uint32_t data_len;		/* Data-In bytes, if less than the payload */
+	uint32_t part;			/* Data-In bytes of a READ that has failed then; 0: none */
+	bool has_residual;		/* the payload isn't what the CDB asks for, cdb_bytes */
+	uint32_t cdb_bytes;
+};
+
+/*
+ * Thread 0 leads: it alone takes requests off the ring and interprets them. With one
+ * thread it also has the store do them; with more it shares them out, and does what is
+ * left unless the store's callbacks may sleep.
+ */
+struct zcmu_thread {
+	struct zcmu_disk *disk;
+	pthread_t handle;
+	void *queue;			/* the store's, for this thread */
+	int epoll_fd;
+	int wake_fd;			/* eventfd: there is work, or something has ended */
+	bool has_queue;
+	bool is_idle;			/* on disk->idle */
+	unsigned int shared;		/* the leader's: so many it has yet to wake somebody for */
+	struct zcmu_thread *next_idle;
+	/* answers that the kernel has not been told of */
+	unsigned int unkicked;
+	uint64_t unkicked_bytes;
+	unsigned int unlooked;		/* commands since it has last seen what has come */
+	bool unsubmitted;		/* requests that queue_submit() was not told of */
+	struct zcmu_call *calls, **calls_end;	/* to be run; queue.c has their lock */
+	bool has_aborted;		/* commands that the store isn't told of; abort.c's */
+};
+
+/* struct zcmu_statistics, counted without a lock */
+struct zcmu_counts {
+	atomic_uint_fast64_t commands, errors, bytes_read, bytes_written;
+	atomic_uint_fast64_t bytes_in_place, bytes_copied, kicks, sleeps;
+};
+
+struct zcmu_disk {
+	struct zcmu_hring ring;
+	int (*kick)(struct zcmu_disk *disk);	/* tell the kernel; a test's kernel is a function */
+	int uio_fd;
+	char *name;
+	char serial[64];
+	char product[17];
+	uint32_t max_blocks;		/* per command; 0: no limit told */
+	struct zcmu_store *store;
+
+	int stop_fd;			/* eventfd: somebody wants zcmu_disk_serve() to end */
+	int end_fd;			/* eventfd: everything is answered, threads may go */
+	atomic_bool stopping;		/* no more requests are taken */
+	atomic_bool must_stop;		/* zcmu_disk_stop(): whatever the flush at the end says */
+	pthread_mutex_t end_lock;	/* the four below */
+	pthread_cond_t handed;		/* hands_over has changed */
+	bool is_served;
+	bool hands_over;		/* somebody waits in zcmu_disk_hand_over() */
+	bool is_flushed;		/* the flush at the end was answered, */
+	int flush_error;		/* with this */
+	bool gone;			/* the backstore was removed; the leader's */
+	uint32_t ring_events;		/* the leader's */
+	/*
+	 * Commands taken and not answered. When the disk shrinks, the epoch changes, and
+	 * those of the other epoch, which may know the old size, are waited for.
+	 */
+	atomic_int inflight[2];
+	atomic_uint epoch;		/* which of them new commands count in: its last bit */
+	pthread_mutex_t resize_lock;	/* store, against its leaving; one change at a time */
+	atomic_int kicking;		/* 0: nobody does, 1: somebody, 2: and must once more */
+
+	pthread_mutex_t work_lock;	/* backlog, idle */
+	struct zcmu_cmd *backlog;	/* taken, for whoever is free; oldest first */
+	struct zcmu_cmd **backlog_end;
+	unsigned int backlog_len;
+	struct zcmu_thread *idle;	/* threads that wait for work */
+	unsigned int nr_idle;
+
+	struct zcmu_ranges ranges;	/* that are being written to */
+	struct zcmu_aborts aborts;
+
+	pthread_mutex_t pool_lock;
+	struct zcmu_cmd *pool;		/* commands to be used again */
+
+	unsigned int nr_threads;
+	unsigned int max_busy;		/* of them, at once */
+	struct zcmu_thread *threads;
+	struct zcmu_counts counts;
+};
+
+/* disk.c */
+int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t map_size);
+void zcmu_disk_deinit(struct zcmu_disk *disk);
+void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options *options);
+
+/* end.c: how serving ends */
+int zcmu_end_flush(struct zcmu_thread *leader);
+bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error);
+void zcmu_end_begin(struct zcmu_disk *disk);
+void zcmu_end_finish(struct zcmu_disk *disk, int error);
+
+/* abort.c */
+void zcmu_abort_begin(struct zcmu_disk *disk);
+void zcmu_abort_note_taken(struct zcmu_cmd *cmd);
+void zcmu_abort_forget(struct zcmu_cmd *cmd);
+bool zcmu_abort_lets_ask(struct zcmu_cmd *cmd);
+void zcmu_abort_note_answer(struct zcmu_cmd *cmd);
+void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id);
+void zcmu_abort_tell(struct zcmu_thread *thread);
+
+/* backlog.c */
+void zcmu_backlog_add(struct zcmu_disk *disk, struct zcmu_cmd *cmd);
+void zcmu_backlog_wake(struct zcmu_disk *disk, unsigned int commands);
+struct zcmu_cmd *zcmu_backlog_find(struct zcmu_thread *thread, bool *more);
+void zcmu_backlog_run(struct zcmu_thread *leader);
+
+/* serve.c */
+void zcmu_serve_wait(struct zcmu_thread *thread);
+void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
+			   uint64_t bytes, unsigned int epoch);
+bool zcmu_serve_share(struct zcmu_cmd *cmd);
+void zcmu_serve_later(struct zcmu_cmd *cmd);
+void zcmu_serve_note_request(void);
+void zcmu_serve_was_long(void);
+bool zcmu_serve_is_in(const struct zcmu_thread *thread);
+
+/* events.c: what a thread waits for */
+int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk);
+void zcmu_events_deinit(struct zcmu_thread *thread);
+bool zcmu_events_wait(struct zcmu_thread *thread);
+void zcmu_events_look(struct zcmu_thread *thread);
+void zcmu_events_take_again(struct zcmu_thread *leader);
+
+/* queue.c */
+int zcmu_queue_open(struct zcmu_store *store, void **queue);
+int zcmu_queue_open_for(struct zcmu_thread *thread);
+struct zcmu_thread *zcmu_queue_opens_for(void);
+void zcmu_queue_close(struct zcmu_store *store, void *queue);
+void zcmu_queue_run_calls(struct zcmu_thread *thread);
+
+/* resize.c */
+unsigned int zcmu_epoch_enter(struct zcmu_disk *disk);
+bool zcmu_epoch_leave(struct zcmu_disk *disk, unsigned int epoch);
+bool zcmu_disk_is_idle(const struct zcmu_disk *disk);
+
+/* command.c */
+struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread);
+void zcmu_cmd_free(struct zcmu_cmd *cmd);
+void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status);
+void zcmu_cmd_bad_field(struct zcmu_cmd *cmd, uint32_t byte);
+void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32_t allocation);
+void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
+			bool fua);
+void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, uint64_t length,
+			 bool fua);
+void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
+			       void *buffer, size_t length, bool fua);
+void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd));
+
+/* log.c */
+unsigned int zcmu_log_told(void);
+
+/* range_lock.c */
+void zcmu_range_lock_all(struct zcmu_cmd *cmd, struct zcmu_range *ranges, unsigned int nr,
+			 void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_range_lock(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
+		     void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_range_wait(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
+		     void (*go_on)(struct zcmu_cmd *cmd));
+void zcmu_range_unlock(struct zcmu_cmd *cmd);
+
+static inline bool zcmu_thread_is_leader(const struct zcmu_thread *thread)
+{
+	return thread == thread->disk->threads;
+}
+
+/* An eventfd takes it unless its counter is full: then it is readable already. */
+static inline void zcmu_signal_fd(int fd)
+{
+	const uint64_t one = 1;
+	ssize_t ignored = write(fd, &one, sizeof(one));
+
+	(void)ignored;
+}
+
+/* Big-endian fields of CDBs, pages and parameter lists */
+static inline uint16_t zcmu_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t zcmu_get32(const uint8_t *p)
+{
+	return (uint32_t)zcmu_get16(p) << 16 | zcmu_get16(p + 2);
+}
+
+static inline uint64_t zcmu_get64(const uint8_t *p)
+{
+	return (uint64_t)zcmu_get32(p) << 32 | zcmu_get32(p + 4);
+}
+
+static inline void zcmu_put16(uint8_t *p, uint16_t value)
+{
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+}
+
+static inline void zcmu_put32(uint8_t *p, uint32_t value)
+{
+	zcmu_put16(p, (uint16_t)(value >> 16));
+	zcmu_put16(p + 2, (uint16_t)value);
+}
+
+static inline void zcmu_put64(uint8_t *p, uint64_t value)
+{
+	zcmu_put32(p, (uint32_t)(value >> 32));
+	zcmu_put32(p + 4, (uint32_t)value);
+}
+
+#endif /* ZCMU_DISK_H */

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A set of ranges that is asked which of them overlap another: an interval tree. It is
+ * ordered by where ranges begin, and each node knows how far those below it reach, so that
+ * what can't overlap isn't looked at. Ranges may overlap and may be equal. Memory is the
+ * caller's, so nothing can fail; and so are locks. What the ranges are for is range_lock.c's.
+ *
+ * The tree is a treap: it is what adding in the order of the priorities would have made, and
+ * with those at random it is as deep as a tree of random order, a small multiple of log2(n),
+ * whatever order the ranges come in. The numbers are the same each time; nobody who
+ * chooses ranges can see them.
+ */
+#include "serve/range_tree.h"
+
+#include <stddef.h>
+
+/* One order for all of them, those with the same beginning too. */
+static bool is_before(const struct zcmu_range *a, const struct zcmu_range *b)
+{
+	return a->begin != b->begin ? a->begin < b->begin : (uintptr_t)a < (uintptr_t)b;
+}
+
+static void update(struct zcmu_range *node)
+{
+	node->last = node->end;
+	if (node->before && node->before->last > node->last)
+		node->last = node->before->last;
+	if (node->after && node->after->last > node->last)
+		node->last = node->after->last;
+}
+
+/* Take a tree apart: what comes before @range, and what comes after it. */
+static void split(struct zcmu_range *node, const struct zcmu_range *range,
+		  struct zcmu_range **before, struct zcmu_range **after)
+{
+	if (!node) {
+		*before = *after = NULL;
+		return;
+	}
+	if (is_before(node, range)) {
+		split(node->after, range, &node->after, after);
+		*before = node;
+	} else {
+		split(node->before, range, before, &node->before);
+		*after = node;
+	}
+	update(node);
+}
+
+/* Put two trees together; all of the first comes before all of the second. */
+static struct zcmu_range *join(struct zcmu_range *first, struct zcmu_range *second)
+{
+	struct zcmu_range *node;
+
+	if (!first || !second)
+		return first ? first : second;
+	if (first->priority > second->priority) {
+		node = first;
+		node->after = join(first->after, second);
+	} else {
+		node = second;
+		node->before = join(first, second->before);
+	}
+	update(node);
+	return node;
+}
+
+void zcmu_range_tree_add(struct zcmu_range_tree *tree, struct zcmu_range *range)
+{
+	struct zcmu_range **link = &tree->root;
+
+	/* A linear congruential generator: its upper bits are random enough. */
+	tree->priority = tree->priority * 1664525u + 1013904223u;
+	range->priority = tree->priority;
+	while (*link && (*link)->priority >= range->priority) {
+		if ((*link)->last < range->end)
+			(*link)->last = range->end;
+		link = is_before(range, *link) ? &(*link)->before : &(*link)->after;
+	}
+	split(*link, range, &range->before, &range->after);
+	update(range);
+	*link = range;
+}
+
+static struct zcmu_range *without(struct zcmu_range *node, const struct zcmu_range *range)
+{
+	if (node == range)
+		return join(node->before, node->after);
+	if (is_before(range, node))
+		node->before = without(node->before, range);
+	else
+		node->after = without(node->after, range);
+	update(node);
+	return node;
+}
+
+/* @range is in the tree. */
+void zcmu_range_tree_remove(struct zcmu_range_tree *tree, struct zcmu_range *range)
+{
+	tree->root = without(tree->root, range);
+}
+
+static void look(struct zcmu_range *node, uint64_t begin, uint64_t end,
+		 void (*found)(struct zcmu_range *range, void *argument), void *argument)
+{
+	while (node && node->last > begin) {
+		look(node->before, begin, end, found, argument);
+		/* Nothing that comes after it begins earlier. */
+		if (node->begin >= end)
+			return;
+		if (node->end > begin)
+			found(node, argument);
+		node = node->after;
+	}
+}
+
+/* Tell of each range with a byte of @begin .. @end, in order; @found doesn't change the tree. */
+void zcmu_range_tree_overlaps(const struct zcmu_range_tree *tree, uint64_t begin, uint64_t end,
+			      void (*found)(struct zcmu_range *range, void *argument),
+			      void *argument)
+{
+	look(tree->root, begin, end, found, argument);
+}
