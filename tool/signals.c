@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which signals a command heeds. Those that were ignored when it was started (nohup, or & in a
- * shell without job control) stay ignored. What is done about the others is daemon.c's,
- * handover.c's and interrupt.c's.
+ * shell without job control) stay ignored. What is done about the others is serve/daemon.c's,
+ * serve/handover.c's and measure/interrupt.c's.
  */
 #include <fcntl.h>
 #include <signal.h>

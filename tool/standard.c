@@ -2,7 +2,7 @@
 /*
  * Standard input and outputs of a command: they are open before anything else is opened, and
  * what could not be written to the standard output is no success. Where a process's messages
- * go once it serves is daemon.c's.
+ * go once it serves is serve/daemon.c's.
  */
 #include <errno.h>
 #include <fcntl.h>

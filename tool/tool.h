@@ -116,7 +116,7 @@ int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **re
 void backstore_make_config(const char *spec, char *config, size_t size);
 void backstore_path(const struct backstore *backstore, char *path, size_t size);
 
-/* serial.c: of a disk; those that are returned have SERIAL_SIZE bytes */
+/* serve/serial.c: of a disk; those that are returned have SERIAL_SIZE bytes */
 #define SERIAL_SIZE	64
 
 bool serial_is_valid(const char *serial);
@@ -125,7 +125,7 @@ int serial_keep(const char *name, const char *spec, const char *serial);	/* quie
 int serial_get(const char *name, const char *spec, bool is_lasting, char *serial);
 void serial_of_machine(const char *name, const char *spec, char *serial);
 
-/* disk_name.c: the name of a disk that is given none. @name: NAME_MAX_LEN + 1 bytes */
+/* serve/disk_name.c: the name of a disk that is given none. @name: NAME_MAX_LEN + 1 bytes */
 void disk_name_make(const char *spec, char *name);
 void disk_name_find(const char *spec, const char *absolute, const char *serial,
 		    char *name);	/* or none */
@@ -164,7 +164,7 @@ void exports_free(struct exports *exports);
 const char *export_text(const struct export *export, char *text, size_t size);
 struct json_object *exports_to_json(const struct exports *exports);
 
-/* iscsi.c: targets of the iSCSI fabric */
+/* iscsi/iscsi.c: targets of the iSCSI fabric */
 struct iscsi_portal {
 	char name[64];			/* "1.2.3.4:3260", "[::1]:3260" */
 	sa_family_t family;
@@ -194,14 +194,14 @@ bool iscsi_export_is_ours(const struct export *export);
 int iscsi_lock(void);
 bool iscsi_find_session(const struct export *export, char *initiator, size_t size);
 
-/* attach.c */
+/* iscsi/attach.c */
 const char *attach_target(const char *subcommand, const char *text);
 
-/* iscsi_make.c */
+/* iscsi/make.c */
 int iscsi_attach(const struct backstore *backstore, const struct iscsi_wish *wish,
 		 unsigned int *lun);
 
-/* iscsi_remove.c; @target NULL: of every target that zcmu attach has made */
+/* iscsi/remove.c; @target NULL: of every target that zcmu attach has made */
 bool iscsi_is_leftover(const char *target);
 int iscsi_detach(const struct backstore *backstore, const char *target);
 
@@ -252,13 +252,13 @@ bool control_is_served(const char *name);
 int control_find_server(const char *name, pid_t *pid);	/* quiet; -ESRCH, -EACCES */
 int control_server_pidfd(const char *name, pid_t *pid);	/* quiet; -ESRCH; -EXDEV: no pid here */
 
-/* resize.c */
+/* serve/resize.c */
 typedef int (*resize_function)(void *argument, uint64_t size);
 
 int resize_serve(resize_function function, void *argument, uint64_t old_size,
 		 const struct backstore *backstore, const char *device, char **words, size_t count);
 
-/* takeover.c: a disk that goes on with another process */
+/* serve/takeover.c: a disk that goes on with another process */
 bool takeover_is_mode(const char *text);	/* of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);
 bool takeover_is_left_of(const struct backstore *backstore, const char *spec, const char *serial);
@@ -272,7 +272,7 @@ int takeover_note_identity(const struct backstore *backstore, const char *identi
 int takeover_check_identity(const struct backstore *backstore, const char *identity);
 int takeover_set_recover(const struct backstore *backstore, const char *mode);
 
-/* handover.c: the process that is to go on with a disk, seen by the one that has it */
+/* serve/handover.c: the process that is to go on with a disk, seen by the one that has it */
 struct heir {
 	const char *name;
 	const char *program;
@@ -308,10 +308,10 @@ void handover_log(int level, const char *message, void *argument);
 int handover_wait(const struct handover *handover);		/* quiet */
 int handover_end(struct handover *handover);			/* quiet */
 
-/* reservations.c */
+/* serve/reservations.c */
 int reservations_restore(const struct backstore *backstore);
 
-/* stop.c: take a disk out of everything, though nobody serves it any more */
+/* serve/stop.c: take a disk out of everything, though nobody serves it any more */
 int stop_detach(const struct backstore *backstore);
 
 /* module.c: the kernel's side of it all */

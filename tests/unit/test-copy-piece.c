@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which piece is copied next (tool/copy_piece.c), and the bar (tool/copy_progress.c), without a
+ * Which piece is copied next (tool/copy/piece.c), and the bar (tool/copy/progress.c), without a
  * store.
  */
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "copy.h"
+#include "copy/copy.h"
 
 #define MIB	(1ull << 20)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy (tool/copy.c), as a command: data, holes, sizes, what fails and is resumed.
+ * zcmu copy (tool/copy/copy.c), as a command: data, holes, sizes, what fails and is resumed.
  */
 #include "nbd-server.h"
 

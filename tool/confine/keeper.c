@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The keeper of a store's process (zcmu serve --user): root's half, which starts it, gives
+ * it the ring, locks it in, asks it for this and that, and clears up when it dies. It never
+ * has the ring mapped. Who says what when stands in confined.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "confine/privileges.h"
+
+/* Resizing drains for 60 at most; stopping takes as long as a flush. */
+#define ANSWER_SECONDS	130
+
+bool keeper_has_child(const struct keeper *keeper)
+{
+	return keeper->pid > 0;
+}
+
+/* It may say anything: one line, of characters that do nothing to a terminal. */
+static void pass_on(struct message *message)
+{
+	char *c;
+
+	for (c = message->text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	if (message->level <= LOG_ERR)
+		zcmu_error("%s", message->text);
+	else
+		zcmu_warning("%s", message->text);
+}
+
+/* It is dead, or dies now. */
+static void bury(struct keeper *keeper)
+{
+	int status;
+
+	if (keeper->pid <= 0)
+		return;
+	kill(keeper->pid, SIGKILL);
+	while (waitpid(keeper->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	keeper->pid = 0;
+	keeper->is_dead = true;
+	close(keeper->fd);
+	keeper->fd = -1;
+}
+
+/* @err: what message_receive() has said, or -EPROTO */
+static void say_lost(const struct keeper *keeper, int err)
+{
+	if (err == -EPIPE)
+		zcmu_error("%s: its store's process has died; the disk is removed",
+			   keeper->wish.name);
+	else if (err == -EAGAIN)
+		zcmu_error("%s: its store's process does not answer: it is killed, and the disk removed",
+			   keeper->wish.name);
+	else
+		zcmu_error("%s: its store's process talks nonsense: it is killed, and the disk removed",
+			   keeper->wish.name);
+}
+
+/* A store may hang while it is opened or asked who it is. Return: -EINTR if it is not waited for */
+static int wait_for_word(const struct keeper *keeper)
+{
+	struct pollfd fds[2] = {
+		{ .fd = keeper->fd, .events = POLLIN },
+		{ .fd = keeper->wish.signal_fd, .events = POLLIN },
+	};
+
+	if (fds[1].fd < 0)
+		return 0;
+	do {
+		while (poll(fds, 2, -1) < 0 && errno == EINTR)
+			;
+		if (fds[0].revents)
+			return 0;
+	} while (!signals_end(keeper->wish.signal_fd, keeper->wish.hang_up_ends));
+	zcmu_error("%s: it was ended by a signal while its store, %s, was being opened",
+		   keeper->wish.name, keeper->wish.spec);
+	return -EINTR;
+}
+
+/*
+ * Wait for the answer, and let it be heard what the process says meanwhile. Whoever
+ * doesn't answer in time, or with something else, is not to be trusted with a disk.
+ */
+static int await(struct keeper *keeper, struct message *answer)
+{
+	int err;
+
+	for (;;) {
+		err = wait_for_word(keeper);
+		if (err) {
+			bury(keeper);
+			return err;
+		}
+		err = message_receive(keeper->fd, answer, NULL);
+		if (err)
+			break;
+		if (answer->type == MESSAGE_DONE)
+			return answer->error < 0 ? answer->error : answer->error ? -EPROTO : 0;
+		if (answer->type != MESSAGE_LOG) {
+			err = -EPROTO;
+			break;
+		}
+		pass_on(answer);
+	}
+	say_lost(keeper, err);
+	bury(keeper);
+	return err;
+}
+
+static int ask(struct keeper *keeper, struct message *message, int passed_fd)
+{
+	int err;
+
+	if (!keeper_has_child(keeper))
+		return -ESRCH;
+	err = message_send(keeper->fd, message, passed_fd);
+	/* If it couldn't be said, it has died, which is found out now. */
+	(void)err;
+	return await(keeper, message);
+}
+
+static int start(struct keeper *keeper,
+		 void (*entry)(int fd, const struct confined_wish *wish))
+{
+	int fds[2], old_namespace, err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
+		err = -errno;
+		zcmu_error("can't make a socket: %s", strerror(-err));
+		return err;
+	}
+	err = sandbox_take_pid_namespace(&old_namespace);
+	if (err) {
+		close(fds[0]);
+		close(fds[1]);
+		return err;
+	}
+	pid = fork();
+	if (!pid)
+		entry(fds[1], &keeper->wish);
+	err = pid < 0 ? -errno : 0;
+	sandbox_leave_pid_namespace(old_namespace);
+	close(fds[1]);
+	if (err) {
+		zcmu_error("can't make a process for the store: %s", strerror(-err));
+		close(fds[0]);
+		return err;
+	}
+	keeper->pid = pid;
+	keeper->fd = fds[0];
+	return 0;
+}
+
+static void limit_answers(const struct keeper *keeper)
+{
+	const struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+
+	setsockopt(keeper->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+/*
+ * What flags has the store? Asked in a process of its own, which ends then: a plug-in has to
+ * be loaded to be asked, and is not to run as root. @wish: without its flags
+ */
+int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret)
+{
+	struct keeper keeper = { .wish = *wish, .fd = -1 };
+	struct message answer;
+	int err = start(&keeper, confined_describe);
+
+	if (err)
+		return err;
+	limit_answers(&keeper);
+	err = await(&keeper, &answer);
+	if (!err)
+		*ret = (uint32_t)answer.size;
+	bury(&keeper);
+	return err;
+}
+
+/* A word, which goes to configfs and into messages. */
+static int take_identity(const struct keeper *keeper, const char *said, char *text, size_t size)
+{
+	const char *c;
+
+	for (c = said; *c; c++) {
+		if (*c <= ' ' || *c > '~')
+			break;
+	}
+	if (!*c && (size_t)snprintf(text, size, "%s", said) < size)
+		return 0;
+	zcmu_error("%s: its store's process talks nonsense", keeper->wish.name);
+	return -EPROTO;
+}
+
+/*
+ * Which store is that by now? Asked in a process of its own, with the user's rights. @wish: with
+ * the store's flags, because to ask another machine takes a network.
+ */
+int keeper_identify(const struct confined_wish *wish, char *text, size_t size)
+{
+	struct keeper keeper = { .wish = *wish, .fd = -1 };
+	struct message answer;
+	int err = start(&keeper, confined_identify);
+
+	if (err)
+		return err;
+	limit_answers(&keeper);
+	err = await(&keeper, &answer);
+	if (!err)
+		err = take_identity(&keeper, answer.text, text, size);
+	bury(&keeper);
+	return err;
+}
+
+/* Start it and have it open its store, whose size and block size are @shape's then. */
+int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct zcmu_store *shape)
+{
+	struct message answer;
+	int err;
+
+	keeper->wish = *wish;
+	err = start(keeper, confined_main);
+	if (!err)
+		err = await(keeper, &answer);
+	/* From here on a signal waits for its turn. */
+	keeper->wish.signal_fd = -1;
+	/* It has said why, and ends by itself. */
+	if (err) {
+		bury(keeper);
+		return err;
+	}
+	limit_answers(keeper);
+	if (!answer.size || answer.block_size < 512 || answer.block_size > 4096 ||
+	    answer.size % answer.block_size) {
+		zcmu_error("%s: its store's process talks nonsense", wish->name);
+		return -EPROTO;
+	}
+	shape->size = answer.size;
+	shape->block_size = answer.block_size;
+	return take_identity(keeper, answer.text, keeper->identity, sizeof(keeper->identity));
+}
+
+/* It shall not see what was in the memory that is to be read to; stock copies everything. */
+static int scrub_reads(const struct backstore *backstore)
+{
+	char path[PATH_MAX];
+
+	backstore_path(backstore, path, sizeof(path));
+	if (!attribute_exists("%s/attrib/scrub_reads", path))
+		return 0;
+	return attribute_write("1", "%s/attrib/scrub_reads", path);
+}
+
+/*
+ * The backstore is enabled: give the process its ring, and lock it in. @size: of the disk,
+ * which may be less than the store's.
+ */
+int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint64_t size,
+		 const char *serial)
+{
+	struct message message = { .type = MESSAGE_SERVE, .size = size };
+	int fd, err;
+
+	err = scrub_reads(backstore);
+	if (err)
+		return err;
+	snprintf(message.text, sizeof(message.text), "%s", serial);
+	fd = backstore_open_uio(backstore);
+	if (fd < 0)
+		return fd;
+	err = ask(keeper, &message, fd);
+	/* The ring is the other's alone: when it dies, nobody has the device open. */
+	close(fd);
+	if (!err)
+		err = sandbox_empty_root(keeper->pid);
+	if (!err) {
+		message = (struct message){ .type = MESSAGE_LOCK_IN };
+		err = ask(keeper, &message, -1);
+	}
+	return err;
+}
+
+int keeper_resize(struct keeper *keeper, uint64_t size)
+{
+	struct message message = { .type = MESSAGE_RESIZE, .size = size };
+
+	return ask(keeper, &message, -1);
+}
+
+/* Something is to be read from keeper->fd. Return: is it over with the process? */
+bool keeper_listen(struct keeper *keeper)
+{
+	struct message message;
+	int err = message_receive(keeper->fd, &message, NULL);
+
+	if (!err && message.type == MESSAGE_LOG) {
+		pass_on(&message);
+		return false;
+	}
+	if (!err && message.type == MESSAGE_ENDED)
+		zcmu_error("%s: serving has ended: %s", keeper->wish.name,
+			   strerror(message.error < 0 ? -message.error : EIO));
+	else
+		say_lost(keeper, err ? err : -EPROTO);
+	bury(keeper);
+	return true;
+}
+
+/* Let it answer what it has begun, and take no more; if its flush fails, it goes on serving. */
+int keeper_drain(struct keeper *keeper)
+{
+	struct message message = { .type = MESSAGE_DRAIN };
+
+	return ask(keeper, &message, -1);
+}
+
+/*
+ * Let it answer what it has begun, flush and close the store and end. @statistics: what it
+ * claims. Return: was everything flushed?
+ */
+int keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics)
+{
+	struct message message = { .type = MESSAGE_STOP };
+	int err;
+
+	if (!keeper_has_child(keeper))
+		return 0;
+	err = ask(keeper, &message, -1);
+	/* It has answered, if it lives. */
+	if (keeper_has_child(keeper))
+		*statistics = message.statistics;
+	bury(keeper);
+	return err;
+}

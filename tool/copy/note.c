@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu copy: the note that a copy which is broken off goes on from. It says of which bytes
+ * it speaks, at both ends, so that it isn't taken for another copy's. Making stable what it
+ * speaks of is work.c's, and comes first.
+ */
+#include "copy/copy.h"
+#include "../../lib/lasting_name.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VERSION	"zcmu-copy-note 2"
+#define NEW	".new"		/* behind the note's name, until it is whole */
+
+/* One end of a copy. A store that can't tell its identity has its spec for one. */
+struct end {
+	char spec[PATH_MAX];
+	char identity[ZCMU_STORE_IDENTITY_MAX];	/* "": none */
+	uint64_t size;
+};
+
+struct note {
+	struct end from, to;
+	uint64_t stable;
+};
+
+static void describe(struct end *end, const char *spec, const struct zcmu_store *store)
+{
+	snprintf(end->spec, sizeof(end->spec), "%s", spec);
+	if (zcmu_store_identity(store, end->identity, sizeof(end->identity)))
+		end->identity[0] = '\0';
+	end->size = store->size;
+}
+
+/*
+ * Writing: the file is whole, or it is the one before.
+ */
+
+static int put_end(FILE *file, const char *name, const struct end *end)
+{
+	return fprintf(file, "%s %s\n%s-identity %s\n%s-size %" PRIu64 "\n", name, end->spec, name,
+		       end->identity, name, end->size) < 0;
+}
+
+static int put(FILE *file, const struct note *note)
+{
+	return fprintf(file, VERSION "\n") < 0 || put_end(file, "from", &note->from) ||
+	       put_end(file, "to", &note->to) ||
+	       fprintf(file, "stable %" PRIu64 "\nend\n", note->stable) < 0 ||
+	       fflush(file) || fsync(fileno(file));
+}
+
+/* Whole chunks are noted, or everything. */
+void copy_write_note(const struct copy *copy, uint64_t bytes)
+{
+	struct note note = { .stable = bytes };
+	char path[PATH_MAX];
+	int err = 0;
+	FILE *file;
+
+	describe(&note.from, copy->from, copy->source);
+	describe(&note.to, copy->to, copy->target);
+	if (note.stable < note.from.size)
+		note.stable -= note.stable % COPY_CHUNK;
+	snprintf(path, sizeof(path), "%s" NEW, copy->resume);
+	file = fopen(path, "we");
+	if (!file || put(file, &note) || rename(path, copy->resume))
+		err = -errno;
+	if (!err)
+		err = zcmu_flush_folder_of(copy->resume);
+	if (err)
+		zcmu_warning("%s: can't be written: %s; a copy that is broken off begins where the last note was written",
+			     copy->resume, strerror(-err));
+	if (file)
+		fclose(file);
+}
+
+/*
+ * Reading
+ */
+
+/* The rest of a line that begins with @name and a blank; false: it is another line. */
+static bool take_line(FILE *file, const char *name, char *text, size_t size)
+{
+	char line[PATH_MAX + 64];
+	size_t len = strlen(name);
+
+	if (!fgets(line, sizeof(line), file) || !strchr(line, '\n') || strncmp(line, name, len) ||
+	    line[len] != ' ')
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return (size_t)snprintf(text, size, "%s", line + len + 1) < size;
+}
+
+static bool take_number(FILE *file, const char *name, uint64_t *number)
+{
+	char text[32], *end;
+
+	if (!take_line(file, name, text, sizeof(text)) || *text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	return !*end && !errno;
+}
+
+static bool take_end(FILE *file, const char *name, struct end *end)
+{
+	char key[32];
+
+	if (!take_line(file, name, end->spec, sizeof(end->spec)))
+		return false;
+	snprintf(key, sizeof(key), "%s-identity", name);
+	if (!take_line(file, key, end->identity, sizeof(end->identity)))
+		return false;
+	snprintf(key, sizeof(key), "%s-size", name);
+	return take_number(file, key, &end->size);
+}
+
+/* Return: is it a whole note? */
+static bool take(FILE *file, struct note *note)
+{
+	char line[64];
+
+	return fgets(line, sizeof(line), file) && !strcmp(line, VERSION "\n") &&
+	       take_end(file, "from", &note->from) && take_end(file, "to", &note->to) &&
+	       take_number(file, "stable", &note->stable) && fgets(line, sizeof(line), file) &&
+	       !strcmp(line, "end\n");
+}
+
+/* Is the note about this store? Its name may be another, if its identity is known. */
+static int compare(const struct copy *copy, const char *what, const struct end *noted,
+		   const struct end *is)
+{
+	bool by_name = !noted->identity[0] && !is->identity[0];
+
+	if (by_name ? strcmp(noted->spec, is->spec) : strcmp(noted->identity, is->identity))
+		zcmu_error("%s: it is the note of a copy %s %s%s%s, and %s is not that one%s%s; remove the note to begin at the start, or name another",
+			   copy->resume, what, noted->spec, by_name ? "" : ", which is ",
+			   by_name ? "" : noted->identity, is->spec, by_name ? "" : " but ",
+			   by_name ? "" : is->identity);
+	else if (noted->size != is->size)
+		zcmu_error("%s: it is the note of a copy %s %s when that had %" PRIu64
+			   " bytes, and now it has %" PRIu64 "; remove the note to begin at the start",
+			   copy->resume, what, is->spec, noted->size, is->size);
+	else
+		return 0;
+	return -ESTALE;
+}
+
+/* Does the store keep its bytes until the next copy? */
+static int check_lasts(const char *spec, const struct zcmu_store *store)
+{
+	if (strchr(spec, '\n')) {
+		zcmu_error("%s: a name with a new line in it can't be noted; leave --resume out", spec);
+		return -EINVAL;
+	}
+	if (strlen(spec) >= PATH_MAX) {
+		zcmu_error("%.60s...: a name of more than %d bytes can't be noted; leave --resume out", spec,
+			   PATH_MAX - 1);
+		return -ENAMETOOLONG;
+	}
+	if (!(store->ops->flags & ZCMU_STORE_VOLATILE))
+		return 0;
+	zcmu_error("%s: its bytes are gone with this process, so there is nothing to go on with; leave --resume out",
+		   spec);
+	return -EINVAL;
+}
+
+/* Where to begin. A note that is there and isn't about this copy is an error: it is not removed. */
+int copy_read_note(struct copy *copy)
+{
+	struct end from = { 0 }, to = { 0 };
+	struct note note = { 0 };
+	FILE *file;
+	bool whole;
+	int err;
+
+	/* Cut off, it would be another file's name. */
+	if (strlen(copy->resume) + sizeof(NEW) > PATH_MAX) {
+		zcmu_error("%.60s...: the note's name is too long", copy->resume);
+		return -ENAMETOOLONG;
+	}
+	err = check_lasts(copy->from, copy->source);
+	if (!err)
+		err = check_lasts(copy->to, copy->target);
+	if (err)
+		return err;
+	file = fopen(copy->resume, "re");
+	if (!file && errno == ENOENT)
+		return 0;
+	if (!file) {
+		err = -errno;
+		zcmu_error("%s: can't be read: %s", copy->resume, strerror(-err));
+		return err;
+	}
+	whole = take(file, &note);
+	fclose(file);
+	if (!whole || note.stable > note.from.size ||
+	    (note.stable % COPY_CHUNK && note.stable != note.from.size)) {
+		zcmu_error("%s: it is no note of zcmu copy, or of another version; remove it to begin at the start",
+			   copy->resume);
+		return -EINVAL;
+	}
+	describe(&from, copy->from, copy->source);
+	describe(&to, copy->to, copy->target);
+	err = compare(copy, "from", &note.from, &from);
+	if (!err)
+		err = compare(copy, "to", &note.to, &to);
+	if (!err)
+		copy->first = note.stable;
+	return err;
+}
+
+/*
+ * Is there a note of a copy to what isn't there any more? It would be about something else
+ * once it is created, and what is created then would be in the way.
+ */
+int copy_check_note_before_creating(const struct copy *copy)
+{
+	char identity[ZCMU_STORE_IDENTITY_MAX];
+
+	if (access(copy->resume, F_OK) ||
+	    zcmu_store_identify(copy->to, identity, sizeof(identity)) != -ENOENT)
+		return 0;
+	zcmu_error("%s: there is nothing at %s that this could be the note of; remove it to begin at the start",
+		   copy->resume, copy->to);
+	return -ESTALE;
+}
+
+/* It says that all is copied: the next copy would do nothing, if it came back or was wrong. */
+int copy_remove_note(const struct copy *copy)
+{
+	int err = unlink(copy->resume) && errno != ENOENT ? -errno :
+							    zcmu_flush_folder_of(copy->resume);
+
+	if (!err)
+		return 0;
+	zcmu_error("the note %s, which says that all is copied, can't be removed: %s; remove it, or the next copy goes on from it and does nothing",
+		   copy->resume, strerror(-err));
+	return err;
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu attach: exports a backstore over iSCSI. Here are the arguments; the target is
+ * make.c's.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define MAX_PORTALS	16
+#define MAX_INITIATORS	256
+#define SECRET_MAX	255		/* characters, the kernel's limit */
+#define SECRET_GOOD	12		/* RFC 7143 12.1.3: 96 bits, unless there is IPsec */
+
+struct attach {
+	const char *name;
+	struct iscsi_portal portals[MAX_PORTALS];
+	const char *initiators[MAX_INITIATORS];
+	struct iscsi_wish wish;
+	const char *password_file;
+	char password[SECRET_MAX + 3];
+	bool json;
+};
+
+static void print_help(void)
+{
+	printf("usage: zcmu attach NAME iscsi:IQN [OPTION]...\n\n"
+	       "Exports the disk NAME, or any backstore of type \"user\" that is enabled, as a LUN of\n"
+	       "the iSCSI target IQN, and prints it. The target is made if it isn't there.\n\n"
+	       "  --portal ADDR[:PORT]      listen there; may be repeated; default for a new target:\n"
+	       "                            0.0.0.0:3260, every address\n"
+	       "  --initiator IQN           let this initiator in; may be repeated\n"
+	       "  --open-to-all             let in everybody who can reach a portal\n"
+	       "  --chap-user USER          ask them for a password (CHAP)\n"
+	       "  --chap-password-file FILE  its first line is the password; \"-\": standard input\n"
+	       "  --json                    for a program\n"
+	       "  --help                    this text\n");
+}
+
+/*
+ * Options
+ */
+
+static int add_portal(struct attach *attach, const char *text)
+{
+	struct iscsi_portal *portal = &attach->portals[attach->wish.portal_count];
+
+	if (attach->wish.portal_count == MAX_PORTALS) {
+		usage_error("attach", "more than %d portals", MAX_PORTALS);
+		return EXIT_USAGE;
+	}
+	if (iscsi_portal_parse(text, portal)) {
+		usage_error("attach", "\"%s\" is no portal; 192.0.2.1, 192.0.2.1:3260 and [2001:db8::1]:3260 are",
+			    text);
+		return EXIT_USAGE;
+	}
+	attach->wish.portal_count++;
+	return -1;
+}
+
+static int add_initiator(struct attach *attach, const char *name)
+{
+	size_t i;
+
+	if (!iscsi_name_is_valid(name, true)) {
+		usage_error("attach", "\"%s\" is no initiator's name; /etc/iscsi/initiatorname.iscsi has it, over there",
+			    name);
+		return EXIT_USAGE;
+	}
+	if (attach->wish.initiator_count == MAX_INITIATORS) {
+		usage_error("attach", "more than %d initiators", MAX_INITIATORS);
+		return EXIT_USAGE;
+	}
+	for (i = 0; i < attach->wish.initiator_count; i++) {
+		if (!strcmp(attach->initiators[i], name))
+			return -1;
+	}
+	attach->initiators[attach->wish.initiator_count++] = name;
+	return -1;
+}
+
+/* "iscsi:IQN" to the IQN. */
+const char *attach_target(const char *subcommand, const char *text)
+{
+	if (strncmp(text, "iscsi:", 6)) {
+		usage_error(subcommand, "\"%s\" is no target; iscsi:IQN is", text);
+		return NULL;
+	}
+	if (!iscsi_name_is_valid(text + 6, false)) {
+		usage_error(subcommand, "\"%s\" can't be a target's name; iqn.2026-11.org.example:disk can: a month, your domain reversed, and lower-case letters, digits, \".\", \"-\" and \":\"",
+			    text + 6);
+		return NULL;
+	}
+	return text + 6;
+}
+
+/* Does the kernel take it as it is? It takes "NULL..." for none. */
+static bool is_plain(const char *text)
+{
+	const char *c;
+
+	for (c = text; *c; c++) {
+		if (!isprint((unsigned char)*c))
+			return false;
+	}
+	return *text && strncmp(text, "NULL", 4);
+}
+
+enum { OPT_PORTAL = 1, OPT_INITIATOR, OPT_OPEN_TO_ALL, OPT_CHAP_USER, OPT_CHAP_PASSWORD_FILE,
+       OPT_JSON, OPT_HELP };
+
+static const struct option long_options[] = {
+	{ "portal", required_argument, NULL, OPT_PORTAL },
+	{ "initiator", required_argument, NULL, OPT_INITIATOR },
+	{ "open-to-all", no_argument, NULL, OPT_OPEN_TO_ALL },
+	{ "chap-user", required_argument, NULL, OPT_CHAP_USER },
+	{ "chap-password-file", required_argument, NULL, OPT_CHAP_PASSWORD_FILE },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 }
+};
+
+/* Return: an exit status, or -1 to go on. */
+static int take_option(struct attach *attach, int option)
+{
+	switch (option) {
+	case OPT_PORTAL:
+		return add_portal(attach, optarg);
+	case OPT_INITIATOR:
+		return add_initiator(attach, optarg);
+	case OPT_OPEN_TO_ALL:
+		attach->wish.open_to_all = true;
+		return -1;
+	case OPT_CHAP_USER:
+		if (!is_plain(optarg) || strlen(optarg) > SECRET_MAX) {
+			usage_error("attach", "the --chap-user must be 1..%d printable characters, and not begin with NULL",
+				    SECRET_MAX);
+			return EXIT_USAGE;
+		}
+		attach->wish.user = optarg;
+		return -1;
+	case OPT_CHAP_PASSWORD_FILE:
+		attach->password_file = optarg;
+		return -1;
+	case OPT_JSON:
+		attach->json = true;
+		return -1;
+	case OPT_HELP:
+		print_help();
+		return EXIT_OK;
+	default:
+		option_wrong("attach", option);
+		return EXIT_USAGE;
+	}
+}
+
+static int parse(struct attach *attach, int argc, char **argv)
+{
+	struct iscsi_wish *wish = &attach->wish;
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		status = take_option(attach, option);
+		if (status >= 0)
+			return status;
+	}
+	if (argc - optind != 2) {
+		usage_error("attach", argc - optind > 2 ? "only one disk and one target at a time" :
+			    argc == optind ? "which disk, and which target?" :
+			    "which target? Say iscsi:iqn.2026-11.org.example:disk, for example");
+		return EXIT_USAGE;
+	}
+	attach->name = argv[optind];
+	wish->target = attach_target("attach", argv[optind + 1]);
+	if (!wish->target)
+		return EXIT_USAGE;
+	if (!wish->initiator_count && !wish->open_to_all) {
+		usage_error("attach", "who may log in? Name each with --initiator IQN, or say --open-to-all for whoever can reach a portal");
+		return EXIT_USAGE;
+	}
+	if (wish->initiator_count && wish->open_to_all) {
+		usage_error("attach", "--initiator and --open-to-all contradict each other");
+		return EXIT_USAGE;
+	}
+	if (!wish->user != !attach->password_file) {
+		usage_error("attach", "--chap-user and --chap-password-file belong together");
+		return EXIT_USAGE;
+	}
+	wish->initiators = attach->initiators;
+	wish->portals = attach->portals;
+	return -1;
+}
+
+/*
+ * Checks
+ */
+
+/* A file that others can read is no secret. Pipes are nobody's who hasn't got them. */
+static int check_secrecy(int fd, const char *path)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 077))
+		return 0;
+	zcmu_error("%s: others can get at it (mode %03o), so it is no secret: \"chmod 600\" it, and choose a new password",
+		   path, st.st_mode & 0777);
+	return -EACCES;
+}
+
+static int read_password(struct attach *attach)
+{
+	const char *path = attach->password_file;
+	size_t len = 0;
+	ssize_t n;
+	int fd, err;
+
+	fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	if (fd < 0) {
+		err = -errno;
+		zcmu_error("%s: can't read it: %s", path, strerror(-err));
+		return err;
+	}
+	err = check_secrecy(fd, path);
+	/* Up to a newline, one character more than there may be, or the end */
+	while (!err && len < sizeof(attach->password) - 1 &&
+	       !memchr(attach->password, '\n', len) &&
+	       (n = read(fd, attach->password + len, sizeof(attach->password) - 1 - len)) > 0)
+		len += (size_t)n;
+	close(fd);
+	if (err)
+		return err;
+	attach->password[len] = '\0';
+	attach->password[strcspn(attach->password, "\n")] = '\0';
+	len = strlen(attach->password);
+	if (!is_plain(attach->password) || len > SECRET_MAX) {
+		zcmu_error("%s: its first line can't be a password: that has 1..%d printable characters, and doesn't begin with NULL",
+			   path, SECRET_MAX);
+		return -EINVAL;
+	}
+	if (len < SECRET_GOOD)
+		zcmu_warning("%s: the password has %zu characters: somebody who listens can guess it; take %d at least",
+			     path, len, SECRET_GOOD);
+	attach->wish.password = attach->password;
+	return 0;
+}
+
+static int check(struct attach *attach, struct backstore *backstore)
+{
+	size_t i;
+
+	if (geteuid()) {
+		zcmu_error("exporting a disk takes root");
+		return -EPERM;
+	}
+	if (backstore_find_wanted(attach->name, backstore))
+		return -ENOENT;
+	if (backstore->uio < 0) {
+		zcmu_error("%s: this backstore is not enabled; write 1 to its \"enable\" first",
+			   attach->name);
+		return -ENODEV;
+	}
+	for (i = 0; i < attach->wish.portal_count; i++) {
+		if (!iscsi_portal_is_local(&attach->portals[i])) {
+			zcmu_error("%s: the portal %s has no address of this machine; \"ip address\" shows which it has",
+				   attach->name, attach->portals[i].name);
+			return -EADDRNOTAVAIL;
+		}
+	}
+	if (!backstore_is_served(backstore))
+		zcmu_warning("%s: nobody serves it: its commands will wait", attach->name);
+	return attach->password_file ? read_password(attach) : 0;
+}
+
+static void print_json_result(const struct attach *attach, unsigned int lun)
+{
+	struct json_object *object = json_document();
+
+	json_add(object, "name", json_text(attach->name));
+	json_add(object, "target", json_text(attach->wish.target));
+	json_add(object, "lun", json_int64(lun));
+	print_json(object);
+}
+
+int attach_main(int argc, char **argv)
+{
+	struct attach attach = { .json = false };
+	struct backstore backstore;
+	unsigned int lun;
+	int status;
+
+	status = parse(&attach, argc, argv);
+	if (status >= 0)
+		return status;
+	status = check(&attach, &backstore) ||
+		 iscsi_attach(&backstore, &attach.wish, &lun) ? EXIT_FAILED : EXIT_OK;
+	explicit_bzero(attach.password, sizeof(attach.password));
+	if (status)
+		return status;
+	if (attach.json)
+		print_json_result(&attach, lun);
+	else
+		printf("iscsi:%s LUN %u\n", attach.wish.target, lun);
+	return EXIT_OK;
+}

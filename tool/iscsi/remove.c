@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Removes what make.c has made, also what a crash has left of it half-made. What
+ * others have added to the target stays, and the target with it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static int remove_folder(const char *path)
+{
+	int err;
+
+	if (!rmdir(path) || errno == ENOENT)
+		return 0;
+	err = -errno;
+	zcmu_error("can't remove %s: %s", path, strerror(-err));
+	return err;
+}
+
+/* How many folders and links of that name there are below @folder */
+static size_t count(const char *folder, const char *prefix, unsigned char type)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+	size_t n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += entry->d_type == type && entry->d_name[0] != '.' &&
+		     !strncmp(entry->d_name, prefix, strlen(prefix));
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static void remove_links(const char *folder)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+
+	/* This waits for the LUN's commands. */
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type == DT_LNK)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Call @visit for each folder below @folder, until it returns non-zero. */
+static int for_each(const char *folder, int (*visit)(const char *path, void *argument),
+		    void *argument)
+{
+	char path[PATH_MAX + 280];
+	struct dirent **entries;
+	int i, err = 0, n;
+
+	/* All at once: the visits remove folders. */
+	n = scandir(folder, &entries, NULL, alphasort);
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+		if (!err && entries[i]->d_type == DT_DIR && entries[i]->d_name[0] != '.')
+			err = visit(path, argument);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	return err;
+}
+
+/*
+ * An initiator's LUN, and its ACL if it was the last one there. An ACL that had none
+ * from the start is somebody else's.
+ */
+static bool leads_to(const char *mapped, const char *lun)
+{
+	char link[PATH_MAX + 600], target[PATH_MAX];
+	const char *wanted = strstr(lun, "/iscsi/");
+	struct dirent *entry;
+	bool leads = false;
+	DIR *dir = opendir(mapped);
+	size_t links = 0;
+	ssize_t n;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type != DT_LNK)
+			continue;
+		links++;
+		snprintf(link, sizeof(link), "%s/%s", mapped, entry->d_name);
+		n = readlink(link, target, sizeof(target) - 1);
+		if (n < (ssize_t)strlen(wanted))
+			continue;
+		target[n] = '\0';
+		leads |= !strcmp(target + n - strlen(wanted), wanted);
+	}
+	if (dir)
+		closedir(dir);
+	/* Without a link it is what a crash has left, if the number is right. */
+	return leads || (!links && !strcmp(strrchr(mapped, '/'), strrchr(lun, '/')));
+}
+
+static int visit_mapped(const char *mapped, void *lun)
+{
+	if (strncmp(strrchr(mapped, '/'), "/lun_", 5) || !leads_to(mapped, lun))
+		return 0;
+	remove_links(mapped);
+	return remove_folder(mapped);
+}
+
+static int visit_acl(const char *acl, void *lun)
+{
+	size_t before = count(acl, "lun_", DT_DIR);
+	int err = for_each(acl, visit_mapped, lun);
+
+	/* This ends the initiator's session. */
+	if (!err && before && !count(acl, "lun_", DT_DIR))
+		err = remove_folder(acl);
+	return err;
+}
+
+static int remove_lun(const char *tpg, const char *lun)
+{
+	char acls[PATH_MAX], argument[PATH_MAX];
+	int err;
+
+	snprintf(acls, sizeof(acls), "%.3800s/acls", tpg);
+	snprintf(argument, sizeof(argument), "%s", lun);
+	err = for_each(acls, visit_acl, argument);
+	if (!err) {
+		remove_links(lun);
+		err = remove_folder(lun);
+	}
+	return err;
+}
+
+/* A LUN that leads nowhere: a crash has left it. */
+static int visit_lun(const char *lun, void *tpg)
+{
+	return count(lun, "", DT_LNK) ? 0 : remove_lun(tpg, lun);
+}
+
+static int visit_portal(const char *portal, void *argument)
+{
+	(void)argument;
+	return remove_folder(portal);
+}
+
+static bool is_empty(const char *tpg, const char *rest)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.3800s/%s", tpg, rest);
+	return !count(path, "", DT_DIR);
+}
+
+/* Remove the target if no LUN and no ACL is left in it. */
+static int remove_target(const char *target)
+{
+	char path[PATH_MAX], tpg[PATH_MAX];
+	int err;
+
+	snprintf(tpg, sizeof(tpg), ISCSI "/%s/tpgt_1", target);
+	snprintf(path, sizeof(path), "%.3800s/lun", tpg);
+	err = for_each(path, visit_lun, tpg);
+	if (err || !is_empty(tpg, "lun"))
+		return err;
+	if (!is_empty(tpg, "acls")) {
+		zcmu_warning("%s stays: somebody has added ACLs to it", target);
+		return 0;
+	}
+	/* Ends sessions that have no ACL. */
+	err = attribute_write("0", "%s/enable", tpg);
+	snprintf(path, sizeof(path), "%.3800s/np", tpg);
+	if (!err)
+		err = for_each(path, visit_portal, NULL);
+	if (!err)
+		err = remove_folder(tpg);
+	snprintf(path, sizeof(path), ISCSI "/%s", target);
+	/* There may be another TPG in it, of somebody else. */
+	if (!err && !count(path, "tpgt_", DT_DIR))
+		err = remove_folder(path);
+	return err;
+}
+
+static int detach(const struct export *export)
+{
+	char tpg[PATH_MAX], lun[PATH_MAX];
+	int err;
+
+	snprintf(tpg, sizeof(tpg), ISCSI "/%s/tpgt_1", export->target);
+	snprintf(lun, sizeof(lun), "%.3800s/lun/lun_%u", tpg, export->lun);
+	err = remove_lun(tpg, lun);
+	return err ? err : remove_target(export->target);
+}
+
+static int has_link(const char *lun, void *argument)
+{
+	(void)argument;
+	return count(lun, "", DT_LNK) > 0;
+}
+
+/* Is it what an attach that crashed has left, with no disk in it? */
+bool iscsi_is_leftover(const char *target)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/lun", target);
+	return iscsi_is_blank(target) ||
+	       (iscsi_is_ours(target) && !for_each(path, has_link, NULL));
+}
+
+/* Which of the exports are meant? */
+static bool is_meant(const struct export *export, const char *target)
+{
+	return !strcmp(export->fabric, "iscsi") && (!target || !strcmp(export->target, target)) &&
+	       iscsi_export_is_ours(export);
+}
+
+int iscsi_detach(const struct backstore *backstore, const char *target)
+{
+	struct exports exports;
+	int lock, err;
+	size_t i;
+
+	lock = iscsi_lock();
+	if (lock < 0)
+		return lock;
+	err = exports_find(backstore, &exports);
+	for (i = 0; !err && i < exports.count; i++) {
+		if (is_meant(&exports.entries[i], target))
+			err = detach(&exports.entries[i]);
+	}
+	/* An attach that crashed may have come no further than the target. */
+	if (!err && target && iscsi_is_leftover(target))
+		err = remove_target(target);
+	exports_free(&exports);
+	close(lock);
+	return err;
+}

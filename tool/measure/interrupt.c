@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+/* Signals that end a measurement: they are noted, so that what was made can be removed. */
+#include <signal.h>
+#include <stddef.h>
+
+#include "measure/measure.h"
+#include "tool.h"
+
+static volatile sig_atomic_t came;
+
+static void note(int signal)
+{
+	(void)signal;
+	came = 1;
+}
+
+/* System calls that wait return EINTR. */
+void interrupt_catch(void)
+{
+	signals_catch(note);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+bool interrupt_came(void)
+{
+	return came;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu serve: a disk that is there: who is told, and what may come until its end: signals,
+ * requests, or that it ends by itself. How it is made and unmade is serve.c's.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "serve/serve.h"
+
+/* Everybody knows the disk already; the old process passes on the news. */
+static void announce_succession(struct serve *serve)
+{
+	if (serve->daemon)
+		daemon_let_go();
+	else
+		zcmu_set_log(daemon_log_to_stderr, NULL);
+	handover_end(&serve->handover);
+}
+
+/* If nobody can be told of it, it is no use; what was taken over is left as it was. */
+static int print_device(struct serve *serve)
+{
+	int err;
+
+	if (fprintf(standard_output(), "%s\n", serve->loopback.device) >= 0 &&
+	    !fflush(standard_output()))
+		return 0;
+	err = -errno;
+	zcmu_error("%s: can't print its device, %s: %s", serve->name, serve->loopback.device,
+		   strerror(-err));
+	if (serve->takes_over)
+		serve_leave_disk(serve);
+	return err;
+}
+
+int serve_announce(struct serve *serve, int report_fd)
+{
+	char line[64], size[32];
+	int n, fd;
+
+	if (serve_is_successor(serve)) {
+		announce_succession(serve);
+		return 0;
+	}
+	n = print_device(serve);
+	if (n)
+		return n;
+	if (!serve->daemon)
+		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
+			serve->name, serve->spec,
+			format_size(serve_shape(serve)->size, size, sizeof(size)),
+			serve->loopback.device, serve->name);
+	if (serve->ready_fd >= 0) {
+		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
+		fd = serve->ready_fd == STDOUT_FILENO ? fileno(standard_output()) : serve->ready_fd;
+		if (write(fd, line, (size_t)n) != n)
+			zcmu_warning("nobody reads the --ready-fd");
+		standard_give_up(serve->ready_fd);
+	}
+	if (report_fd >= 0) {
+		daemon_let_go();
+		if (write(report_fd, "r", 1) != 1)
+			zcmu_warning("nobody waits for the daemon");
+		close(report_fd);
+	}
+	return 0;
+}
+
+static int resize_here(void *argument, uint64_t size)
+{
+	struct serve *serve = argument;
+	int err;
+
+	if (serve->disk)
+		return zcmu_disk_resize(serve->disk, size);
+	err = keeper_resize(&serve->keeper, size);
+	if (!err)
+		serve->shape.size = size;
+	return err;
+}
+
+static int carry_out(char **words, size_t count, void *argument)
+{
+	struct serve *serve = argument;
+
+	if (count && !strcmp(words[0], "resize"))
+		return resize_serve(resize_here, serve, serve_shape(serve)->size, &serve->backstore,
+				    serve->loopback.device, words, count);
+	if (count == 2 && !strcmp(words[0], "upgrade"))
+		return upgrade_serve(serve, words[1]);
+	if (count == 1 && !strcmp(words[0], "stop")) {
+		serve->is_stopped = true;
+		return CONTROL_LATER;
+	}
+	zcmu_error("%s: its process, of zcmu %s, does not know the request \"%s\"", serve->name,
+		   zcmu_version(), count ? words[0] : "");
+	return -EOPNOTSUPP;
+}
+
+/* Until a signal, or until serving has ended by itself; requests are carried out. */
+int serve_wait_for_end(struct serve *serve)
+{
+	struct pollfd fds[5] = {
+		{ .fd = serve->signal_fd, .events = POLLIN },
+		{ .fd = serve->served_fd, .events = POLLIN },
+		{ .fd = serve->control.fd, .events = POLLIN },
+		{ .fd = serve->stands_in ? serve->handover.lifeline_fd : -1 },
+		{ .fd = serve->keeper.fd, .events = POLLIN },
+	};
+
+	do {
+		if (fds[2].revents) {
+			control_handle(&serve->control, carry_out, serve);
+			/* What the store's process had to say may have been heard meanwhile. */
+			fds[4].revents = 0;
+		}
+		if (serve->is_over)
+			return 0;
+		if (serve->is_stopped)
+			break;
+		/* It may be served by another thread now, or by another process. */
+		fds[1].fd = serve->served_fd;
+		fds[4].fd = serve->keeper.fd;
+		if (serve->keeper.is_dead || (fds[4].revents && keeper_listen(&serve->keeper)))
+			return -EIO;
+		while (poll(fds, 5, -1) < 0 && errno == EINTR)
+			;
+		/* The process that we stand for was killed. */
+		if (fds[3].revents)
+			_exit(EXIT_FAILED);
+		if (fds[0].revents && signals_end(serve->signal_fd, serve->hang_up_ends))
+			break;
+	} while (!fds[1].revents);
+	if (!serve->is_stopped && fds[1].revents) {
+		zcmu_error("%s: serving has ended: %s", serve->name, strerror(-serve->serve_error));
+		return -EIO;
+	}
+	if (loopback_is_in_use(&serve->loopback))
+		zcmu_warning("%s: %s is still in use; it goes all the same", serve->name,
+			     serve->loopback.device);
+	return 0;
+}
+
+/* Another process has the disk now, or may take it over: what there is of it stays. */
+int serve_leave(struct serve *serve)
+{
+	if (!serve->heir)
+		return EXIT_FAILED;
+	/* The name and who asks are the other's alone. */
+	close(serve->runfile.fd);
+	close(serve->control.fd);
+	if (!serve->daemon && !serve->stands_in)
+		return heir_wait(serve->name);
+	heir_pass_signals(serve->heir);
+	return EXIT_OK;
+}

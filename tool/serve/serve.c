@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: MIT
+/*
+ * zcmu serve: from a STORE to a disk, and back to nothing. One process per disk: the
+ * main thread sets up and waits for the end (running.c), another leads the serving.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "serve/serve.h"
+
+#define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
+
+/*
+ * Making the disk, in steps; each is undone by tear_down()
+ */
+
+static int check_name(struct serve *serve)
+{
+	struct backstore other;
+	int err;
+
+	if (!backstore_name_is_valid(serve->name)) {
+		zcmu_error("%s: \"%s\" can't be the disk's name; give one with --name", serve->spec,
+			   serve->name);
+		return -EINVAL;
+	}
+	err = backstore_find(serve->name, &other);
+	if (err && err != -ENOENT)
+		return err;
+	serve->takes_over = !err;
+	if (!serve->takes_over || takeover_is_orphan(&other))
+		return 0;
+	if (backstore_is_ours(&other) && runfile_is_held(serve->name)) {
+		runfile_say_served(serve->name);
+		return -EEXIST;
+	}
+	zcmu_error("%s: a backstore has that name (%s); choose another with --name",
+		   serve->name, other.config[0] ? other.config : "made by somebody else");
+	return -EEXIST;
+}
+
+/* Before the one that serves it lets go of it: does the store's name still lead to the store? */
+static int check_succession(struct serve *serve)
+{
+	struct backstore backstore;
+
+	if (backstore_find_wanted(serve->name, &backstore))
+		return -ENOENT;
+	return serve_check_named_store(serve, &backstore);
+}
+
+/* From here on no other zcmu has the name. */
+static int claim_name(struct serve *serve)
+{
+	int err;
+
+	if (serve_is_successor(serve)) {
+		control_inherit(serve->name, serve->handover.control_fd, &serve->control);
+		serve->takes_over = true;
+		err = runfile_inherit(serve->name, serve->handover.runfile_fd, &serve->runfile);
+		if (!err)
+			err = check_succession(serve);
+		return err ? err : handover_wait(&serve->handover);
+	}
+	err = check_name(serve);
+	if (!err)
+		err = runfile_create(serve->name, &serve->runfile);
+	if (!err)
+		err = control_open(serve->name, &serve->control);
+	/* Once more: whoever had it until now may have left a disk, or removed it. */
+	if (!err)
+		err = check_name(serve);
+	return err ? err : runfile_write_pid(&serve->runfile);
+}
+
+/* It was another process's: show that it is ours now. */
+int serve_own_name(struct serve *serve)
+{
+	int err = control_own(&serve->control);
+
+	/* The number is for people, and it was told that it can't be written. */
+	if (!err)
+		(void)runfile_write_pid(&serve->runfile);
+	return err;
+}
+
+static void is_ready(void *argument)
+{
+	struct serve *serve = argument;
+	uint64_t one = 1;
+
+	if (write(serve->served_fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+static void *serve_thread(void *argument)
+{
+	struct serve *serve = argument;
+
+	serve->serve_error = zcmu_disk_serve(serve->disk, serve->store, &serve->options);
+	is_ready(serve);
+	return NULL;
+}
+
+static void wait_served(const struct serve *serve)
+{
+	uint64_t count;
+
+	while (read(serve->served_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+static int start_serving(struct serve *serve)
+{
+	int err;
+
+	serve->served_fd = eventfd(0, EFD_CLOEXEC);
+	if (serve->served_fd < 0)
+		return -errno;
+	serve->options.ready = is_ready;
+	serve->options.argument = serve;
+	err = pthread_create(&serve->thread, NULL, serve_thread, serve);
+	if (err) {
+		zcmu_error("%s: can't start a thread: %s", serve->name, strerror(err));
+		close(serve->served_fd);
+		serve->served_fd = -1;
+		return -err;
+	}
+	wait_served(serve);
+	return serve->serve_error;
+}
+
+static void join_serving(struct serve *serve)
+{
+	pthread_join(serve->thread, NULL);
+	close(serve->served_fd);
+	serve->served_fd = -1;
+}
+
+/* What the store has begun is answered when this returns. Return: was it flushed? */
+int serve_stop(struct serve *serve)
+{
+	if (serve->served_fd < 0)
+		return 0;
+	zcmu_disk_stop(serve->disk);
+	join_serving(serve);
+	return serve->serve_error;
+}
+
+/* The same, but it serves on if the store can't be flushed. */
+int serve_hand_over(struct serve *serve)
+{
+	int err = zcmu_disk_hand_over(serve->disk);
+
+	if (!err)
+		join_serving(serve);
+	return err;
+}
+
+static int open_ring(struct serve *serve)
+{
+	int err;
+
+	if (serve->user.name[0])
+		return keeper_serve(&serve->keeper, &serve->backstore, serve->shape.size,
+				    serve->serial);
+	err = backstore_open_disk(&serve->backstore, &serve->disk);
+	return err ? err : start_serving(serve);
+}
+
+/* The backstore is there: serve it. Until then the mode of the process before counts. */
+int serve_take_disk(struct serve *serve)
+{
+	int err = open_ring(serve);
+
+	/* Only now is the store known to be the disk's, if nothing was noted before. */
+	if (!err && serve->takes_over)
+		err = takeover_note_identity(&serve->backstore, serve->identity);
+	/* A successor may be dismissed yet: until then what it has is for the one before. */
+	if (!err && !serve_is_successor(serve))
+		err = takeover_set_recover(&serve->backstore, serve->recover);
+	return err;
+}
+
+static int create_disk(struct serve *serve)
+{
+	char spec[PATH_MAX + 8];
+	int err = serve_open_store(serve);
+
+	/* It may be open, and not be able to tell which one it is. */
+	if (err) {
+		created_undo(&serve->created);
+		return err;
+	}
+	serve_absolute_spec(serve->spec, spec, sizeof(spec));
+	err = serve_get_serial(serve, spec);
+	if (!err)
+		err = backstore_create(serve->name, serve_shape(serve), spec, serve->serial,
+				       serve->time_out, &serve->backstore);
+	if (err) {
+		serve->backstore.name[0] = '\0';
+		created_undo(&serve->created);
+		return err;
+	}
+	err = takeover_note(&serve->backstore, serve_shape(serve), serve->identity);
+	/* The bytes of a volatile store are new, and were never reserved. */
+	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
+		err = reservations_restore(&serve->backstore);
+	/* From here on another process may take it over. */
+	if (!err)
+		err = backstore_enable(&serve->backstore);
+	if (!err)
+		err = serve_take_disk(serve);
+	if (!err)
+		err = loopback_attach(&serve->backstore, &serve->loopback);
+	if (err)
+		serve->loopback.wwn[0] = '\0';
+	/* Nobody has seen the disk: there is nothing in it. */
+	if (err)
+		created_undo(&serve->created);
+	return err;
+}
+
+/* Nothing of it is undone: it waits for the next process. */
+void serve_leave_disk(struct serve *serve)
+{
+	serve->loopback.wwn[0] = '\0';
+	serve->backstore.name[0] = '\0';
+}
+
+/* Go on with a disk that is there. If that fails, it is left as it was. */
+static int take_over(struct serve *serve)
+{
+	char spec[PATH_MAX + 8];
+	int err = backstore_find(serve->name, &serve->backstore);
+	bool is_kept;
+
+	serve_absolute_spec(serve->spec, spec, sizeof(spec));
+	if (!err)
+		err = serve_find_serial(serve, spec, &is_kept);
+	if (!err)
+		err = takeover_check_store(&serve->backstore, serve->flags, spec, serve->serial);
+	if (!err)
+		err = serve_open_store(serve);
+	if (!err)
+		err = takeover_check(&serve->backstore, serve_shape(serve));
+	if (!err)
+		err = serve_take_disk(serve);
+	/* It had none yet, or none any more. */
+	if (!err && loopback_find(&serve->backstore, &serve->loopback))
+		err = loopback_attach(&serve->backstore, &serve->loopback);
+	/* Somebody has deleted it, or nobody was there to serve it when it was looked for. */
+	else if (!err && !serve->loopback.device[0])
+		err = loopback_scan(&serve->loopback);
+	if (!err && serve_is_successor(serve))
+		err = serve_own_name(serve);
+	if (!err && serve_is_successor(serve))
+		err = takeover_set_recover(&serve->backstore, serve->recover);
+	if (err)
+		serve_leave_disk(serve);
+	else if (!is_kept)
+		serve_keep_serial(serve, spec);
+	return err;
+}
+
+/* The bytes of a volatile store are gone with its process, and its disk is no use any more. */
+static int choose_name(struct serve *serve)
+{
+	bool is_given = serve->name[0];
+	char spec[PATH_MAX + 8];
+	int err;
+
+	if (!is_given)
+		disk_name_make(serve->spec, serve->name);
+	err = serve_ask_flags(serve);
+	if (err || is_given || serve->flags & ZCMU_STORE_VOLATILE)
+		return err;
+	serve_absolute_spec(serve->spec, spec, sizeof(spec));
+	disk_name_find(serve->spec, spec, serve->asked_serial, serve->name);
+	return 0;
+}
+
+static int set_up(struct serve *serve)
+{
+	int err = module_prepare();
+
+	if (!err)
+		memory_lock();
+	if (!err)
+		err = choose_name(serve);
+	if (!err)
+		err = claim_name(serve);
+	if (err)
+		return err;
+	return serve->takes_over ? take_over(serve) : create_disk(serve);
+}
+
+/*
+ * What the disk has done, in one line that a script can read as well. Return: was its store
+ * flushed, as far as that is known here?
+ */
+static int say_farewell(struct serve *serve)
+{
+	struct zcmu_statistics s = { .struct_size = sizeof(s) };
+	int err = 0;
+
+	if (serve->disk)
+		zcmu_disk_statistics(serve->disk, &s);
+	else
+		err = keeper_stop(&serve->keeper, &s);
+	if (!serve->daemon)
+		fprintf(stderr, "zcmu: %s: %" PRIu64 " commands, %" PRIu64 " errors; payload: %" PRIu64
+			" bytes in place, %" PRIu64 " bytes copied by the kernel\n",
+			serve->name, s.commands, s.errors, s.bytes_in_place, s.bytes_copied);
+	return err;
+}
+
+/*
+ * Undo what was made, in reverse. The detach waits until the disk's commands are done. @so_far:
+ * what it ends with already, for who waits for the end.
+ */
+static int tear_down(struct serve *serve, int so_far)
+{
+	struct zcmu_statistics ignored;
+	bool is_ours;
+	int err = 0;
+
+	/* Nobody answers any more. */
+	if (serve->keeper.is_dead && serve->backstore.name[0]) {
+		err = stop_detach(&serve->backstore);
+		serve->loopback.wwn[0] = '\0';
+	}
+	/* What zcmu attach has made of it goes with the disk, while it is still served. */
+	if (serve->backstore.name[0] && !serve->keeper.is_dead)
+		err = iscsi_detach(&serve->backstore, NULL);
+	if (serve->loopback.wwn[0]) {
+		if (loopback_detach(&serve->loopback))
+			err = -EBUSY;
+		if (say_farewell(serve))
+			err = -EIO;
+	}
+	if (keeper_stop(&serve->keeper, &ignored) || serve_stop(serve))
+		err = -EIO;
+	zcmu_disk_close(serve->disk);
+	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
+		err = -EBUSY;
+	zcmu_store_close(serve->store);
+	if (!err)
+		err = so_far;
+	if (serve_is_successor(serve))
+		return err;
+	is_ours = runfile_is_ours(&serve->runfile);
+	control_conclude(&serve->control, is_ours, err);
+	control_close(&serve->control, is_ours);
+	runfile_remove(&serve->runfile);
+	return err;
+}
+
+int serve_main(int argc, char **argv)
+{
+	struct serve serve = {
+		.store_options.struct_size = sizeof(serve.store_options),
+		.options.struct_size = sizeof(serve.options),
+		.time_out = DEFAULT_TIME_OUT,
+		.ready_fd = -1,
+		.runfile.fd = -1,
+		.control = { .fd = -1, .asker = -1 },
+		.served_fd = -1,
+		.recover = "reissue",
+		.asked_serial = "",
+		.argc = argc,
+		.argv = argv,
+		.handover = { .socket = -1, .lifeline_fd = -1 },
+		.keeper.fd = -1,
+		.signal_fd = -1,
+	};
+	int status, err, report_fd = -1;
+
+	status = serve_parse(&serve, argc, argv);
+	if (status >= 0)
+		return status;
+	if (!serve_is_successor(&serve) && standard_was_closed(STDOUT_FILENO)) {
+		zcmu_error("the standard output is closed, where the disk's device is printed; let it be /dev/null if nobody wants to know");
+		return EXIT_FAILED;
+	}
+	standard_divert();
+	if (serve.daemon && !serve_is_successor(&serve)) {
+		status = daemon_fork(&report_fd);
+		if (status >= 0)
+			return status;
+	}
+	zcmu_set_log(serve_is_successor(&serve) ? handover_log : daemon_log_to_stderr, NULL);
+	serve.signal_fd = daemon_block_signals();
+	serve.hang_up_ends = signals_hang_up();
+	err = serve.signal_fd < 0 ? -errno : set_up(&serve);
+	if (!err)
+		err = serve_announce(&serve, report_fd);
+	if (!err)
+		err = serve_wait_for_end(&serve);
+	if (serve.is_over)
+		return serve_leave(&serve);
+	control_gather();
+	err = tear_down(&serve, err);
+	return err ? EXIT_FAILED : EXIT_OK;
+}

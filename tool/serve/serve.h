@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* A process of zcmu serve: what serve.c and upgrade.c know of it. */
+#ifndef ZCMU_SERVE_H
+#define ZCMU_SERVE_H
+
+#include <pthread.h>
+
+#include "confine/privileges.h"
+#include "tool.h"
+
+struct serve {
+	/* what was asked for */
+	char name[NAME_MAX_LEN + 1];
+	const char *spec;
+	struct zcmu_store_options store_options;
+	struct zcmu_serve_options options;
+	unsigned int time_out;		/* seconds */
+	const char *recover;		/* attrib/recover */
+	const char *asked_serial;	/* --serial, or empty */
+	struct user user;		/* --user: has a name then */
+	bool daemon;
+	int ready_fd;
+	int argc;			/* for the process that goes on with the disk */
+	char **argv;
+	struct handover handover;	/* from the one before; socket -1: not, or not any more */
+	bool stands_in;			/* for a process in the foreground: see heir_wait() */
+	bool takes_over;		/* the backstore is there already */
+	bool is_stopped;		/* by "zcmu stop", which waits */
+	bool is_over;			/* the disk is not this process's any more, */
+	pid_t heir;			/* but this one's */
+
+	/* what was made, in this order */
+	uint32_t flags;			/* ZCMU_STORE_... of what spec names */
+	struct runfile runfile;
+	struct control control;
+	struct created created;		/* what it is made of */
+	struct zcmu_store *store;	/* NULL if the keeper's process has it */
+	struct keeper keeper;
+	struct zcmu_store shape;	/* of that process's store: sizes alone */
+	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the open store; or empty */
+	char serial[SERIAL_SIZE];
+	struct backstore backstore;
+	struct zcmu_disk *disk;
+	pthread_t thread;
+	int signal_fd;			/* what ends the disk */
+	bool hang_up_ends;		/* SIGHUP as well; else it is for logs */
+	pthread_t opening;		/* see opening.c */
+	bool is_reopening;		/* its disk is there: signals wait for their turn */
+	int opened_fd;			/* eventfd: it is needed no more */
+	int served_fd;			/* eventfd: the ring is read; or serving has ended */
+	int serve_error;
+	struct loopback loopback;
+};
+
+/* Has another process served the disk until now, and lives? */
+static inline bool serve_is_successor(const struct serve *serve)
+{
+	return serve->handover.socket >= 0;
+}
+
+/* options.c */
+int serve_parse(struct serve *serve, int argc, char **argv);
+
+/* store.c */
+int serve_ask_flags(struct serve *serve);
+int serve_check_named_store(struct serve *serve, const struct backstore *backstore);
+void serve_absolute_spec(const char *spec, char *absolute, size_t size);
+int serve_get_serial(struct serve *serve, const char *spec);
+int serve_find_serial(struct serve *serve, const char *spec, bool *is_kept);
+void serve_keep_serial(const struct serve *serve, const char *spec);
+const struct zcmu_store *serve_shape(const struct serve *serve);
+int serve_open_store(struct serve *serve);
+
+/* opening.c */
+int serve_opening_begin(struct serve *serve);
+int serve_opening_end(struct serve *serve, int err);
+
+/* running.c */
+int serve_announce(struct serve *serve, int report_fd);
+int serve_wait_for_end(struct serve *serve);
+int serve_leave(struct serve *serve);
+
+/* serve.c */
+void serve_leave_disk(struct serve *serve);
+int serve_take_disk(struct serve *serve);
+int serve_own_name(struct serve *serve);
+int serve_stop(struct serve *serve);
+int serve_hand_over(struct serve *serve);
+
+/* upgrade.c */
+int upgrade_serve(struct serve *serve, const char *program);
+
+/* daemon.c */
+int daemon_fork(int *report_fd);
+void daemon_let_go(void);
+int daemon_block_signals(void);
+void daemon_log_to_stderr(int level, const char *message, void *argument);
+
+#endif /* ZCMU_SERVE_H */
