@@ -3,7 +3,7 @@
  * A file that a command has created, as a store, and that is of no use when the command fails: it
  * is removed, if its name still leads to it. One that was there is never touched, nor one that
  * somebody else has created meanwhile: who has opened it says whether it was made for that. A store
- * of another kind is not the command's to remove.
+ * of another kind is not the command's to remove. Whoever lacks what creates a file is told that.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -42,4 +42,11 @@ void created_undo(const struct created *created)
 	if (unlink(path))
 		zcmu_warning("%s: it was created, is of no use, and can't be removed: %s",
 			     created->spec, strerror(errno));
+}
+
+/* The store doesn't know how it is called for. */
+void created_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err)
+{
+	if (err == -ENOENT && !options->size && !options->read_only && !strncmp(spec, "file:", 5))
+		zcmu_error("%s: give --size to create it", spec);
 }

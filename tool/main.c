@@ -3,7 +3,6 @@
  * The zcmu command: finds the subcommand. Each has a file of its own.
  */
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,17 +33,6 @@ static void print_usage(FILE *file)
 	for (sub = subcommands; sub->name; sub++)
 		fprintf(file, "  zcmu %-7s %-28s %s\n", sub->name, sub->arguments, sub->summary);
 	fprintf(file, "\nzcmu COMMAND --help tells more of each, zcmu(1) everything; zcmu --version, which it is.\n");
-}
-
-void usage_error(const char *subcommand, const char *format, ...)
-{
-	char message[512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "zcmu %s: %s; zcmu %s --help shows how\n", subcommand, message, subcommand);
 }
 
 static int run(int argc, char **argv)

@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: MIT
-/* Numbers on the command line. */
+/* The command line: numbers, and what is wrong with it. */
 #include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tool.h"
+
+void usage_error(const char *subcommand, const char *format, ...)
+{
+	char message[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "zcmu %s: %s; zcmu %s --help shows how\n", subcommand, message, subcommand);
+}
 
 bool option_parse(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
 {

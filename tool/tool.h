@@ -40,8 +40,6 @@ struct subcommand {
 };
 
 extern const struct subcommand subcommands[];
-void usage_error(const char *subcommand, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* standard.c: descriptors 0, 1 and 2 */
 int standard_open(void);
@@ -74,7 +72,9 @@ int doctor_main(int argc, char **argv);
 int tune_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 
-/* option.c: numbers on the command line */
+/* option.c: the command line: numbers, and what is wrong with it */
+void usage_error(const char *subcommand, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 bool option_parse(const char *text, unsigned int min, unsigned int max,
 		  unsigned int *ret);	/* quiet */
 void option_begin(char **argv);
@@ -264,7 +264,6 @@ bool takeover_is_orphan(const struct backstore *backstore);
 bool takeover_is_left_of(const struct backstore *backstore, const char *spec, const char *serial);
 int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *spec,
 			 const char *serial);
-int takeover_check_opened(const char *name, const struct zcmu_store *store);
 int takeover_check(const struct backstore *backstore, const struct zcmu_store *store);
 int takeover_note(const struct backstore *backstore, const struct zcmu_store *store,
 		  const char *identity);
@@ -350,6 +349,10 @@ struct created {
 void created_begin(struct created *created, const char *spec, bool may_create);
 void created_opened(struct created *created, const struct zcmu_store *store);
 void created_undo(const struct created *created);
+void created_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err);
+
+/* contents.c: whether what a store holds outlives the process that has it open */
+int contents_check_outlive(const char *name, uint32_t flags);	/* ZCMU_STORE_..., the store's */
 
 /* format.c */
 const char *format_size(uint64_t bytes, char *text, size_t size);

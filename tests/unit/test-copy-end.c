@@ -22,12 +22,6 @@
 
 #define BYTES	(3u << 20)
 
-/* main.c's, which is not in this program */
-void usage_error(const char *subcommand, const char *format, ...)
-{
-	fail_msg("expected it to take its arguments, got \"%s\" of %s", format, subcommand);
-}
-
 static char folder[64], from[136], to[136], note[128], source[128], target[128];
 
 /* What becomes of a flush of the note's folder, and what happens meanwhile */

@@ -48,12 +48,6 @@ int attribute_read(char *value, size_t size, const char *format, ...)
 	return -ENOENT;
 }
 
-void usage_error(const char *subcommand, const char *format, ...)
-{
-	(void)subcommand;
-	(void)format;
-}
-
 /* In the place of modinfo: what it says of the module, or nothing */
 static void make_modinfo(const char *version)
 {

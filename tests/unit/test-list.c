@@ -76,12 +76,6 @@ struct json_object *exports_to_json(const struct exports *exports)
 	return NULL;
 }
 
-void usage_error(const char *subcommand, const char *format, ...)
-{
-	(void)subcommand;
-	(void)format;
-}
-
 /*
  * Tests
  */

@@ -132,7 +132,7 @@ static void open_store(struct confined *confined)
 	struct message message = { .type = MESSAGE_DONE };
 
 	message.error = zcmu_store_open(wish->spec, wish->store_options, &confined->store);
-	serve_hint_at_size(wish->spec, wish->store_options, message.error);
+	created_hint_at_size(wish->spec, wish->store_options, message.error);
 	if (message.error == -EACCES || message.error == -EPERM)
 		zcmu_error("the store is opened by the user %s, who must be allowed to", wish->user->name);
 	if (!message.error)
@@ -140,7 +140,7 @@ static void open_store(struct confined *confined)
 	if (!message.error)
 		confined->is_readable = !trial_read(wish->name, confined->store, false, false);
 	if (!message.error && wish->takes_over)
-		message.error = takeover_check_opened(wish->name, confined->store);
+		message.error = contents_check_outlive(wish->name, confined->store->ops->flags);
 	if (!message.error) {
 		message.size = confined->store->size;
 		message.block_size = confined->store->block_size;

@@ -30,9 +30,6 @@ int sandbox_is_empty(void);			/* in the process, as are the next */
 int sandbox_forbid_files(void);			/* before it has threads */
 int sandbox_forbid_calls(bool needs_network, bool all_threads);
 
-/* serve/store.c */
-void serve_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err);
-
 /* trial.c: does the store work where only that is left? */
 int trial_read(const char *name, struct zcmu_store *store, bool needs_network, bool is_locked_in);
 

@@ -149,13 +149,6 @@ static int open_confined(struct serve *serve, const struct zcmu_store_options *o
 	return err;
 }
 
-/* The store doesn't know how it is called for. */
-void serve_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err)
-{
-	if (err == -ENOENT && !options->size && !options->read_only && !strncmp(spec, "file:", 5))
-		zcmu_error("%s: give --size to create it", spec);
-}
-
 static int open_here(struct serve *serve, const struct zcmu_store_options *options)
 {
 	int err = serve_opening_begin(serve);
@@ -167,7 +160,7 @@ static int open_here(struct serve *serve, const struct zcmu_store_options *optio
 	err = zcmu_store_open(serve->spec, options, &serve->store);
 	if (!err)
 		created_opened(&serve->created, serve->store);
-	serve_hint_at_size(serve->spec, options, err);
+	created_hint_at_size(serve->spec, options, err);
 	if (serve_opening_end(serve, err))
 		return err;
 	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));
@@ -182,8 +175,9 @@ static int check_opened_store(struct serve *serve)
 {
 	int err = takeover_check_identity(&serve->backstore, serve->identity);
 
+	/* Some stores know only when they are open whether their bytes outlive them. */
 	if (!err && serve->store)
-		err = takeover_check_opened(serve->name, serve->store);
+		err = contents_check_outlive(serve->name, serve->store->ops->flags);
 	return err;
 }
 

@@ -156,22 +156,6 @@ static int check_access(const struct backstore *backstore, const struct zcmu_sto
 	return -EINVAL;
 }
 
-/* The bytes of a volatile store are gone with the process. @flags: the store's */
-static int check_contents(const char *name, uint32_t flags)
-{
-	if (!(flags & ZCMU_STORE_VOLATILE))
-		return 0;
-	zcmu_error("%s: a disk of that name was left behind by a process that died, and its contents with it; \"zcmu stop %s\" cleans it up",
-		   name, name);
-	return -ENODATA;
-}
-
-/* Some stores know only when they are open whether their bytes outlive them. */
-int takeover_check_opened(const char *name, const struct zcmu_store *store)
-{
-	return check_contents(name, store->ops->flags);
-}
-
 /* Before the store, which has these flags, is opened: is it the disk's? */
 int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *spec,
 			 const char *serial)
@@ -185,7 +169,7 @@ int takeover_check_store(const struct backstore *backstore, uint32_t flags, cons
 			   backstore->name, backstore->config, backstore->name);
 		return -EEXIST;
 	}
-	err = check_contents(backstore->name, flags);
+	err = contents_check_outlive(backstore->name, flags);
 	if (err)
 		return err;
 	if (!has_serial(path, serial)) {
