@@ -2,12 +2,15 @@
 /* Reads and writes the one-line files of configfs and sysfs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "zcmu.h"
 
 static void make_path(char *path, size_t size, const char *format, va_list arguments)
 {

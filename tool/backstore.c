@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "exports.h"
+#include "runfile.h"
+#include "zcmu.h"
 
 #define CORE		TARGET "/core"
 #define CONFIG_PREFIX	"zcmu/"

@@ -4,8 +4,10 @@
  * its name (serve/takeover.c), and again when it is open, in the process that has it.
  */
 #include <errno.h>
+#include <stdint.h>
 
-#include "tool.h"
+#include "contents.h"
+#include "zcmu.h"
 
 /* The bytes of a volatile store are gone with the process. @flags: the store's */
 int contents_check_outlive(const char *name, uint32_t flags)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/types.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "control.h"
+#include "runfile.h"
+#include "zcmu.h"
 
 #define REQUEST_SECONDS	5	/* for a client to say what it wants */
 #define ANSWER_SECONDS	150

@@ -2,10 +2,14 @@
 /* Reads attrib/counters: "name value" lines, all of one moment. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "counters.h"
+#include "module.h"
+#include "zcmu.h"
 
 int counters_read(const struct backstore *backstore, struct counter *counters, size_t *count)
 {

@@ -6,11 +6,14 @@
  * of another kind is not the command's to remove. Whoever lacks what creates a file is told that.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "created.h"
+#include "zcmu.h"
 
 /* Before it is opened. */
 void created_begin(struct created *created, const char *spec, bool may_create)

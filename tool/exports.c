@@ -6,12 +6,18 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "exports.h"
+#include "json.h"
+#include "loopback.h"
+#include "zcmu.h"
 
 struct search {
 	char wanted[NAME_MAX + 32];	/* how the link's target ends */

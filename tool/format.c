@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "format.h"
 
 unsigned int format_columns(int fd)
 {

@@ -4,11 +4,15 @@
  * printed, and the command fails (standard.c): a text that lacks something would be believed.
  */
 #include <errno.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "json.h"
+#include "standard.h"
 
 /* Something is missing in what is made now. One thread prints. */
 static bool is_incomplete;

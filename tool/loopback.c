@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "loopback.h"
+#include "zcmu.h"
 
 #define LOOPBACK	TARGET "/loopback"
 #define ATTACH_SECONDS	60

@@ -6,9 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tool.h"
+#include "option.h"
+#include "signals.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
-const struct subcommand subcommands[] = {
+struct subcommand {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	int (*main)(int argc, char **argv);
+};
+
+static const struct subcommand subcommands[] = {
 	{ "serve", "[OPTION]... STORE", "serve STORE as a local disk", serve_main },
 	{ "attach", "NAME iscsi:IQN [OPTION]...", "export a disk over iSCSI", attach_main },
 	{ "detach", "[--force] NAME [iscsi:IQN]", "end that", detach_main },

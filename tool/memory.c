@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "tool.h"
+#include "memory.h"
+#include "zcmu.h"
 
 /*
  * What the process has touched stays in memory, code included: no page of it can be

@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "module.h"
+#include "zcmu.h"
 
 /* Stock has no version; ours has zcmu's. */
 enum module_kind module_loaded(void)

@@ -2,11 +2,13 @@
 /* The command line: numbers, and what is wrong with it. */
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "option.h"
+#include "subcommand.h"
 
 void usage_error(const char *subcommand, const char *format, ...)
 {

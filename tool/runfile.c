@@ -8,15 +8,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "control.h"
+#include "exports.h"
+#include "runfile.h"
+#include "zcmu.h"
 
 static void make_path(const char *name, char *path, size_t size)
 {

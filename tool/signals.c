@@ -6,10 +6,12 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "signals.h"
+#include "zcmu.h"
 
 static const int heeded[] = { SIGTERM, SIGINT, SIGHUP };
 

@@ -6,11 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 static bool was_closed[3];
 

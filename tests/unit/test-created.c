@@ -6,10 +6,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "created.h"
+#include "zcmu.h"
 
 static char folder[] = "/tmp/zcmu-created.XXXXXX";
 static struct created created;

@@ -8,12 +8,15 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "module.h"
+#include "subcommand.h"
 
 static char folder[] = "/tmp/zcmu-doctor.XXXXXX";
 

@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <json-c/json.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "tool.h"
+#include "json.h"
 
 #define BAD	"\xef\xbf\xbd"
 

@@ -7,11 +7,15 @@
 
 #include <cmocka.h>
 #include <pty.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "exports.h"
+#include "runfile.h"
+#include "subcommand.h"
 
 static struct backstore disks[4];
 static struct export places[4][2];

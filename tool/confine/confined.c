@@ -24,6 +24,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "confine/confined.h"
+#include "confine/message.h"
 #include "confine/privileges.h"
+#include "confine/sandbox.h"
+#include "confine/trial.h"
+#include "contents.h"
+#include "created.h"
+#include "memory.h"
+#include "subcommand.h"
+#include "zcmu.h"
 #include "../../lib/io_flusher.h"
 
 #define KEEPER_FD	3

@@ -6,17 +6,28 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include "confine/privileges.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "confine/confined.h"
+#include "confine/keeper.h"
+#include "confine/message.h"
+#include "confine/sandbox.h"
+#include "signals.h"
+#include "zcmu.h"
 
 /* Resizing drains for 60 at most; stopping takes as long as a flush. */
 #define ANSWER_SECONDS	130

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "confine/privileges.h"
+#include "confine/message.h"
 
 /* @passed_fd: goes along, or -1 */
 int message_send(int fd, const struct message *message, int passed_fd)

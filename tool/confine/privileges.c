@@ -13,9 +13,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "confine/privileges.h"
+#include "option.h"
+#include "zcmu.h"
 
 /* By name, or by number if there is no such name. */
 int user_find(const char *name, struct user *ret)

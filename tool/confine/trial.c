@@ -10,12 +10,17 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-#include "confine/privileges.h"
+#include "confine/sandbox.h"
+#include "confine/trial.h"
+#include "zcmu.h"
 
 struct trial {
 	struct zcmu_io io;		/* first: a request leads back here */

@@ -3,15 +3,21 @@
  * zcmu copy: from one store to another, without a disk. The command; work.c has the
  * threads that do it.
  */
-#include "copy/copy.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "copy/copy.h"
+#include "created.h"
+#include "option.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /* Until it is over, or for a tenth of a second. */
 static void wait_a_little(struct copy *copy)

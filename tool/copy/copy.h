@@ -4,17 +4,19 @@
  * work.c the threads that copy or compare it, worker.c what these need, note.c
  * what a copy that is broken off goes on from, progress.c what is told meanwhile.
  */
-#ifndef ZCMU_COPY_H
-#define ZCMU_COPY_H
+#ifndef ZCMU_TOOL_COPY_COPY_H
+#define ZCMU_TOOL_COPY_COPY_H
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 #include <time.h>
 
-#include "tool.h"
+#include "created.h"
+#include "zcmu.h"
 
 #define COPY_CHUNK		(1u << 20)	/* bytes: what is read and written at a time */
 #define COPY_HOLE		(1u << 30)	/* what is zeroed at a time */
@@ -138,4 +140,4 @@ void copy_progress_conclude(struct copy *copy, bool is_complete);
 int copy_progress_line(const struct copy *copy, double seconds, unsigned int width, char *line,
 		       size_t size);
 
-#endif /* ZCMU_COPY_H */
+#endif /* ZCMU_TOOL_COPY_COPY_H */

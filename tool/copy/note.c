@@ -4,15 +4,18 @@
  * it speaks, at both ends, so that it isn't taken for another copy's. Making stable what it
  * speaks of is work.c's, and comes first.
  */
-#include "copy/copy.h"
-#include "../../lib/lasting_name.h"
-
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "copy/copy.h"
+#include "zcmu.h"
+#include "../../lib/lasting_name.h"
 
 #define VERSION	"zcmu-copy-note 2"
 #define NEW	".new"		/* behind the note's name, until it is whole */

@@ -7,6 +7,8 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "copy/copy.h"

@@ -4,11 +4,15 @@
  * terminal and whose line ends before a message; objects for programs (--json).
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "copy/copy.h"
+#include "format.h"
+#include "json.h"
+#include "zcmu.h"
 
 #define PAST_SECONDS	5.0	/* that the rate is of, after the first ones */
 #define TELL_SECONDS	1.0	/* between two objects */

@@ -5,14 +5,16 @@
  * read on both sides and compared. Progress that was made stable is noted in a file, to go on
  * from there.
  */
-#include "copy/copy.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "copy/copy.h"
+#include "zcmu.h"
 
 #define CHECKPOINT	5		/* seconds */
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "copy/copy.h"
+#include "zcmu.h"
 
 static int open_queue(struct zcmu_store *store, void **queue)
 {

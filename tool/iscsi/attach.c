@@ -7,13 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "iscsi/iscsi.h"
+#include "json.h"
+#include "option.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define MAX_PORTALS	16
 #define MAX_INITIATORS	256

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
 /* zcmu detach: ends what zcmu attach has begun. */
 #include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "exports.h"
+#include "iscsi/iscsi.h"
+#include "option.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /*
  * Is anything of it zcmu attach's? Says so if not, and if somebody else's target, which

@@ -12,14 +12,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "exports.h"
+#include "iscsi/iscsi.h"
+#include "runfile.h"
+#include "zcmu.h"
 
 #define ALIAS		"zcmu"
 #define LOCK		RUN_DIR "/.iscsi"	/* no disk's name begins with a dot */

@@ -4,14 +4,22 @@
  * checked before anything is changed; what fails later is undone, in reverse.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "exports.h"
+#include "iscsi/iscsi.h"
+#include "module.h"
+#include "zcmu.h"
 
 #define MAX_LUNS	256
 

@@ -5,12 +5,18 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "exports.h"
+#include "iscsi/iscsi.h"
+#include "zcmu.h"
 
 static int remove_folder(const char *path)
 {

@@ -6,12 +6,17 @@
 #include <errno.h>
 #include <getopt.h>
 #include <liburing.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "json.h"
+#include "module.h"
+#include "option.h"
+#include "subcommand.h"
 
 enum verdict {
 	GOOD,

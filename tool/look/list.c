@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: MIT
 /* zcmu list: every backstore of type "user", whoever made it. */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "exports.h"
+#include "format.h"
+#include "json.h"
+#include "option.h"
+#include "runfile.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 struct row {
 	const struct backstore *backstore;

@@ -4,11 +4,19 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "counters.h"
+#include "exports.h"
+#include "format.h"
+#include "json.h"
+#include "option.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 struct snapshot {
 	struct counter counters[COUNTERS_MAX];

@@ -6,12 +6,24 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "attribute.h"
+#include "counters.h"
 #include "measure/bench.h"
+#include "measure/fio.h"
+#include "measure/interrupt.h"
+#include "measure/load.h"
+#include "measure/scratch.h"
+#include "measure/spread.h"
+#include "module.h"
+#include "option.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define DISK_BYTES	(256u << 20)
 #define BLOCK		(256u << 10)

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* zcmu bench's insides: bench.c measures, bench_show.c tells, fio.c runs the load. */
-#ifndef ZCMU_BENCH_H
-#define ZCMU_BENCH_H
+#ifndef ZCMU_TOOL_MEASURE_BENCH_H
+#define ZCMU_TOOL_MEASURE_BENCH_H
 
-#include "measure/measure.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* fio.c */
-struct fio_job {
-	const char *rw;			/* "read", "write" */
-	uint32_t bytes;			/* of each request */
-	unsigned int jobs, depth, seconds;
-};
-
-struct fio_result {
-	double mib;			/* MiB/s of all jobs */
-	uint64_t ios;
-};
-
-int fio_version(char *version, size_t size);
-int fio_run(const struct fio_job *job, const char *device, struct fio_result *ret);
+#include "counters.h"
+#include "measure/fio.h"
+#include "measure/scratch.h"
+#include "measure/spread.h"
 
 /* How the payload goes between initiator and store */
 enum way {
@@ -66,4 +58,4 @@ void bench_print(const struct bench *bench);
 void bench_print_as_json(const struct bench *bench);
 int bench_read_beside(struct bench *bench);
 
-#endif /* ZCMU_BENCH_H */
+#endif /* ZCMU_TOOL_MEASURE_BENCH_H */

@@ -2,11 +2,16 @@
 /* zcmu bench's figures, for people and for programs; and those of another run of it. */
 #include <errno.h>
 #include <inttypes.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "counters.h"
+#include "format.h"
+#include "json.h"
 #include "measure/bench.h"
+#include "zcmu.h"
 
 /* "write, 4 x 8 x 256 KiB, ram, 4 threads": a row's name, here and in files */
 static const char *row_text(const struct row *row, char *text, size_t size)

@@ -2,16 +2,20 @@
 /* Runs fio, and reads of its JSON what is needed. Only zcmu bench needs it installed. */
 #include <errno.h>
 #include <inttypes.h>
+#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "measure/bench.h"
+#include "measure/fio.h"
+#include "measure/interrupt.h"
+#include "zcmu.h"
 
 #define NOT_FOUND	127
 

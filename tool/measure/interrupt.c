@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Signals that end a measurement: they are noted, so that what was made can be removed. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "measure/measure.h"
-#include "tool.h"
+#include "measure/interrupt.h"
+#include "signals.h"
 
 static volatile sig_atomic_t came;
 

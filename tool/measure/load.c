@@ -5,13 +5,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "measure/measure.h"
+#include "measure/load.h"
+#include "zcmu.h"
 
 /* Pages as initiators have them: each by itself, none of them huge. */
 static int make_buffers(struct load *load)

@@ -6,15 +6,23 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "measure/measure.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "measure/interrupt.h"
+#include "measure/scratch.h"
+#include "module.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /* In the child: of a process group of its own, so that ^C is the parent's to handle. */
 static void exec_serve(const struct scratch *scratch, const char *spec, unsigned int threads,

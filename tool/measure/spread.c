@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Medians, and how far the rounds behind them are apart. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/measure.h"
+#include "measure/spread.h"
 
 void samples_add(struct samples *samples, double value)
 {

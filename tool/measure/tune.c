@@ -7,11 +7,24 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure/measure.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "counters.h"
+#include "format.h"
+#include "json.h"
+#include "measure/interrupt.h"
+#include "measure/load.h"
+#include "measure/scratch.h"
+#include "measure/spread.h"
+#include "option.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define SCRATCH		"ram:64M"
 #define SCRATCH_BYTES	(64u << 20)

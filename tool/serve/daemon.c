@@ -9,11 +9,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include "serve/serve.h"
+#include "control.h"
+#include "serve/daemon.h"
+#include "signals.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /* What somebody has asked for is told him alone. */
 void daemon_log_to_stderr(int level, const char *message, void *argument)

@@ -5,11 +5,17 @@
  */
 #include <ctype.h>
 #include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "backstore.h"
+#include "runfile.h"
+#include "serve/disk_name.h"
+#include "serve/serial.h"
+#include "serve/takeover.h"
 
 #define MAX_KIND_LEN	16
 

@@ -22,17 +22,23 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "control.h"
+#include "serve/handover.h"
+#include "signals.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define PREPARE_SECONDS	60	/* meanwhile the disk is served */
 #define SERVE_SECONDS	20	/* meanwhile it is not */

@@ -8,12 +8,19 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "control.h"
+#include "runfile.h"
 #include "serve/serve.h"
+#include "signals.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /* What this process has made is removed: its name is free. */
 static _Noreturn void give_up(struct serve *serve)

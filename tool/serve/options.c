@@ -5,7 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backstore.h"
+#include "confine/privileges.h"
+#include "option.h"
+#include "serve/handover.h"
+#include "serve/serial.h"
 #include "serve/serve.h"
+#include "serve/takeover.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define MAX_TIME_OUT		(24 * 60 * 60)
 

@@ -6,11 +6,16 @@
  * whatever fabric. Who has reserved what isn't looked at here.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "serve/reservations.h"
+#include "zcmu.h"
 
 #define MAX_METADATA	4000	/* bytes that configfs takes at once, less a few */
 

@@ -6,12 +6,21 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "control.h"
+#include "option.h"
+#include "runfile.h"
+#include "serve/resize.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /*
  * In the process that serves

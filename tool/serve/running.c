@@ -5,11 +5,23 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "confine/keeper.h"
+#include "control.h"
+#include "format.h"
+#include "loopback.h"
+#include "serve/daemon.h"
+#include "serve/handover.h"
+#include "serve/resize.h"
 #include "serve/serve.h"
+#include "signals.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /* Everybody knows the disk already; the old process passes on the news. */
 static void announce_succession(struct serve *serve)

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "serve/serial.h"
+#include "zcmu.h"
 #include "../../lib/lasting_name.h"
 
 #define STATE_DIR	"/var/lib/zcmu"

@@ -6,15 +6,36 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "backstore.h"
+#include "confine/keeper.h"
+#include "control.h"
+#include "created.h"
+#include "iscsi/iscsi.h"
+#include "loopback.h"
+#include "memory.h"
+#include "module.h"
+#include "runfile.h"
+#include "serve/daemon.h"
+#include "serve/disk_name.h"
+#include "serve/handover.h"
+#include "serve/reservations.h"
 #include "serve/serve.h"
+#include "serve/stop.h"
+#include "serve/takeover.h"
+#include "signals.h"
+#include "standard.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
 

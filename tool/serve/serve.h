@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* A process of zcmu serve: what serve.c and upgrade.c know of it. */
-#ifndef ZCMU_SERVE_H
-#define ZCMU_SERVE_H
+#ifndef ZCMU_TOOL_SERVE_SERVE_H
+#define ZCMU_TOOL_SERVE_SERVE_H
 
+#include <limits.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
+#include "backstore.h"
+#include "confine/keeper.h"
 #include "confine/privileges.h"
-#include "tool.h"
+#include "control.h"
+#include "created.h"
+#include "loopback.h"
+#include "runfile.h"
+#include "serve/handover.h"
+#include "serve/serial.h"
+#include "zcmu.h"
 
 struct serve {
 	/* what was asked for */
@@ -90,10 +103,4 @@ int serve_hand_over(struct serve *serve);
 /* upgrade.c */
 int upgrade_serve(struct serve *serve, const char *program);
 
-/* daemon.c */
-int daemon_fork(int *report_fd);
-void daemon_let_go(void);
-int daemon_block_signals(void);
-void daemon_log_to_stderr(int level, const char *message, void *argument);
-
-#endif /* ZCMU_SERVE_H */
+#endif /* ZCMU_TOOL_SERVE_SERVE_H */

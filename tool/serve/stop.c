@@ -5,15 +5,29 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "control.h"
+#include "exports.h"
+#include "iscsi/iscsi.h"
+#include "loopback.h"
+#include "option.h"
+#include "runfile.h"
+#include "serve/stop.h"
+#include "serve/takeover.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 #define STOP_SECONDS	120
 #define FIND_TRIES	250	/* 5 s */

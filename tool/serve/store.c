@@ -5,11 +5,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backstore.h"
+#include "confine/confined.h"
+#include "confine/keeper.h"
+#include "contents.h"
+#include "created.h"
+#include "serve/serial.h"
 #include "serve/serve.h"
+#include "serve/takeover.h"
+#include "zcmu.h"
 
 static struct confined_wish make_wish(const struct serve *serve,
 				      const struct zcmu_store_options *options)

@@ -6,11 +6,17 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "attribute.h"
+#include "backstore.h"
+#include "contents.h"
+#include "serve/takeover.h"
+#include "zcmu.h"
 
 static const char *access_of(bool read_only)
 {

@@ -6,13 +6,24 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "backstore.h"
+#include "confine/keeper.h"
+#include "control.h"
+#include "option.h"
+#include "runfile.h"
+#include "serve/handover.h"
 #include "serve/serve.h"
+#include "serve/takeover.h"
+#include "subcommand.h"
+#include "zcmu.h"
 
 /*
  * In the process that serves

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files of configfs and sysfs */
+#ifndef ZCMU_TOOL_ATTRIBUTE_H
+#define ZCMU_TOOL_ATTRIBUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TARGET		"/sys/kernel/config/target"
+
+int attribute_read(char *value, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));	/* quiet; the first line without its end */
+int attribute_write(const char *value, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int attribute_write_secret(const char *value, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));	/* which no message may contain */
+bool attribute_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif /* ZCMU_TOOL_ATTRIBUTE_H */

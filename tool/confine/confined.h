@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The process that has the store: without privileges, and locked in */
+#ifndef ZCMU_TOOL_CONFINE_CONFINED_H
+#define ZCMU_TOOL_CONFINE_CONFINED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "confine/privileges.h"
+#include "zcmu.h"
+
+/* What the store is asked for */
+struct confined_wish {
+	const char *name;
+	const char *spec;
+	uint32_t store_flags;		/* keeper_ask_flags() */
+	const struct zcmu_store_options *store_options;
+	unsigned int threads;
+	const struct user *user;
+	bool takes_over;		/* a disk that is there */
+	int signal_fd;			/* what is waited for ends with a signal from it; or -1 */
+	bool hang_up_ends;		/* with SIGHUP as well */
+};
+
+_Noreturn void confined_main(int fd, const struct confined_wish *wish);
+_Noreturn void confined_describe(int fd, const struct confined_wish *wish);
+_Noreturn void confined_identify(int fd, const struct confined_wish *wish);
+
+#endif /* ZCMU_TOOL_CONFINE_CONFINED_H */

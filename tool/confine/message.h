@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What the process that has the store (confined.c) and its keeper (keeper.c) say */
+#ifndef ZCMU_TOOL_CONFINE_MESSAGE_H
+#define ZCMU_TOOL_CONFINE_MESSAGE_H
+
+#include <stdint.h>
+
+#include "zcmu.h"
+
+enum message_type {
+	/* to the keeper */
+	MESSAGE_LOG,		/* level, text */
+	MESSAGE_DONE,		/* error; the answer to everything below, and to being born */
+				/* (text is the store's identity then, if it has one) */
+	MESSAGE_ENDED,		/* error: serving has ended by itself */
+	/* from the keeper */
+	MESSAGE_SERVE,		/* text: serial; size: the disk's; with it comes the UIO device */
+	MESSAGE_LOCK_IN,
+	MESSAGE_RESIZE,		/* size */
+	MESSAGE_DRAIN,		/* no more is taken from the ring, unless the store's flush fails */
+	MESSAGE_STOP,
+};
+
+struct message {
+	uint32_t type;
+	int32_t error;
+	int32_t level;
+	uint32_t block_size;
+	uint64_t size;
+	struct zcmu_statistics statistics;	/* of MESSAGE_STOP's answer */
+	char text[1024];
+};
+
+int message_send(int fd, const struct message *message, int passed_fd);	/* quiet */
+int message_receive(int fd, struct message *message, int *passed_fd);	/* quiet; -EPIPE */
+
+#endif /* ZCMU_TOOL_CONFINE_MESSAGE_H */

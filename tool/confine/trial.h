@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Does the store work where only that is left? */
+#ifndef ZCMU_TOOL_CONFINE_TRIAL_H
+#define ZCMU_TOOL_CONFINE_TRIAL_H
+
+#include <stdbool.h>
+
+struct zcmu_store;
+
+int trial_read(const char *name, struct zcmu_store *store, bool needs_network, bool is_locked_in);
+
+#endif /* ZCMU_TOOL_CONFINE_TRIAL_H */

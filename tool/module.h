@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's side of it all */
+#ifndef ZCMU_TOOL_MODULE_H
+#define ZCMU_TOOL_MODULE_H
+
+enum module_kind {
+	MODULE_NONE,
+	MODULE_STOCK,
+	MODULE_OURS,
+};
+
+enum module_kind module_loaded(void);
+int module_prepare(void);
+int module_load(const char *name);	/* quiet */
+int run_program(const char *const argv[]);	/* quiet; its exit status */
+
+#endif /* ZCMU_TOOL_MODULE_H */
