@@ -420,15 +420,17 @@ void layer_close(struct zcmu_store *store)
 	free(layer);
 }
 
-/* As the store below would see it without us: its size before it grows, and after it shrank. */
+/*
+ * As the store below would see it without us: its size before it grows, and after it shrank. It may
+ * have more than the disk shows, and must not take its growing for a cut.
+ */
 int layer_resize(struct zcmu_store *store, uint64_t size)
 {
 	struct zcmu_store *below = layer_of(store)->below;
 	uint64_t old = below->size;
 	int err;
 
-	if (size < old)
-		__atomic_store_n(&below->size, size, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&below->size, store->size, __ATOMIC_SEQ_CST);
 	err = below->ops->resize(below, size);
 	__atomic_store_n(&below->size, err ? old : size, __ATOMIC_SEQ_CST);
 	return err;
