@@ -342,6 +342,7 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 	store->rotational = below->rotational;
 	store->max_threads = below->ops->queue_open ? below->max_threads : 0;
 	store->read_only |= below->read_only;
+	store->created |= below->created;
 	store->can_fua = zcmu_store_fua(below);
 	store->can_flush = zcmu_store_flush(below);
 	store->can_trim = zcmu_store_trim(below);
