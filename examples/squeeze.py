@@ -4,6 +4,7 @@ in a file of SQLite's. Blocks of zeroes take no space. zcmu-store(3) walks throu
 
 	zcmu serve 'python:squeeze.py,disk.db' --size 1G
 """
+import errno
 import sqlite3
 import zlib
 
@@ -11,6 +12,7 @@ import zcmu
 
 BLOCK = 4096
 ZEROES = bytes(BLOCK)
+MOST = 1024             # blocks that the database keeps unflushed
 
 
 class Store:
@@ -25,8 +27,10 @@ class Store:
                                   check_same_thread=False)
         self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.db.execute("PRAGMA journal_mode=WAL")
-        # flush() is what makes it stable.
+        # flush() is what makes it stable, and nothing else.
         self.db.execute("PRAGMA synchronous=NORMAL")
+        self.db.execute("PRAGMA wal_autocheckpoint=0")
+        self.lost, self.unflushed = False, 0
         self.db.execute("CREATE TABLE IF NOT EXISTS block "
                         "(number INTEGER PRIMARY KEY, bytes)")
         self.db.execute("CREATE TABLE IF NOT EXISTS disk (size)")
@@ -66,9 +70,17 @@ class Store:
                 else:
                     self.db.execute("REPLACE INTO block VALUES (?, ?)",
                                     (first + i, zlib.compress(block, 1)))
+        self.unflushed += count
+        if self.unflushed > MOST:
+            self.flush()
 
     def flush(self):
-        self.db.execute("PRAGMA wal_checkpoint(FULL)")
+        if not self.lost:
+            self.lost = True        # unless all of it goes well
+            row = self.db.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            self.lost, self.unflushed = bool(row[0]), 0
+        if self.lost:
+            raise OSError(errno.EIO, "a flush has failed, now or before")
 
     def trim(self, offset, length):
         self.db.execute("DELETE FROM block "

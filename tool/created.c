@@ -15,12 +15,25 @@
 #include "created.h"
 #include "zcmu.h"
 
+/*
+ * What it would be in, if that is a file: maybe behind layers. It is a guess, which goes for
+ * nothing unless the store, once open, says that it is that very file.
+ */
+static const char *file_of(const char *spec)
+{
+	const char *behind = strstr(spec, ":file:");
+
+	if (!strncmp(spec, "file:", 5))
+		return spec;
+	return behind ? behind + 1 : NULL;
+}
+
 /* Before it is opened. */
 void created_begin(struct created *created, const char *spec, bool may_create)
 {
 	memset(created, 0, sizeof(*created));
-	if (may_create && !strncmp(spec, "file:", 5))
-		created->spec = spec;
+	if (may_create)
+		created->spec = file_of(spec);
 }
 
 /* It is open: the file is asked who it is, and not its name, which may be another's by now. */

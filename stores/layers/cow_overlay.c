@@ -3,6 +3,7 @@
  * The overlay's file: opened and locked, and then made, or taken if it is one of a disk like
  * this. What can't be made is not left behind.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,7 +21,10 @@
 struct trailer {
 	uint64_t magic, size, block_size;
 	char boot[40];			/* in which the live bits are right; or empty */
+	char below[ZCMU_STORE_IDENTITY_MAX];	/* what it was made for; empty: nobody knows */
 };
+
+static_assert(sizeof(struct trailer) <= COW_PAGE, "a trailer is a page at most");
 
 static int fail(const struct cow *cow, const char *what, int err)
 {
@@ -40,6 +44,29 @@ static void read_boot(char *boot, size_t size)
 	boot[strcspn(boot, "\n")] = '\0';
 }
 
+/* Which store is below? Empty if that can't be told. */
+static void read_below(const struct cow *cow, char *text, size_t size)
+{
+	memset(text, 0, size);
+	if (zcmu_store_identity(cow->layer.below, text, size))
+		memset(text, 0, size);
+}
+
+/*
+ * It may be the same one all the same: moved to another file system, say. Nobody but the user can
+ * tell, and what is in the overlay is all there is of it.
+ */
+static void compare_below(const struct cow *cow, const struct trailer *trailer)
+{
+	char below[sizeof(trailer->below)];
+
+	read_below(cow, below, sizeof(below));
+	if (!below[0] || !trailer->below[0] || !strncmp(below, trailer->below, sizeof(below)))
+		return;
+	zcmu_warning("cow: %s: it was made for another store than is below it now (%.*s, it is %s): unless that has the same bytes, stop the disk, for it makes no sense",
+		     cow->path, (int)sizeof(trailer->below), trailer->below, below);
+}
+
 /* @is_live: from now on, and until the machine is booted again, the live bits are right. */
 static int write_trailer(const struct cow *cow, uint64_t end, bool is_live)
 {
@@ -50,6 +77,7 @@ static int write_trailer(const struct cow *cow, uint64_t end, bool is_live)
 
 	if (is_live)
 		read_boot(trailer.boot, sizeof(trailer.boot));
+	read_below(cow, trailer.below, sizeof(trailer.below));
 	return cow_write_all(cow->fd, &trailer, sizeof(trailer), end);
 }
 
@@ -104,6 +132,9 @@ static int take_overlay(struct cow *cow, uint64_t end, bool *is_live)
 	}
 	read_boot(boot, sizeof(boot));
 	*is_live = boot[0] && !strncmp(trailer.boot, boot, sizeof(boot));
+	/* Numbers of devices, which an identity may have in it, are this boot's. */
+	if (*is_live)
+		compare_below(cow, &trailer);
 	err = read_map(cow, *is_live ? cow_live_start(cow) : below->size);
 	/* What only the live bits know is not stable yet. */
 	for (page = 0; !err && *is_live && page < cow->map_bytes / COW_PAGE; page++)

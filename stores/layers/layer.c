@@ -342,6 +342,7 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 	store->rotational = below->rotational;
 	store->max_threads = below->ops->queue_open ? below->max_threads : 0;
 	store->read_only |= below->read_only;
+	store->created |= below->created;
 	store->can_fua = zcmu_store_fua(below);
 	store->can_flush = zcmu_store_flush(below);
 	store->can_trim = zcmu_store_trim(below);
@@ -420,15 +421,17 @@ void layer_close(struct zcmu_store *store)
 	free(layer);
 }
 
-/* As the store below would see it without us: its size before it grows, and after it shrank. */
+/*
+ * As the store below would see it without us: its size before it grows, and after it shrank. It may
+ * have more than the disk shows, and must not take its growing for a cut.
+ */
 int layer_resize(struct zcmu_store *store, uint64_t size)
 {
 	struct zcmu_store *below = layer_of(store)->below;
 	uint64_t old = below->size;
 	int err;
 
-	if (size < old)
-		__atomic_store_n(&below->size, size, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&below->size, store->size, __ATOMIC_SEQ_CST);
 	err = below->ops->resize(below, size);
 	__atomic_store_n(&below->size, err ? old : size, __ATOMIC_SEQ_CST);
 	return err;

@@ -369,6 +369,65 @@ static void a_copy_that_failed_goes_on_where_it_was(void **state)
 	fclose(file);
 }
 
+/* Nobody has named the place that a note is written to before it gets its name. */
+static void what_is_in_the_way_of_a_note_is_left_alone(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	expect_command(s, "mkdir kept && ln from kept/same && mv from note.new");
+	assert_int_equal(copy(s, "--create --resume @/note file:@/note.new file:@/to"), 1);
+	expect_said(s, "in the way of the note");
+	expect_command(s, "cmp note.new kept/same && test ! -e note -a ! -e to");
+	/* Nor is anything that a link leads to. */
+	expect_command(s, "rm note.new && ln kept/same from && ln -s from note.new");
+	assert_int_equal(copy(s, "--create --resume @/note file:@/from file:@/to"), 1);
+	expect_said(s, "in the way of the note");
+	/* It came later. */
+	expect_command(s, "rm note.new");
+	break_a_copy(s);
+	expect_command(s, "rm note && cp from to");
+	assert_int_equal(copy(s, "--resume @/note log,file=@/note.new:file:@/from file:@/to"), 0);
+	expect_said(s, "note: can't be written: File exists");
+	expect_command(s, "grep -q ' read ' note.new && rm note.new");
+	/* What a copy that was killed has left there */
+	expect_command(s, "echo zcmu-copy-note 2 > note.new");
+	assert_int_equal(copy(s, "--resume @/note file:@/from file:@/to"), 0);
+	expect_command(s, ": > note.new");
+	assert_int_equal(copy(s, "--resume @/note file:@/from file:@/to"), 0);
+	expect_command(s, "test ! -e note -a ! -e note.new && rm kept/same && rmdir kept");
+}
+
+/* The target hangs until the signal was noticed. Return: the copy's status, as a shell has it */
+static int end_by_signal(struct nbd_server *s, const char *name, const char *options)
+{
+	char command[1024];
+	int status;
+
+	snprintf(command, sizeof(command),
+		 "cd %s && touch bad && { %s copy --create %s file:from"
+		 " fault,hang,on=write,while=bad:file:to 2> said & } && pid=$! &&"
+		 " until test -s to; do sleep 0.01; done && kill -%s $pid &&"
+		 " until grep -q 'a signal came' said; do kill -0 $pid || break; sleep 0.01; done;"
+		 " rm bad; wait $pid", s->driver->directory, ZCMU_COMMAND, options, name);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_copy_that_a_signal_ends_is_not_taken_for_a_whole_one(void **state)
+{
+	struct nbd_server *s = *state;
+
+	make_source(s);
+	assert_int_equal(end_by_signal(s, "TERM", ""), 128 + 15);
+	expect_said(s, "was not copied");
+	expect_command(s, "test ! -e to");
+	assert_int_equal(end_by_signal(s, "HUP", "--resume note"), 128 + 1);
+	expect_command(s, "grep -q ^stable note && test -s to");
+	expect_copy(s, "--resume @/note file:@/from fault,delay=1,on=map:file:@/to");
+	expect_same(s, "to");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -384,6 +443,8 @@ int main(void)
 		NBD_TEST(what_is_no_whole_note_is_refused),
 		NBD_TEST(the_note_of_a_complete_copy_is_taken),
 		NBD_TEST(a_copy_to_memory_can_not_be_resumed),
+		NBD_TEST(what_is_in_the_way_of_a_note_is_left_alone),
+		NBD_TEST(a_copy_that_a_signal_ends_is_not_taken_for_a_whole_one),
 	};
 
 	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);

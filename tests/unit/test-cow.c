@@ -130,6 +130,29 @@ static void an_overlay_that_was_half_made_is_made(void **state)
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 }
 
+static void an_overlay_of_another_store_is_told(void **state)
+{
+	struct driver *d = *state;
+	char other[300];
+
+	make_disk(d);
+	snprintf(other, sizeof(other), "%s/other", d->directory);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	driver_close(d);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	if (d->logged[0])
+		fail_msg("expected nothing to be told, got \"%s\"", d->logged);
+	driver_close(d);
+	/* Another image of its name, and of its size */
+	assert_int_equal(rename(d->path, other), 0);
+	driver_make_file(d, DISK_BYTES, 8);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+	expect_logged(d, overlay, "another store");
+	driver_close(d);
+	assert_int_equal(rename(other, d->path), 0);
+	assert_int_equal(driver_open(d, spec, 0, false), 0);
+}
+
 static void an_overlay_may_have_a_long_path(void **state)
 {
 	static const char folders[] = "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
@@ -180,6 +203,7 @@ int main(void)
 		STORE_TEST(an_overlay_that_was_removed_meanwhile_is_refused),
 		STORE_TEST(a_file_that_is_all_hole_is_nobody_s_overlay),
 		STORE_TEST(an_overlay_that_was_half_made_is_made),
+		STORE_TEST(an_overlay_of_another_store_is_told),
 		STORE_TEST(an_overlay_may_have_a_long_path),
 		STORE_TEST(a_store_with_options_is_not_known_by_what_is_behind_them),
 	};

@@ -37,13 +37,35 @@ static struct zcmu_store *create(const char *spec)
 
 static void what_was_created_is_removed(void **state)
 {
-	struct zcmu_store *store = create("file:new");
+	static const char *const specs[] = {
+		"file:new", "limit,rate=1G:file:new", "log,file=/dev/null:limit,iops=9:file:new",
+	};
+	size_t i;
 
 	(void)state;
+	for (i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		struct zcmu_store *store = create(specs[i]);
+
+		created_opened(&created, store);
+		created_undo(&created);
+		zcmu_store_close(store);
+		if (!access("new", F_OK))
+			fail_msg("expected what %s has created to go, got it", specs[i]);
+	}
+}
+
+static void what_was_there_behind_a_layer_stays(void **state)
+{
+	struct zcmu_store *store;
+
+	(void)state;
+	make_file("new");
+	assert_int_equal(truncate("new", 1 << 20), 0);
+	store = create("limit,rate=1G:file:new");
 	created_opened(&created, store);
 	created_undo(&created);
 	zcmu_store_close(store);
-	assert_int_not_equal(access("new", F_OK), 0);
+	assert_int_equal(unlink("new"), 0);
 }
 
 /* Between the opening and the look at what it is, or any time later */
@@ -97,6 +119,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_created_is_removed),
+		cmocka_unit_test(what_was_there_behind_a_layer_stays),
 		cmocka_unit_test(what_has_its_name_now_is_left_alone),
 		cmocka_unit_test(what_was_moved_away_and_linked_to_stays),
 	};

@@ -5,8 +5,11 @@
  */
 #include "python-script.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static uint8_t data[65536], back[65536];
 
@@ -379,6 +382,60 @@ static void the_example_is_a_disk_that_stays(void **state)
 	expect_logged(d, "squeeze.py", "is a disk of 1048576 bytes; leave --size out");
 }
 
+/* As the kernel tells it: once, of SQLite's sync that comes next. */
+static bool sync_fails;
+
+static int fail_once(void)
+{
+	if (!sync_fails)
+		return 0;
+	sync_fails = false;
+	errno = EIO;
+	return -1;
+}
+
+int fdatasync(int fd)
+{
+	return fail_once() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	return fail_once() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+static void a_sync_of_the_example_that_failed_is_not_forgotten(void **state)
+{
+	struct driver *d = *state;
+	char spec[512];
+	int by, i;
+
+	driver_name_file(d, NULL, "disk.db");
+	snprintf(spec, sizeof(spec), "python:" EXAMPLES "/squeeze.py,%s", d->path);
+	if (driver_open(d, spec, 8 << 20, false) == -ENOENT) {
+		printf("skipped: there is no store python in this build\n");
+		skip();
+	}
+	/* In a flush, and when it makes room without being asked to. */
+	for (by = 0; by < 2; by++) {
+		fill();
+		/* SQLite begins its log, when nothing is in it that could be lost. */
+		assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
+		sync_fails = true;
+		for (i = 0; by && sync_fails && i < 4000; i++)
+			(void)driver_write(d, (uint64_t)(i % 128) * 65536, data, 4096, false);
+		if (!by && driver_flush(d) == ZCMU_OK)
+			fail_msg("expected the flush that fails to fail, got success");
+		assert_false(sync_fails);
+		if (driver_flush(d) == ZCMU_OK)
+			fail_msg("expected each flush after %s that failed to fail, got success",
+				 by ? "a checkpoint of its own" : "a flush");
+		driver_close(d);
+		assert_int_equal(driver_open(d, spec, 0, false), 0);
+		assert_int_equal(driver_flush(d), ZCMU_OK);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -396,6 +453,7 @@ int main(void)
 		STORE_TEST(the_other_methods_get_their_range),
 		STORE_TEST(a_map_that_makes_no_sense_has_failed),
 		STORE_TEST(the_example_is_a_disk_that_stays),
+		STORE_TEST(a_sync_of_the_example_that_failed_is_not_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("store-python", tests, NULL, NULL);

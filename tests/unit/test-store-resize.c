@@ -5,6 +5,7 @@
  */
 #include "store-driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,6 +99,30 @@ static void a_file_that_has_grown_already_is_not_cut_off(void **state)
 	assert_int_equal(size_of(d->path), 4 * MIB);
 }
 
+/* A disk that is taken over shows as much as before of a store that has grown meanwhile. */
+static void a_file_that_has_more_than_its_disk_is_not_cut_off(void **state)
+{
+	static const char *const layers[] = { "", "limit,iops=1000000:", "log,file=/dev/null:limit,rate=1G:" };
+	struct driver *d = *state;
+	char spec[512];
+	size_t i;
+
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 4 * MIB, 1);
+	for (i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+		snprintf(spec, sizeof(spec), "%s%s", layers[i], d->spec);
+		assert_int_equal(driver_open(d, spec, 0, false), 0);
+		d->store->size = MIB;
+		assert_int_equal(change(d, 2 * MIB), 0);
+		if (size_of(d->path) != 4 * MIB)
+			fail_msg("expected %s to leave %u bytes, got %lu", spec, 4 * MIB,
+				 (unsigned long)size_of(d->path));
+		assert_int_equal(change(d, 3 * MIB), 0);
+		assert_int_equal(size_of(d->path), 4 * MIB);
+		driver_close(d);
+	}
+}
+
 static void a_file_that_is_only_read_does_not_grow(void **state)
 {
 	struct driver *d = *state;
@@ -127,6 +152,7 @@ int main(void)
 		STORE_TEST(memory_grows_where_it_is),
 		STORE_TEST(a_file_grows_and_shrinks),
 		STORE_TEST(a_file_that_has_grown_already_is_not_cut_off),
+		STORE_TEST(a_file_that_has_more_than_its_disk_is_not_cut_off),
 		STORE_TEST(a_file_that_is_only_read_does_not_grow),
 		STORE_TEST(nothing_has_any_size),
 	};

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,23 @@
 #include "copy/copy.h"
 #include "created.h"
 #include "option.h"
+#include "signals.h"
 #include "standard.h"
 #include "subcommand.h"
 #include "zcmu.h"
+
+/* The signal that ends it before its time; 0: none has come */
+static volatile sig_atomic_t ended_by;
+
+/* The second one doesn't wait for a store that doesn't answer. */
+static void note_signal(int number)
+{
+	if (ended_by) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	ended_by = number;
+}
 
 /* Until it is over, or for a tenth of a second. */
 static void wait_a_little(struct copy *copy)
@@ -36,6 +51,24 @@ static void wait_a_little(struct copy *copy)
 	pthread_mutex_unlock(&copy->lock);
 }
 
+/* Signals are the main thread's: what a worker does in a store is not interrupted. */
+static int start_workers(struct copy *copy, unsigned int *started)
+{
+	sigset_t set, old;
+	int err = 0;
+
+	signals_heeded(&set);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	while (*started < copy->threads && !err) {
+		err = -pthread_create(&copy->workers[*started].handle, NULL, copy_work,
+				      &copy->workers[*started]);
+		if (!err)
+			++*started;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
 /* Workers, and what they do until all is done from @first on. */
 static int run(struct copy *copy, uint64_t first)
 {
@@ -49,18 +82,16 @@ static int run(struct copy *copy, uint64_t first)
 	copy_progress_begin(copy);
 	for (made = 0; made < copy->threads && !err; made++)
 		err = copy_worker_init(&copy->workers[made], copy);
-	while (started < copy->threads && !err) {
-		err = -pthread_create(&copy->workers[started].handle, NULL, copy_work,
-				      &copy->workers[started]);
-		if (!err)
-			started++;
-	}
+	if (!err)
+		err = start_workers(copy, &started);
 	if (err) {
 		zcmu_error("can't set up %u threads: %s", copy->threads, strerror(-err));
 		atomic_store(&copy->error, err);
 	}
 	while (started && !atomic_load(&copy->is_over)) {
 		copy_progress_show(copy);
+		if (ended_by)
+			copy_end_early(copy);
 		wait_a_little(copy);
 	}
 	for (i = 0; i < started; i++)
@@ -136,6 +167,8 @@ static int open_both(struct copy *copy)
 		if (err)
 			return err;
 	}
+	/* From here on there may be something to undo. */
+	signals_catch(note_signal);
 	created_begin(&copy->created, copy->to, options.size);
 	err = zcmu_store_open(copy->to, &options, &copy->target);
 	if (!err)
@@ -177,7 +210,8 @@ static int copy_all(struct copy *copy)
 	copy_progress_conclude(copy, !err);
 	/* Whatever was told before */
 	if (!is_copied)
-		zcmu_error("%s was not copied to %s: %s", copy->from, copy->to, strerror(-err));
+		zcmu_error("%s was not copied to %s: %s", copy->from, copy->to,
+			   err == -EINTR ? "it was ended by a signal" : strerror(-err));
 	/* What is as large as a whole copy must not be taken for one; a note says how far it is. */
 	if (!is_copied && !(copy->resume && !access(copy->resume, F_OK)))
 		created_undo(&copy->created);
@@ -267,5 +301,10 @@ int copy_main(int argc, char **argv)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&copy.ended, &clock);
 	err = copy_all(&copy);
+	/* Whoever waits for us is to know, a loop of a shell's, say. */
+	if (err && ended_by) {
+		signal(ended_by, SIG_DFL);
+		raise(ended_by);
+	}
 	return err ? EXIT_FAILED : EXIT_OK;
 }

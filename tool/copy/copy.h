@@ -117,6 +117,7 @@ void copy_worker_deinit(struct worker *worker);
 /* work.c */
 void *copy_work(void *worker);
 bool copy_is_done(const struct copy *copy);
+void copy_end_early(struct copy *copy);
 
 /* piece.c */
 int copy_pieces_init(struct copy *copy, uint64_t first);

@@ -5,19 +5,22 @@
  * speaks of is work.c's, and comes first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "copy/copy.h"
 #include "zcmu.h"
 #include "../../lib/lasting_name.h"
 
-#define VERSION	"zcmu-copy-note 2"
+#define KIND	"zcmu-copy-note "
+#define VERSION	KIND "2"
 #define NEW	".new"		/* behind the note's name, until it is whole */
 
 /* One end of a copy. A store that can't tell its identity has its spec for one. */
@@ -58,6 +61,62 @@ static int put(FILE *file, const struct note *note)
 	       fflush(file) || fsync(fileno(file));
 }
 
+/*
+ * What is at the new note's place, which nobody has named? It goes if it is what is left of a
+ * note, and a part of one may be nothing at all. Anything else is somebody's: the source, say.
+ */
+static int check_new(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char text[sizeof(KIND) - 1];
+	struct stat st;
+	bool is_ours;
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : errno == ELOOP ? -EEXIST : -errno;
+	n = fstat(fd, &st) || !S_ISREG(st.st_mode) ? -1 : read(fd, text, sizeof(text));
+	is_ours = n >= 0 && !memcmp(text, KIND, (size_t)n);
+	close(fd);
+	return is_ours ? 0 : -EEXIST;
+}
+
+/* A file that is nobody's yet. Return: NULL, and errno says why. */
+static FILE *open_new(const char *path)
+{
+	int err = check_new(path), fd;
+	FILE *file;
+
+	if (!err && unlink(path) && errno != ENOENT)
+		err = -errno;
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
+/* Before anything is copied: is there room for the new note? */
+static int check_room(const struct copy *copy)
+{
+	char path[PATH_MAX];
+	int err;
+
+	snprintf(path, sizeof(path), "%s" NEW, copy->resume);
+	err = check_new(path);
+	if (err == -EEXIST)
+		zcmu_error("%s: it is in the way of the note, which is written there first, and is no note itself; name another note, or move it away",
+			   path);
+	else if (err)
+		zcmu_error("%s: the note is written there first, and what is there can't be read: %s",
+			   path, strerror(-err));
+	return err;
+}
+
 /* Whole chunks are noted, or everything. */
 void copy_write_note(const struct copy *copy, uint64_t bytes)
 {
@@ -71,7 +130,7 @@ void copy_write_note(const struct copy *copy, uint64_t bytes)
 	if (note.stable < note.from.size)
 		note.stable -= note.stable % COPY_CHUNK;
 	snprintf(path, sizeof(path), "%s" NEW, copy->resume);
-	file = fopen(path, "we");
+	file = open_new(path);
 	if (!file || put(file, &note) || rename(path, copy->resume))
 		err = -errno;
 	if (!err)
@@ -191,6 +250,8 @@ int copy_read_note(struct copy *copy)
 	err = check_lasts(copy->from, copy->source);
 	if (!err)
 		err = check_lasts(copy->to, copy->target);
+	if (!err)
+		err = check_room(copy);
 	if (err)
 		return err;
 	file = fopen(copy->resume, "re");

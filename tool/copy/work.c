@@ -208,6 +208,14 @@ static bool is_first_error(struct copy *copy, int error)
 	return is_first;
 }
 
+/* A signal came. What was begun is ended, which may take as long as a store likes, and noted. */
+void copy_end_early(struct copy *copy)
+{
+	if (is_first_error(copy, -EINTR))
+		zcmu_warning("%s: a signal came, and what was begun is ended first; one more ends it at once, and leaves what there is",
+			     copy->to);
+}
+
 static void fail(struct slot *slot)
 {
 	struct copy *copy = slot->worker->copy;
