@@ -43,7 +43,8 @@ static void print_usage(FILE *file)
 		"Serves SCSI disks from user space, with the payload lent instead of copied.\n\n");
 	for (sub = subcommands; sub->name; sub++)
 		fprintf(file, "  zcmu %-7s %-28s %s\n", sub->name, sub->arguments, sub->summary);
-	fprintf(file, "\nzcmu COMMAND --help tells more of each, zcmu(1) everything; zcmu --version, which it is.\n");
+	fprintf(file, "\nzcmu COMMAND --help summarizes a command, zcmu-COMMAND(1) describes it;\n"
+		"zcmu --version prints the version.\n");
 }
 
 static int run(int argc, char **argv)
