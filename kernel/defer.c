@@ -80,7 +80,8 @@ bool zcmu_wake_has_news(const struct zcmu_wake *wake)
 /* Is anything gained by letting more commands come? */
 static bool has_enough(const struct zcmu_wake *wake)
 {
-	return commands_untold(wake) >= ZCMU_DEFER_COMMANDS || bytes_untold(wake) >= ZCMU_DEFER_BYTES;
+	return commands_untold(wake) >= ZCMU_DEFER_COMMANDS ||
+	       bytes_untold(wake) >= ZCMU_DEFER_BYTES;
 }
 
 /*

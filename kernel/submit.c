@@ -232,8 +232,8 @@ void zcmu_submit_waiting(struct work_struct *work)
 			ret = zcmu_waiting_put_back(cmd, err == -ENOMEM);
 			/* Nobody says when there is memory; sooner if a command ends. */
 			if (!ret && err == -ENOMEM)
-				queue_delayed_work(device->reserve.waiting_wq, &device->waiting.work,
-						   LOOK_FOR_MEMORY);
+				queue_delayed_work(device->reserve.waiting_wq,
+						   &device->waiting.work, LOOK_FOR_MEMORY);
 			if (!ret && err == -ENOSPC)
 				break;
 		}

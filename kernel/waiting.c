@@ -86,7 +86,8 @@ int zcmu_waiting_add(struct zcmu_cmd *cmd)
 bool zcmu_must_queue_up(const struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->lock);
-	return device->waiting.is_trying || zcmu_is_to_be_mended(device) || !list_empty(&device->waiting.cmds);
+	return device->waiting.is_trying || zcmu_is_to_be_mended(device) ||
+	       !list_empty(&device->waiting.cmds);
 }
 
 /* Room was freed: see whether somebody waits for it. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A file's name on the disk: it lasts when its folder was flushed. Not of the library's interface:
- * the tool and the stores that are built with it use this as well. What is in the file is fsync()'s.
+ * the tool and the stores that are built with it use this as well. What is in the file is
+ * fsync()'s.
  */
 #ifndef ZCMU_LASTING_NAME_H
 #define ZCMU_LASTING_NAME_H
