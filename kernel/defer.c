@@ -2,7 +2,7 @@
 /*
  * Wake-ups that come a little later, where handler and submitter have one CPU between them. Not
  * whether there is something to wake for (wake.c). Where the handler can run elsewhere
- * none waits, and nothing of this is used.
+ * none waits; what it was told of is noted here in any case (zcmu_defer_settle()).
  *
  * On one CPU, a woken handler takes the place of whoever was about to submit the next command. So
  * each command goes all the way alone, with a wake-up of its own and four context

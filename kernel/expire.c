@@ -12,7 +12,6 @@
 #include <scsi/scsi_proto.h>
 
 #include "complete.h"
-#include "trace.h"
 #include "zcmu_kernel.h"
 
 static bool is_overdue(const struct zcmu_cmd *cmd)

@@ -9,23 +9,25 @@
 #include "complete.h"
 #include "zcmu_kernel.h"
 
+/* No page table has its pages, if it was lent. */
+static void release_payload(struct zcmu_cmd *cmd)
+{
+	zcmu_lend_free(cmd);
+	zcmu_copy_release(&cmd->device->copy, &cmd->out);
+	zcmu_copy_release(&cmd->device->copy, &cmd->in);
+}
+
 /* Undo what was prepared; the command is NEW and not on the ring. */
 void zcmu_cmd_unprepare(struct zcmu_cmd *cmd)
 {
-	struct zcmu_device *device = cmd->device;
-
-	zcmu_lend_free(cmd);
-	zcmu_copy_release(&device->copy, &cmd->out);
-	zcmu_copy_release(&device->copy, &cmd->in);
+	release_payload(cmd);
 	zcmu_cmd_give_id(cmd);
 }
 
 /* Free a command that is neither on the ring nor on a list, and whose id is free. */
 void zcmu_cmd_free(struct zcmu_cmd *cmd)
 {
-	zcmu_lend_free(cmd);
-	zcmu_copy_release(&cmd->device->copy, &cmd->out);
-	zcmu_copy_release(&cmd->device->copy, &cmd->in);
+	release_payload(cmd);
 	mempool_free(cmd, &cmd->device->reserve.cmds);
 }
 

@@ -5,8 +5,6 @@
  * to action/free_kept_buf or closes the device. A lent payload becomes a private
  * copy: the initiator gets its pages back with the answer.
  */
-#include <linux/slab.h>
-
 #include "complete.h"
 #include "zcmu_kernel.h"
 

@@ -3,9 +3,6 @@
  * Takes commands from the target core and puts them on the ring: lent or copied,
  * or made to wait for room. What happens after publication is complete.c's.
  */
-#include <linux/slab.h>
-#include <scsi/scsi_proto.h>
-
 #include "complete.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -54,12 +54,15 @@ static u32 entry_length(const struct zcmu_tmr *tmr)
 }
 
 /* Does the handler have the command, and the core wait for it? device->lock is held. */
-static bool is_on_ring(const struct zcmu_cmd *cmd)
+static bool is_on_ring(const struct se_cmd *se_cmd)
 {
+	const struct zcmu_cmd *cmd = se_cmd->priv;
+
+	lockdep_assert_held(&zcmu_device(se_cmd->se_dev)->lock);
 	return cmd && (cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING);
 }
 
-/* Is it still the command that was aborted, or has another one its id by now? */
+/* Is it still the command that was aborted, or has another one its id by now? device->lock. */
 static bool is_still_aborted(struct zcmu_device *device, u16 id)
 {
 	const struct zcmu_cmd *cmd = xa_load(&device->commands, id);
@@ -151,7 +154,7 @@ static u32 count_on_ring(struct zcmu_device *device, struct list_head *aborted)
 
 	spin_lock(&device->lock);
 	list_for_each_entry(se_cmd, aborted, state_list)
-		n += is_on_ring(se_cmd->priv);
+		n += is_on_ring(se_cmd);
 	spin_unlock(&device->lock);
 	return n;
 }
@@ -171,7 +174,7 @@ static void notify(struct zcmu_device *device, enum tcm_tmreq_table tmf,
 	list_for_each_entry(se_cmd, aborted, state_list) {
 		struct zcmu_cmd *cmd = se_cmd->priv;
 
-		if (!is_on_ring(cmd) || tmr->nr_ids == max_ids)
+		if (!is_on_ring(se_cmd) || tmr->nr_ids == max_ids)
 			continue;
 		cmd->aborted = true;
 		tmr->ids[tmr->nr_ids++] = cmd->id;
