@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * MODE SENSE: the caching and the control page, and what comes in front of them.
- * Nothing of it can be changed: scsi_mode_select.c.
+ * Nothing of it can be changed: mode_select.c.
  */
 #include <string.h>
 

@@ -113,6 +113,33 @@ void driver_make_file(struct driver *d, size_t size, uint8_t byte)
 	assert_int_equal(fclose(file), 0);
 }
 
+void driver_make_spec(const struct driver *d, char *spec, size_t size, const char *text)
+{
+	size_t len = 0;
+
+	for (; *text && len < size - sizeof(d->directory); text++) {
+		if (*text == '@')
+			len += (size_t)sprintf(spec + len, "%s", d->directory);
+		else
+			spec[len++] = *text;
+	}
+	spec[len] = '\0';
+}
+
+void driver_make_disk(struct driver *d, uint8_t byte)
+{
+	driver_name_file(d, NULL, "disk.img");
+	driver_make_file(d, 1 << 20, byte);
+}
+
+const char *driver_path_of(const struct driver *d, const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", d->directory, name);
+	return path;
+}
+
 /* The command's step: ask first; then, with the answer, note it. */
 static bool step(struct zcmu_cmd *cmd)
 {

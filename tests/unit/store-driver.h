@@ -52,6 +52,13 @@ void driver_close(struct driver *d);
 void driver_name_file(struct driver *d, const char *base, const char *name);
 /* Make it, with that many bytes of @byte. */
 void driver_make_file(struct driver *d, size_t size, uint8_t byte);
+/* "disk.img" of 1 MiB, in a directory below $TMPDIR or /tmp */
+void driver_make_disk(struct driver *d, uint8_t byte);
+
+/* @text, with the directory in place of each @; as much as there is room for in @spec */
+void driver_make_spec(const struct driver *d, char *spec, size_t size, const char *text);
+/* The path of a file in the directory, until the next call */
+const char *driver_path_of(const struct driver *d, const char *name);
 
 /* Ask for something, and go on; pieces for reads and writes alone. */
 void driver_start(struct driver *d, struct driven *r, enum zcmu_io_op op, uint64_t offset,

@@ -407,7 +407,7 @@ static int end_by_signal(struct nbd_server *s, const char *name, const char *opt
 	snprintf(command, sizeof(command),
 		 "cd %s && touch bad && { %s copy --create %s file:from"
 		 " fault,hang,on=write,while=bad:file:to 2> said & } && pid=$! &&"
-		 " until test -s to; do sleep 0.01; done && kill -%s $pid &&"
+		 " until test -s to; do kill -0 $pid || break; sleep 0.01; done && kill -%s $pid &&"
 		 " until grep -q 'a signal came' said; do kill -0 $pid || break; sleep 0.01; done;"
 		 " rm bad; wait $pid", s->driver->directory, ZCMU_COMMAND, options, name);
 	status = system(command);

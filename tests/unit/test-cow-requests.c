@@ -15,34 +15,6 @@
 static uint8_t data[65536], back[65536];
 static char spec[512];
 
-/* @ stands for the test's folder. */
-static void make_spec(const struct driver *d, const char *text)
-{
-	size_t len = 0;
-
-	for (; *text && len < sizeof(spec) - sizeof(d->directory); text++) {
-		if (*text == '@')
-			len += (size_t)sprintf(spec + len, "%s", d->directory);
-		else
-			spec[len++] = *text;
-	}
-	spec[len] = '\0';
-}
-
-static void make_disk(struct driver *d, uint8_t byte)
-{
-	driver_name_file(d, NULL, "disk.img");
-	driver_make_file(d, 1 << 20, byte);
-}
-
-static const char *path_of(struct driver *d, const char *name)
-{
-	static char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", d->directory, name);
-	return path;
-}
-
 static bool is_written(int i)
 {
 	return (i >= 512 && i < 1024) || (i >= 4096 && i < 12288);
@@ -54,8 +26,8 @@ static void cow_leaves_what_is_below_as_it_is(void **state)
 	FILE *file;
 	int i;
 
-	make_disk(d, 7);
-	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	driver_make_disk(d, 7);
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:file:@/disk.img");
 	memset(data, 0xe1, sizeof(data));
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_false(d->store->read_only);
@@ -114,8 +86,8 @@ static void cow_loses_nothing_with_its_process(void **state)
 {
 	struct driver *d = *state;
 
-	make_disk(d, 7);
-	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	driver_make_disk(d, 7);
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:file:@/disk.img");
 	memset(data, 0xe1, sizeof(data));
 	write_and_die(d);
 	memset(data, 0xe2, sizeof(data));
@@ -134,14 +106,14 @@ static void cow_takes_what_was_flushed_when_the_machine_was_booted_again(void **
 	struct driver *d = *state;
 	FILE *overlay;
 
-	make_disk(d, 7);
-	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	driver_make_disk(d, 7);
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:file:@/disk.img");
 	memset(data, 0xe1, sizeof(data));
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_int_equal(driver_write(d, 4096, data, 512, true), ZCMU_OK);
 	driver_close(d);
 	write_and_die(d);
-	overlay = fopen(path_of(d, "overlay"), "r+e");
+	overlay = fopen(driver_path_of(d, "overlay"), "r+e");
 	/* Behind the blocks, a page of bits, and three numbers. */
 	assert_int_equal(fseek(overlay, (1 << 20) + 4096 + 24, SEEK_SET), 0);
 	assert_int_equal(fputs("another", overlay) < 0, 0);
@@ -160,14 +132,14 @@ static void cow_refuses_an_overlay_of_something_else(void **state)
 {
 	struct driver *d = *state;
 
-	make_disk(d, 7);
-	make_spec(d, "cow,overlay=@/overlay:ram:2M");
+	driver_make_disk(d, 7);
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:ram:2M");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	driver_close(d);
-	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), -EINVAL);
 	expect_logged(d, "overlay", "not the overlay of a disk of 1048576 bytes");
-	make_spec(d, "cow,overlay=@/disk.img:ram:1M");
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/disk.img:ram:1M");
 	assert_int_equal(driver_open(d, spec, 0, false), -EINVAL);
 }
 
@@ -191,8 +163,8 @@ int fdatasync(int fd)
 
 static void open_cow(struct driver *d)
 {
-	make_disk(d, 7);
-	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	driver_make_disk(d, 7);
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	memset(data, 0xe1, sizeof(data));
 	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
@@ -248,7 +220,7 @@ static void cow_fails_where_its_overlay_was_cut_off(void **state)
 	struct driver *d = *state;
 
 	open_cow(d);
-	assert_int_equal(truncate(path_of(d, "overlay"), 2048), 0);
+	assert_int_equal(truncate(driver_path_of(d, "overlay"), 2048), 0);
 	assert_int_equal(driver_read(d, 0, back, 4096), ZCMU_READ_ERROR);
 	assert_int_equal(truncate(d->path, 65536), 0);
 	assert_int_equal(driver_read(d, 65536, back, 4096), ZCMU_READ_ERROR);

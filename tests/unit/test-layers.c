@@ -16,34 +16,6 @@
 static uint8_t data[65536], back[65536];
 static char spec[512];
 
-/* @ stands for the test's folder. */
-static void make_spec(const struct driver *d, const char *text)
-{
-	size_t len = 0;
-
-	for (; *text && len < sizeof(spec) - sizeof(d->directory); text++) {
-		if (*text == '@')
-			len += (size_t)sprintf(spec + len, "%s", d->directory);
-		else
-			spec[len++] = *text;
-	}
-	spec[len] = '\0';
-}
-
-static void make_disk(struct driver *d, uint8_t byte)
-{
-	driver_name_file(d, NULL, "disk.img");
-	driver_make_file(d, 1 << 20, byte);
-}
-
-static const char *path_of(struct driver *d, const char *name)
-{
-	static char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", d->directory, name);
-	return path;
-}
-
 /* Microseconds */
 static uint64_t now(void)
 {
@@ -55,7 +27,7 @@ static uint64_t now(void)
 
 static void touch(struct driver *d, const char *name)
 {
-	fclose(fopen(path_of(d, name), "we"));
+	fclose(fopen(driver_path_of(d, name), "we"));
 }
 
 static void a_layer_wants_a_store(void **state)
@@ -114,8 +86,8 @@ static void a_backslash_takes_a_comma_or_colon_into_a_value(void **state)
 	struct stat st;
 	char path[512];
 
-	make_disk(d, 7);
-	make_spec(d, "log,file=@/a\\,b\\:c\\\\d=e:file:@/disk.img");
+	driver_make_disk(d, 7);
+	driver_make_spec(d, spec, sizeof(spec), "log,file=@/a\\,b\\:c\\\\d=e:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	snprintf(path, sizeof(path), "%s/a,b:c\\d=e", d->directory);
 	assert_int_equal(stat(path, &st), 0);
@@ -144,9 +116,9 @@ static void readonly_can_only_be_read(void **state)
 {
 	struct driver *d = *state;
 
-	make_disk(d, 7);
+	driver_make_disk(d, 7);
 	assert_int_equal(chmod(d->path, 0400), 0);
-	make_spec(d, "readonly:file:@/disk.img");
+	driver_make_spec(d, spec, sizeof(spec), "readonly:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_true(d->store->read_only);
 	assert_false(zcmu_store_can(d->store, ZCMU_IO_WRITE));
@@ -162,11 +134,11 @@ static void a_row_of_layers_is_as_able_as_the_store(void **state)
 	char text[256];
 	size_t i;
 
-	make_disk(d, 0);
+	driver_make_disk(d, 0);
 	for (i = 0; i < 2; i++) {
 		snprintf(text, sizeof(text), "log,file=@/log:limit,rate=1G:fault,error=EIO,while=@/bad:%s",
 			 belows[i]);
-		make_spec(d, text);
+		driver_make_spec(d, spec, sizeof(spec), text);
 		assert_int_equal(driver_open(d, spec, 0, false), 0);
 		memset(data, 0x31, sizeof(data));
 		assert_int_equal(driver_write(d, 4096, data, sizeof(data), true), ZCMU_OK);
@@ -192,13 +164,13 @@ static void log_has_a_line_for_each_request(void **state)
 	char line[256];
 	FILE *file;
 
-	make_disk(d, 0);
-	make_spec(d, "log,file=@/log:file:@/disk.img");
+	driver_make_disk(d, 0);
+	driver_make_spec(d, spec, sizeof(spec), "log,file=@/log:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_int_equal(driver_write(d, 4096, data, 8192, true), ZCMU_OK);
 	assert_int_equal(driver_flush(d), ZCMU_OK);
 	driver_close(d);
-	file = fopen(path_of(d, "log"), "re");
+	file = fopen(driver_path_of(d, "log"), "re");
 	assert_non_null(file);
 	assert_non_null(fgets(line, sizeof(line), file));
 	assert_non_null(strstr(line, " write offset=4096 length=8192 fua error=0 us="));
@@ -212,14 +184,14 @@ static void fault_fails_what_it_is_told_to_while_a_file_is_there(void **state)
 {
 	struct driver *d = *state;
 
-	make_disk(d, 5);
-	make_spec(d, "fault,error=ENOSPC,on=write,while=@/bad:file:@/disk.img");
+	driver_make_disk(d, 5);
+	driver_make_spec(d, spec, sizeof(spec), "fault,error=ENOSPC,on=write,while=@/bad:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
 	touch(d, "bad");
 	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_NO_SPACE);
 	expect_bytes_of(d, 8192, 4096, 5);
-	unlink(path_of(d, "bad"));
+	unlink(driver_path_of(d, "bad"));
 	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
 }
 
@@ -228,8 +200,8 @@ static void fault_lets_requests_hang_until_the_file_is_gone(void **state)
 	struct driver *d = *state;
 	struct driven slow = { .iov = { { data, 4096 } } }, quick = { .iov = { { back, 4096 } } };
 
-	make_disk(d, 5);
-	make_spec(d, "fault,hang,on=write,while=@/bad:file:@/disk.img");
+	driver_make_disk(d, 5);
+	driver_make_spec(d, spec, sizeof(spec), "fault,hang,on=write,while=@/bad:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	touch(d, "bad");
 	memset(data, 1, 4096);
@@ -238,7 +210,7 @@ static void fault_lets_requests_hang_until_the_file_is_gone(void **state)
 	driver_wait_for(d, &quick);
 	assert_int_equal(back[0], 5);
 	assert_false(slow.answered);
-	unlink(path_of(d, "bad"));
+	unlink(driver_path_of(d, "bad"));
 	driver_wait(d);
 	assert_int_equal(slow.status, ZCMU_OK);
 	expect_bytes_of(d, 0, 4096, 1);
@@ -278,9 +250,9 @@ static void layers_have_the_identity_of_what_is_below(void **state)
 	char below[ZCMU_STORE_IDENTITY_MAX], named[ZCMU_STORE_IDENTITY_MAX];
 	char text[ZCMU_STORE_IDENTITY_MAX];
 
-	make_disk(d, 1);
+	driver_make_disk(d, 1);
 	assert_int_equal(zcmu_store_identify(d->spec, below, sizeof(below)), 0);
-	make_spec(d, "log,file=@/log:limit,rate=1G:file:@/disk.img");
+	driver_make_spec(d, spec, sizeof(spec), "log,file=@/log:limit,rate=1G:file:@/disk.img");
 	assert_int_equal(zcmu_store_open(spec, NULL, &d->store), 0);
 	assert_int_equal(zcmu_store_identity(d->store, text, sizeof(text)), 0);
 	assert_string_equal(text, below);
@@ -288,7 +260,7 @@ static void layers_have_the_identity_of_what_is_below(void **state)
 	d->store = NULL;
 
 	/* Of a disk that is made of two files, both count. */
-	make_spec(d, "cow,overlay=@/over:file:@/disk.img");
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/over:file:@/disk.img");
 	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), -ENOENT);
 	assert_int_equal(zcmu_store_open(spec, NULL, &d->store), 0);
 	assert_int_equal(zcmu_store_identity(d->store, text, sizeof(text)), 0);
@@ -296,11 +268,11 @@ static void layers_have_the_identity_of_what_is_below(void **state)
 	assert_string_equal(text, named);
 	assert_non_null(strstr(text, below));
 	assert_string_not_equal(text, below);
-	assert_int_equal(rename(path_of(d, "over"), d->path), 0);
+	assert_int_equal(rename(driver_path_of(d, "over"), d->path), 0);
 	touch(d, "over");
 	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), 0);
 	assert_string_not_equal(text, named);
-	make_spec(d, "cow,overlay=@/over:ram:1M");
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/over:ram:1M");
 	assert_int_equal(zcmu_store_identify(spec, named, sizeof(named)), 0);
 }
 
@@ -308,12 +280,12 @@ static void limits_are_those_of_the_store_below(void **state)
 {
 	struct driver *d = *state;
 
-	make_disk(d, 0);
-	make_spec(d, "log,file=@/log:file:@/disk.img");
+	driver_make_disk(d, 0);
+	driver_make_spec(d, spec, sizeof(spec), "log,file=@/log:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_int_equal(d->store->max_io, 1 << 30);
 	driver_close(d);
-	make_spec(d, "cow,overlay=@/overlay:file:@/disk.img");
+	driver_make_spec(d, spec, sizeof(spec), "cow,overlay=@/overlay:file:@/disk.img");
 	assert_int_equal(driver_open(d, spec, 0, false), 0);
 	assert_int_equal(d->store->max_io, 0);
 	assert_false(zcmu_store_can(d->store, ZCMU_IO_TRIM));
