@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "confine/keeper.h"
 #include "control.h"
 #include "format.h"
 #include "loopback.h"
@@ -64,7 +63,7 @@ int serve_announce(struct serve *serve, int report_fd)
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
 			serve->name, serve->spec,
-			format_size(serve_shape(serve)->size, size, sizeof(size)),
+			format_size(serve->shape->size, size, sizeof(size)),
 			serve->loopback.device, serve->name);
 	if (serve->ready_fd >= 0) {
 		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
@@ -82,17 +81,11 @@ int serve_announce(struct serve *serve, int report_fd)
 	return 0;
 }
 
-static int resize_here(void *argument, uint64_t size)
+static int resize_store(void *argument, uint64_t size)
 {
 	struct serve *serve = argument;
-	int err;
 
-	if (serve->disk)
-		return zcmu_disk_resize(serve->disk, size);
-	err = keeper_resize(&serve->keeper, size);
-	if (!err)
-		serve->shape.size = size;
-	return err;
+	return serve->way->resize(serve, size);
 }
 
 static int carry_out(char **words, size_t count, void *argument)
@@ -100,7 +93,7 @@ static int carry_out(char **words, size_t count, void *argument)
 	struct serve *serve = argument;
 
 	if (count && !strcmp(words[0], "resize"))
-		return resize_serve(resize_here, serve, serve_shape(serve)->size, &serve->backstore,
+		return resize_serve(resize_store, serve, serve->shape->size, &serve->backstore,
 				    serve->loopback.device, words, count);
 	if (count == 2 && !strcmp(words[0], "upgrade"))
 		return upgrade_serve(serve, words[1]);
@@ -113,44 +106,47 @@ static int carry_out(char **words, size_t count, void *argument)
 	return -EOPNOTSUPP;
 }
 
-/* Until a signal, or until serving has ended by itself; requests are carried out. */
+/* What serve_wait_for_end() waits for */
+enum {
+	SIGNAL,
+	SERVING,	/* something is to be heard of it */
+	REQUEST,	/* by the control socket */
+	LIFELINE,	/* of the process that this one stands in for */
+	NR_EVENTS
+};
+
+/* Until a signal, a "zcmu stop", or until serving has ended by itself; requests are carried out. */
 int serve_wait_for_end(struct serve *serve)
 {
-	struct pollfd fds[5] = {
-		{ .fd = serve->signal_fd, .events = POLLIN },
-		{ .fd = serve->served_fd, .events = POLLIN },
-		{ .fd = serve->control.fd, .events = POLLIN },
-		{ .fd = serve->stands_in ? serve->handover.lifeline_fd : -1 },
-		{ .fd = serve->keeper.fd, .events = POLLIN },
+	struct pollfd events[NR_EVENTS] = {
+		[SIGNAL] = { .fd = serve->signal_fd, .events = POLLIN },
+		[SERVING] = { .events = POLLIN },
+		[REQUEST] = { .fd = serve->control.fd, .events = POLLIN },
+		[LIFELINE] = { .fd = serve->stands_in ? serve->handover.lifeline_fd : -1 },
 	};
+	int err;
 
 	do {
-		if (fds[2].revents) {
+		if (events[REQUEST].revents) {
 			control_handle(&serve->control, carry_out, serve);
-			/* What the store's process had to say may have been heard meanwhile. */
-			fds[4].revents = 0;
+			/* What was to be heard may have been heard meanwhile, and by another. */
+			events[SERVING].revents = 0;
 		}
 		if (serve->is_over)
 			return 0;
 		if (serve->is_stopped)
 			break;
+		err = serve->way->hear(serve, events[SERVING].revents);
+		if (err)
+			return err;
 		/* It may be served by another thread now, or by another process. */
-		fds[1].fd = serve->served_fd;
-		fds[4].fd = serve->keeper.fd;
-		if (serve->keeper.is_dead || (fds[4].revents && keeper_listen(&serve->keeper)))
-			return -EIO;
-		while (poll(fds, 5, -1) < 0 && errno == EINTR)
+		events[SERVING].fd = serve->way->fd(serve);
+		while (poll(events, NR_EVENTS, -1) < 0 && errno == EINTR)
 			;
 		/* The process that we stand for was killed. */
-		if (fds[3].revents)
+		if (events[LIFELINE].revents)
 			_exit(EXIT_FAILED);
-		if (fds[0].revents && signals_end(serve->signal_fd, serve->hang_up_ends))
-			break;
-	} while (!fds[1].revents);
-	if (!serve->is_stopped && fds[1].revents) {
-		zcmu_error("%s: serving has ended: %s", serve->name, strerror(-serve->serve_error));
-		return -EIO;
-	}
+	} while (!events[SIGNAL].revents || !signals_end(serve->signal_fd, serve->hang_up_ends));
 	if (loopback_is_in_use(&serve->loopback))
 		zcmu_warning("%s: %s is still in use; it goes all the same", serve->name,
 			     serve->loopback.device);

@@ -8,16 +8,13 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "backstore.h"
-#include "confine/keeper.h"
 #include "control.h"
 #include "created.h"
 #include "iscsi/iscsi.h"
@@ -113,94 +110,10 @@ int serve_own_name(struct serve *serve)
 	return err;
 }
 
-static void is_ready(void *argument)
-{
-	struct serve *serve = argument;
-	uint64_t one = 1;
-
-	if (write(serve->served_fd, &one, sizeof(one)) != sizeof(one))
-		abort();
-}
-
-static void *serve_thread(void *argument)
-{
-	struct serve *serve = argument;
-
-	serve->serve_error = zcmu_disk_serve(serve->disk, serve->store, &serve->options);
-	is_ready(serve);
-	return NULL;
-}
-
-static void wait_served(const struct serve *serve)
-{
-	uint64_t count;
-
-	while (read(serve->served_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
-
-static int start_serving(struct serve *serve)
-{
-	int err;
-
-	serve->served_fd = eventfd(0, EFD_CLOEXEC);
-	if (serve->served_fd < 0)
-		return -errno;
-	serve->options.ready = is_ready;
-	serve->options.argument = serve;
-	err = pthread_create(&serve->thread, NULL, serve_thread, serve);
-	if (err) {
-		zcmu_error("%s: can't start a thread: %s", serve->name, strerror(err));
-		close(serve->served_fd);
-		serve->served_fd = -1;
-		return -err;
-	}
-	wait_served(serve);
-	return serve->serve_error;
-}
-
-static void join_serving(struct serve *serve)
-{
-	pthread_join(serve->thread, NULL);
-	close(serve->served_fd);
-	serve->served_fd = -1;
-}
-
-/* What the store has begun is answered when this returns. Return: was it flushed? */
-int serve_stop(struct serve *serve)
-{
-	if (serve->served_fd < 0)
-		return 0;
-	zcmu_disk_stop(serve->disk);
-	join_serving(serve);
-	return serve->serve_error;
-}
-
-/* The same, but it serves on if the store can't be flushed. */
-int serve_hand_over(struct serve *serve)
-{
-	int err = zcmu_disk_hand_over(serve->disk);
-
-	if (!err)
-		join_serving(serve);
-	return err;
-}
-
-static int open_ring(struct serve *serve)
-{
-	int err;
-
-	if (serve->user.name[0])
-		return keeper_serve(&serve->keeper, &serve->backstore, serve->shape.size,
-				    serve->serial);
-	err = backstore_open_disk(&serve->backstore, &serve->disk);
-	return err ? err : start_serving(serve);
-}
-
 /* The backstore is there: serve it. Until then the mode of the process before counts. */
 int serve_take_disk(struct serve *serve)
 {
-	int err = open_ring(serve);
+	int err = serve->way->start(serve);
 
 	/* Only now is the store known to be the disk's, if nothing was noted before. */
 	if (!err && serve->takes_over)
@@ -224,14 +137,14 @@ static int create_disk(struct serve *serve)
 	serve_absolute_spec(serve->spec, spec, sizeof(spec));
 	err = serve_get_serial(serve, spec);
 	if (!err)
-		err = backstore_create(serve->name, serve_shape(serve), spec, serve->serial,
+		err = backstore_create(serve->name, serve->shape, spec, serve->serial,
 				       serve->time_out, &serve->backstore);
 	if (err) {
 		serve->backstore.name[0] = '\0';
 		created_undo(&serve->created);
 		return err;
 	}
-	err = takeover_note(&serve->backstore, serve_shape(serve), serve->identity);
+	err = takeover_note(&serve->backstore, serve->shape, serve->identity);
 	/* The bytes of a volatile store are new, and were never reserved. */
 	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
 		err = reservations_restore(&serve->backstore);
@@ -272,7 +185,7 @@ static int take_over(struct serve *serve)
 	if (!err)
 		err = serve_open_store(serve);
 	if (!err)
-		err = takeover_check(&serve->backstore, serve_shape(serve));
+		err = takeover_check(&serve->backstore, serve->shape);
 	if (!err)
 		err = serve_take_disk(serve);
 	/* It had none yet, or none any more. */
@@ -301,7 +214,7 @@ static int choose_name(struct serve *serve)
 
 	if (!is_given)
 		disk_name_make(serve->spec, serve->name);
-	err = serve_ask_flags(serve);
+	err = serve->way->ask_flags(serve);
 	if (err || is_given || serve->flags & ZCMU_STORE_VOLATILE)
 		return err;
 	serve_absolute_spec(serve->spec, spec, sizeof(spec));
@@ -324,64 +237,66 @@ static int set_up(struct serve *serve)
 	return serve->takes_over ? take_over(serve) : create_disk(serve);
 }
 
-/*
- * What the disk has done, in one line that a script can read as well. Return: was its store
- * flushed, as far as that is known here?
- */
-static int say_farewell(struct serve *serve)
+/* What the disk has done, in one line that a script can read as well. */
+static void say_farewell(const struct serve *serve, const struct zcmu_statistics *s)
 {
-	struct zcmu_statistics s = { .struct_size = sizeof(s) };
-	int err = 0;
-
-	if (serve->disk)
-		zcmu_disk_statistics(serve->disk, &s);
-	else
-		err = keeper_stop(&serve->keeper, &s);
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %" PRIu64 " commands, %" PRIu64 " errors; payload: %" PRIu64
 			" bytes in place, %" PRIu64 " bytes copied by the kernel\n",
-			serve->name, s.commands, s.errors, s.bytes_in_place, s.bytes_copied);
+			serve->name, s->commands, s->errors, s->bytes_in_place, s->bytes_copied);
+}
+
+/* No initiator has it any more. The detach waits until the disk's commands are done. */
+static int take_back(struct serve *serve)
+{
+	int err;
+
+	if (!serve->backstore.name[0])
+		return 0;
+	/* Nobody answers any more. */
+	if (serve->way->is_dead(serve)) {
+		serve->loopback.wwn[0] = '\0';
+		return stop_detach(&serve->backstore);
+	}
+	/* What zcmu attach has made of it goes with the disk, while it is still served. */
+	err = iscsi_detach(&serve->backstore, NULL);
+	if (serve->loopback.wwn[0] && loopback_detach(&serve->loopback))
+		err = -EBUSY;
 	return err;
 }
 
-/*
- * Undo what was made, in reverse. The detach waits until the disk's commands are done. @so_far:
- * what it ends with already, for who waits for the end.
- */
-static int tear_down(struct serve *serve, int so_far)
+static void give_name_back(struct serve *serve, int err)
 {
-	struct zcmu_statistics ignored;
 	bool is_ours;
-	int err = 0;
 
-	/* Nobody answers any more. */
-	if (serve->keeper.is_dead && serve->backstore.name[0]) {
-		err = stop_detach(&serve->backstore);
-		serve->loopback.wwn[0] = '\0';
-	}
-	/* What zcmu attach has made of it goes with the disk, while it is still served. */
-	if (serve->backstore.name[0] && !serve->keeper.is_dead)
-		err = iscsi_detach(&serve->backstore, NULL);
-	if (serve->loopback.wwn[0]) {
-		if (loopback_detach(&serve->loopback))
-			err = -EBUSY;
-		if (say_farewell(serve))
-			err = -EIO;
-	}
-	if (keeper_stop(&serve->keeper, &ignored) || serve_stop(serve))
-		err = -EIO;
-	zcmu_disk_close(serve->disk);
-	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
-		err = -EBUSY;
-	zcmu_store_close(serve->store);
-	if (!err)
-		err = so_far;
+	/* It is still the one's before. */
 	if (serve_is_successor(serve))
-		return err;
+		return;
 	is_ours = runfile_is_ours(&serve->runfile);
 	control_conclude(&serve->control, is_ours, err);
 	control_close(&serve->control, is_ours);
 	runfile_remove(&serve->runfile);
+}
+
+/*
+ * Undo what set_up() has made, as far as it came, in reverse. @so_far: what it ends with already,
+ * for who waits for the end.
+ */
+static int tear_down(struct serve *serve, int so_far)
+{
+	struct zcmu_statistics statistics = { .struct_size = sizeof(statistics) };
+	int err = take_back(serve);
+
+	if (serve->way->stop(serve, &statistics))
+		err = -EIO;
+	if (serve->loopback.wwn[0])
+		say_farewell(serve, &statistics);
+	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
+		err = -EBUSY;
+	serve->way->close(serve);
+	if (!err)
+		err = so_far;
+	give_name_back(serve, err);
 	return err;
 }
 
@@ -408,6 +323,7 @@ int serve_main(int argc, char **argv)
 	status = serve_parse(&serve, argc, argv);
 	if (status >= 0)
 		return status;
+	serve.way = serve.user.name[0] ? &serve_apart : &serve_here;
 	if (!serve_is_successor(&serve) && standard_was_closed(STDOUT_FILENO)) {
 		zcmu_error("the standard output is closed, where the disk's device is printed; let it be /dev/null if nobody wants to know");
 		return EXIT_FAILED;

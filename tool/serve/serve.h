@@ -19,6 +19,7 @@
 #include "runfile.h"
 #include "serve/handover.h"
 #include "serve/serial.h"
+#include "serve/way.h"
 #include "zcmu.h"
 
 struct serve {
@@ -43,26 +44,32 @@ struct serve {
 	pid_t heir;			/* but this one's */
 
 	/* what was made, in this order */
-	uint32_t flags;			/* ZCMU_STORE_... of what spec names */
+	const struct serve_way *way;
+	uint32_t flags;			/* ZCMU_STORE_... of the store */
 	struct runfile runfile;
 	struct control control;
 	struct created created;		/* what it is made of */
-	struct zcmu_store *store;	/* NULL if the keeper's process has it */
-	struct keeper keeper;
-	struct zcmu_store shape;	/* of that process's store: sizes alone */
+	struct zcmu_store *shape;	/* the open store's sizes, wherever it is */
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the open store; or empty */
 	char serial[SERIAL_SIZE];
 	struct backstore backstore;
-	struct zcmu_disk *disk;
-	pthread_t thread;
 	int signal_fd;			/* what ends the disk */
 	bool hang_up_ends;		/* SIGHUP as well; else it is for logs */
 	pthread_t opening;		/* see opening.c */
 	bool is_reopening;		/* its disk is there: signals wait for their turn */
 	int opened_fd;			/* eventfd: it is needed no more */
+	struct loopback loopback;
+
+	/* here.c's */
+	struct zcmu_store *store;
+	struct zcmu_disk *disk;
+	pthread_t thread;
 	int served_fd;			/* eventfd: the ring is read; or serving has ended */
 	int serve_error;
-	struct loopback loopback;
+
+	/* apart.c's */
+	struct keeper keeper;
+	struct zcmu_store apart_shape;	/* of its process's store: sizes alone */
 };
 
 /* Has another process served the disk until now, and lives? */
@@ -75,13 +82,11 @@ static inline bool serve_is_successor(const struct serve *serve)
 int serve_parse(struct serve *serve, int argc, char **argv);
 
 /* store.c */
-int serve_ask_flags(struct serve *serve);
 int serve_check_named_store(struct serve *serve, const struct backstore *backstore);
 void serve_absolute_spec(const char *spec, char *absolute, size_t size);
 int serve_get_serial(struct serve *serve, const char *spec);
 int serve_find_serial(struct serve *serve, const char *spec, bool *is_kept);
 void serve_keep_serial(const struct serve *serve, const char *spec);
-const struct zcmu_store *serve_shape(const struct serve *serve);
 int serve_open_store(struct serve *serve);
 
 /* opening.c */
@@ -97,8 +102,6 @@ int serve_leave(struct serve *serve);
 void serve_leave_disk(struct serve *serve);
 int serve_take_disk(struct serve *serve);
 int serve_own_name(struct serve *serve);
-int serve_stop(struct serve *serve);
-int serve_hand_over(struct serve *serve);
 
 /* upgrade.c */
 int upgrade_serve(struct serve *serve, const char *program);

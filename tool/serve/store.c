@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu serve: the store of a disk, in this process or in one that is locked in: what it says of
- * itself, its serial number, and its opening. What becomes a disk of it is serve.c's.
+ * zcmu serve: the store of a disk: whether it is the right one, its serial number, and its opening.
+ * Where it is opened is here.c's and apart.c's; how it becomes a disk is serve.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,55 +12,17 @@
 #include <string.h>
 
 #include "backstore.h"
-#include "confine/confined.h"
-#include "confine/keeper.h"
 #include "contents.h"
-#include "created.h"
 #include "serve/serial.h"
 #include "serve/serve.h"
 #include "serve/takeover.h"
 #include "zcmu.h"
 
-static struct confined_wish make_wish(const struct serve *serve,
-				      const struct zcmu_store_options *options)
-{
-	return (struct confined_wish){
-		.name = serve->name,
-		.spec = serve->spec,
-		.store_flags = serve->flags,
-		.store_options = options,
-		.threads = serve->options.threads,
-		.user = &serve->user,
-		.takes_over = serve->takes_over,
-		.signal_fd = serve->is_reopening ? -1 : serve->signal_fd,
-		.hang_up_ends = serve->hang_up_ends,
-	};
-}
-
-/* What does the store say of itself? To be known before it is opened. */
-int serve_ask_flags(struct serve *serve)
-{
-	const struct confined_wish wish = make_wish(serve, &serve->store_options);
-
-	if (serve->user.name[0])
-		return keeper_ask_flags(&wish, &serve->flags);
-	return zcmu_store_flags(serve->spec, &serve->flags);
-}
-
 /* Which store does its name lead to by now? It isn't opened for that. "": nobody can tell */
 static int look_up_identity(struct serve *serve, char *text, size_t size)
 {
-	const struct confined_wish wish = make_wish(serve, &serve->store_options);
-	int err;
+	int err = serve->way->identify(serve, text, size);
 
-	if (serve->user.name[0]) {
-		err = keeper_identify(&wish, text, size);
-	} else {
-		err = serve_opening_begin(serve);
-		if (!err)
-			err = serve_opening_end(serve,
-						zcmu_store_identify(serve->spec, text, size));
-	}
 	if (!err || err == -EOPNOTSUPP || err == -EINTR)
 		return err;
 	zcmu_error("%s: can't find its store, %s: %s", serve->name, serve->spec, strerror(-err));
@@ -139,56 +101,12 @@ void serve_keep_serial(const struct serve *serve, const char *spec)
 			     serve->name, serve->serial, strerror(-err));
 }
 
-/* The store's sizes, wherever it is */
-const struct zcmu_store *serve_shape(const struct serve *serve)
-{
-	return serve->store ? serve->store : &serve->shape;
-}
-
-/* Open it in a process of its own. */
-static int open_confined(struct serve *serve, const struct zcmu_store_options *options)
-{
-	const struct confined_wish wish = make_wish(serve, options);
-
-	int err;
-
-	serve->shape.read_only = options->read_only;
-	err = keeper_open(&serve->keeper, &wish, &serve->shape);
-	if (!err)
-		snprintf(serve->identity, sizeof(serve->identity), "%s", serve->keeper.identity);
-	return err;
-}
-
-static int open_here(struct serve *serve, const struct zcmu_store_options *options)
-{
-	int err = serve_opening_begin(serve);
-
-	serve->identity[0] = '\0';
-	if (err)
-		return err;
-	created_begin(&serve->created, serve->spec, options->size);
-	err = zcmu_store_open(serve->spec, options, &serve->store);
-	if (!err)
-		created_opened(&serve->created, serve->store);
-	created_hint_at_size(serve->spec, options, err);
-	if (serve_opening_end(serve, err))
-		return err;
-	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));
-	if (!err || err == -EOPNOTSUPP)
-		return 0;
-	zcmu_error("%s: can't tell which store it is: %s", serve->spec, strerror(-err));
-	return err;
-}
-
 /* What was opened counts: its name may have led elsewhere when it was looked up. */
 static int check_opened_store(struct serve *serve)
 {
 	int err = takeover_check_identity(&serve->backstore, serve->identity);
 
-	/* Some stores know only when they are open whether their bytes outlive them. */
-	if (!err && serve->store)
-		err = contents_check_outlive(serve->name, serve->store->ops->flags);
-	return err;
+	return err ? err : contents_check_outlive(serve->name, serve->flags);
 }
 
 /*
@@ -198,21 +116,17 @@ static int check_opened_store(struct serve *serve)
 int serve_open_store(struct serve *serve)
 {
 	struct zcmu_store_options options = serve->store_options;
-	struct zcmu_store *store;
 	int err = 0;
 
 	if (serve->takes_over) {
 		options.size = 0;
 		err = serve_check_named_store(serve, &serve->backstore);
 	}
-	if (!err && serve->user.name[0])
-		err = open_confined(serve, &options);
-	else if (!err)
-		err = open_here(serve, &options);
+	if (!err)
+		err = serve->way->open(serve, &options);
 	if (!err && serve->takes_over)
 		err = check_opened_store(serve);
-	store = serve->store ? serve->store : &serve->shape;
-	if (!err && serve->takes_over && store->size > serve->backstore.size)
-		store->size = serve->backstore.size;
+	if (!err && serve->takes_over && serve->shape->size > serve->backstore.size)
+		serve->shape->size = serve->backstore.size;
 	return err;
 }

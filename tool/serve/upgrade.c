@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 #include <unistd.h>
 
 #include "backstore.h"
-#include "confine/keeper.h"
 #include "control.h"
 #include "option.h"
 #include "runfile.h"
@@ -37,27 +35,16 @@
  */
 static int let_go(struct serve *serve)
 {
-	struct zcmu_statistics ignored;
-	int err;
+	int err = serve->way->hand_over(serve);
 
-	if (keeper_has_child(&serve->keeper))
-		err = keeper_drain(&serve->keeper);
-	else
-		err = serve_hand_over(serve);
 	if (err) {
-		if (!serve->keeper.is_dead)
+		if (!serve->way->is_dead(serve))
 			zcmu_error("%s: it can't be handed over, because its store can't be flushed: %s; it is served as before",
 				   serve->name, strerror(-err));
 		return err;
 	}
 	takeover_set_recover(&serve->backstore, "reissue");
-	/* What it was asked to do it has done, even if it has died after all. */
-	keeper_stop(&serve->keeper, &ignored);
-	serve->keeper = (struct keeper){ .fd = -1 };
-	zcmu_disk_close(serve->disk);
-	serve->disk = NULL;
-	zcmu_store_close(serve->store);
-	serve->store = NULL;
+	serve->way->close(serve);
 	return 0;
 }
 
@@ -94,13 +81,11 @@ int upgrade_serve(struct serve *serve, const char *program)
 		.has_own = serve->user.name[0],
 	};
 	struct timespec begin, end;
-	uint32_t flags;
 	int err;
 
-	flags = serve->store ? serve->store->ops->flags : serve->flags;
-	if (flags & ZCMU_STORE_VOLATILE) {
+	if (serve->flags & ZCMU_STORE_VOLATILE) {
 		zcmu_error("%s: its store, %s, is its process's memory: it can't be handed over",
-			   serve->name, serve->store ? serve->store->ops->name : serve->spec);
+			   serve->name, serve->spec);
 		return -EOPNOTSUPP;
 	}
 	if (!serve->daemon && serve->handover.lifeline_fd < 0 &&
