@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that a disk's writes wait for. Not of the library's interface: the tool and the stores
- * that are built with it use this as well.
+ * Threads that a disk's writes wait for. This isn't part of the library's interface: the tool and
+ * the stores that are built with it use this as well.
  */
 #ifndef ZCMU_IO_FLUSHER_H
 #define ZCMU_IO_FLUSHER_H
@@ -15,7 +15,7 @@
 /* Memory that this thread needs must not wait for writes to the disk that it serves. */
 static inline void zcmu_become_io_flusher(void)
 {
-	/* It takes a privilege, and a kernel that knows it: without, it is as it was before. */
+	/* This needs a privilege, and a kernel that knows it. Without them nothing changes. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 

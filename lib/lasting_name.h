@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file's name on the disk: it lasts when its folder was flushed. Not of the library's interface:
- * the tool and the stores that are built with it use this as well. What is in the file is
- * fsync()'s.
+ * A file's name on the disk: it lasts once its folder was flushed. This isn't part of the library's
+ * interface: the tool and the stores that are built with it use this as well. fsync() is for the
+ * file's content.
  */
 #ifndef ZCMU_LASTING_NAME_H
 #define ZCMU_LASTING_NAME_H
@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /*
- * A name was made, changed or removed. A file system whose folders can't be flushed says EINVAL;
- * and a folder that may be written to, but not read, is no reason to refuse what is in it.
+ * A name was made, changed or removed. A file system whose folders can't be flushed returns EINVAL.
+ * A folder that may be written to, but not read, is no reason to refuse what is in it.
  * Return: 0 or -errno
  */
 static inline int zcmu_flush_folder_of(const char *path)

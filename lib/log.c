@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Messages. One line each, to stderr or to where the program wants them; errno is
- * what it was before.
- */
+/* Messages. Each is one line, to stderr or to where the program wants it. errno isn't changed. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -29,7 +26,7 @@ void zcmu_set_log(zcmu_log_function function, void *argument)
 
 static atomic_uint told;
 
-/* How many messages there were: whoever fails can see whether it was told why. */
+/* The number of messages: with it a caller that fails can see whether the reason was told. */
 unsigned int zcmu_log_told(void)
 {
 	return atomic_load(&told);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The version that meson.build has. */
+/* The version from meson.build. */
 #include "zcmu.h"
 
 const char *zcmu_version(void)

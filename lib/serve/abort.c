@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Commands that their initiator has taken back: the kernel tells their ids by an entry of the ring
- * (struct zcmu_tmr_entry). Nobody waits for them any more, but each is answered all the same. What
- * a command hasn't asked the store yet it doesn't ask any more; what it has asked the store is told
- * of, by cancel.
+ * Commands that their initiator has aborted. The kernel tells their ids by an entry of the ring
+ * (struct zcmu_tmr_entry). Nobody waits for such a command any more, but each is answered all the
+ * same. A command that hasn't asked the store yet doesn't ask it any more. If it has asked, the
+ * store is told by its callback cancel.
  *
- * Only for stores that have cancel. These have queues, and so a request is asked and answered in
- * the thread of its queue; it is told there, too, and is still under way then. The leader, who
- * reads the ring, only marks the command and wakes that thread.
+ * This is only for stores that have cancel. They have queues, so a request is asked and answered in
+ * the thread of its queue. The store is told in that thread, too, while the request is under way.
+ * The leader, who reads the ring, only marks the command and wakes that thread.
  */
 #include "serve/disk.h"
 
@@ -22,7 +22,7 @@ void zcmu_abort_begin(struct zcmu_disk *disk)
 	disk->aborts.is_on = disk->store->ops->cancel;
 }
 
-/* It was just taken off the ring: entries that speak of it come behind it. */
+/* The command was just taken off the ring. Entries that abort it come later. */
 void zcmu_abort_note_taken(struct zcmu_cmd *cmd)
 {
 	struct zcmu_disk *disk = cmd->disk;
@@ -36,7 +36,7 @@ void zcmu_abort_note_taken(struct zcmu_cmd *cmd)
 	pthread_mutex_unlock(&disk->aborts.lock);
 }
 
-/* It is about to be answered: its id may be another command's right after that. */
+/* The command is about to be answered. Right after that its id may belong to another command. */
 void zcmu_abort_forget(struct zcmu_cmd *cmd)
 {
 	struct zcmu_disk *disk = cmd->disk;
@@ -52,7 +52,7 @@ void zcmu_abort_forget(struct zcmu_cmd *cmd)
 	pthread_mutex_unlock(&disk->aborts.lock);
 }
 
-/* It wants to ask the store for something. Return: false if nobody waits for that. */
+/* The command wants to ask the store for something. Return: false if nobody waits for that. */
 bool zcmu_abort_lets_ask(struct zcmu_cmd *cmd)
 {
 	struct zcmu_disk *disk = cmd->disk;
@@ -80,7 +80,10 @@ void zcmu_abort_note_answer(struct zcmu_cmd *cmd)
 	pthread_mutex_unlock(&disk->aborts.lock);
 }
 
-/* The ring says that a command was aborted. In the leader; it may be one that was answered. */
+/*
+ * The ring says that a command was aborted. Runs in the leader. The command may be answered
+ * already.
+ */
 void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id)
 {
 	struct zcmu_disk *disk = (struct zcmu_disk *)((char *)ring -
@@ -98,14 +101,17 @@ void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id)
 		if (cmd->asks_in) {
 			cmd->is_to_be_told = true;
 			cmd->asks_in->has_aborted = true;
-			/* It has something under way, and so isn't over. */
+			/* The command has something under way, so it isn't over. */
 			zcmu_signal_fd(cmd->asks_in->wake_fd);
 		}
 	}
 	pthread_mutex_unlock(&disk->aborts.lock);
 }
 
-/* One that has asked in this thread, if the store doesn't know yet. The lock is held. */
+/*
+ * A command that has asked in this thread and that the store doesn't know is aborted. The lock is
+ * held.
+ */
 static struct zcmu_cmd *find_to_tell(struct zcmu_thread *thread)
 {
 	struct zcmu_disk *disk = thread->disk;
@@ -122,8 +128,8 @@ static struct zcmu_cmd *find_to_tell(struct zcmu_thread *thread)
 }
 
 /*
- * In the thread itself, not inside of a callback. Only this thread takes answers to what was asked
- * in it: so what is found is under way until the store is called.
+ * Runs in the thread itself, not inside of a callback. Only this thread takes answers to requests
+ * that were asked in it. So a request that is found is under way until the store is called.
  */
 void zcmu_abort_tell(struct zcmu_thread *thread)
 {
@@ -141,7 +147,7 @@ void zcmu_abort_tell(struct zcmu_thread *thread)
 		}
 		cmd->is_to_be_told = false;
 		pthread_mutex_unlock(&disk->aborts.lock);
-		/* It may make requests of the store's own. */
+		/* The store may make requests of its own. */
 		thread->unsubmitted = true;
 		zcmu_store_cancel(disk->store, &cmd->io);
 		pthread_mutex_lock(&disk->aborts.lock);

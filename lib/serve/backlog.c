@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Commands that wait for a thread, and threads that wait for a command. What a thread does with
- * one is serve.c's.
+ * Commands that wait for a thread, and threads that wait for a command. What a thread does with a
+ * command is in serve.c.
  */
 #include "serve/disk.h"
 
@@ -37,7 +37,7 @@ static void become_idle(struct zcmu_thread *thread)
 	disk->nr_idle++;
 }
 
-/* There is work for it, or it has found some by itself, woken by its queue. work_lock is held. */
+/* There is work for the thread, or its queue woke it and it has found work. work_lock is held. */
 static void become_busy(struct zcmu_thread *thread)
 {
 	struct zcmu_thread **link = &thread->disk->idle;
@@ -49,7 +49,7 @@ static void become_busy(struct zcmu_thread *thread)
 	thread->is_idle = false;
 }
 
-/* A thread that was idle; NULL: there is none, or as many are busy as can be of use. */
+/* A thread that was idle. NULL: there is none, or max_busy threads are busy already. */
 static struct zcmu_thread *pop_idle(struct zcmu_disk *disk)
 {
 	struct zcmu_thread *thread = disk->idle;
@@ -84,8 +84,8 @@ void zcmu_backlog_wake(struct zcmu_disk *disk, unsigned int commands)
 }
 
 /*
- * The next command for a thread, and whether there are more; a worker that gets none is idle
- * from now on.
+ * The next command for a thread, and whether there are more. A worker that gets none is idle from
+ * now on.
  */
 struct zcmu_cmd *zcmu_backlog_find(struct zcmu_thread *thread, bool *more)
 {
@@ -103,7 +103,7 @@ struct zcmu_cmd *zcmu_backlog_find(struct zcmu_thread *thread, bool *more)
 	return cmd;
 }
 
-/* For who has no loop as in serve.c (tests): whatever has to go on later goes on now. */
+/* For tests that have no loop as in serve.c: run everything now that is to go on later. */
 void zcmu_backlog_run(struct zcmu_thread *leader)
 {
 	struct zcmu_cmd *cmd;

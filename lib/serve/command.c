@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A command from its request to its answer: memory, what the store is asked, steps,
- * the end. What a CDB means is scsi*.c's.
+ * A command from its request to its answer: memory, requests to the store, steps, the end. What a
+ * CDB means is in lib/scsi.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,8 +24,9 @@ static struct zcmu_cmd *from_pool(struct zcmu_disk *disk)
 }
 
 /*
- * There is no memory for the next request. It can't stay on the ring: nobody would come back for
- * it. So it is answered, and its initiator tries again. Return: what zcmu_hring_next() does.
+ * There is no memory for the next request. It can't stay on the ring, because nobody would come
+ * back for it. So it is answered, and its initiator tries again. Return: what zcmu_hring_next()
+ * returns.
  */
 static int turn_away(struct zcmu_disk *disk)
 {
@@ -113,9 +114,9 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 }
 
 /*
- * Take the next request off the ring. Only the leading thread may. NULL: there is none. A
- * request that makes no sense, or that there is no memory for, is answered here and passed
- * over; a ring that makes none is the end.
+ * Take the next request off the ring. Only the leading thread may do that. NULL: there is none. An
+ * invalid request, or one that there is no memory for, is answered here and skipped. If the ring
+ * itself is invalid, serving ends.
  */
 struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread)
 {
@@ -148,7 +149,9 @@ struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *threa
 			continue;
 		cmd->epoch = zcmu_epoch_enter(disk);
 		zcmu_abort_note_taken(cmd);
-		/* Once: it may change, and all checks of a command must be of the same. */
+		/*
+		 * Read it once: it may change, and all checks of a command must use the same value.
+		 */
 		cmd->capacity = __atomic_load_n(&disk->store->size, __ATOMIC_SEQ_CST);
 		if (ret > 0)
 			return cmd;
@@ -164,7 +167,7 @@ void zcmu_cmd_free(struct zcmu_cmd *cmd)
 	to_pool(cmd->disk, cmd);
 }
 
-/* @comes_again: as a copy; then it is counted */
+/* @comes_again: the command comes again as a copy, and is counted then */
 static void count(struct zcmu_cmd *cmd, uint8_t scsi_status, bool comes_again)
 {
 	struct zcmu_counts *counts = &cmd->disk->counts;
@@ -180,7 +183,7 @@ static void count(struct zcmu_cmd *cmd, uint8_t scsi_status, bool comes_again)
 					  cmd->req.bytes, memory_order_relaxed);
 }
 
-/* The end: answer, free. The command is gone when this returns. */
+/* The end: answer and free the command. It is gone when this returns. */
 void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 {
 	struct zcmu_disk *disk = cmd->disk;
@@ -261,13 +264,13 @@ static void prepare_io(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset
 		cmd->thread->unsubmitted = true;
 }
 
-/* @length bytes of the payload from @skip on, in an array that the store may change. */
+/* @length bytes of the payload from @skip on, as an array that the store may change. */
 static void show_payload(struct zcmu_cmd *cmd, uint64_t skip, uint64_t length)
 {
 	cmd->io.iovcnt = zcmu_iov_cut(cmd->payload, cmd->req.iovcnt, skip, length, cmd->scratch);
 }
 
-/* FUA is honoured the way the store can: with the request, or by a flush after it. */
+/* FUA is honoured in the way that the store can: with the request, or by a flush after it. */
 static void set_fua(struct zcmu_cmd *cmd, bool fua)
 {
 	cmd->flush_after = zcmu_store_stable_by(cmd->disk->store, cmd->io.op, fua) ==
@@ -275,7 +278,7 @@ static void set_fua(struct zcmu_cmd *cmd, bool fua)
 	cmd->io.fua = fua && !cmd->flush_after;
 }
 
-/* Of a command that nobody waits for the store is asked nothing more. */
+/* If nobody waits for the command, the store is asked nothing more. */
 static void ask(struct zcmu_cmd *cmd)
 {
 	if (zcmu_abort_lets_ask(cmd))
@@ -285,8 +288,8 @@ static void ask(struct zcmu_cmd *cmd)
 }
 
 /*
- * Ask the store for something that concerns the command's payload, or none. The
- * store can do it (zcmu_store_can()).
+ * Ask the store for something, with the command's payload or without one. The store must be able to
+ * do it (zcmu_store_can()).
  */
 void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,
 			bool fua)
@@ -308,7 +311,7 @@ void zcmu_cmd_write_part(struct zcmu_cmd *cmd, uint64_t skip, uint64_t offset, u
 	ask(cmd);
 }
 
-/* Read into or write from memory of the library's. */
+/* Read into, or write from, the library's own memory. */
 void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset,
 			       void *buffer, size_t length, bool fua)
 {
@@ -320,8 +323,8 @@ void zcmu_cmd_ask_store_buffer(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_
 }
 
 /*
- * What was checked goes on, now or later and in whichever thread is free: it may take as long as
- * the store likes. Commands with a range come here by range_lock.c.
+ * Go on with a command that was checked, now or later and in any free thread. The store may take as
+ * long as it likes. Commands with a range come here by range_lock.c.
  */
 void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd))
 {
@@ -331,14 +334,14 @@ void zcmu_cmd_start(struct zcmu_cmd *cmd, void (*go_on)(struct zcmu_cmd *cmd))
 }
 
 /*
- * Steps whose requests are answered at once, one after the other in one go; then others have
- * their turn. They may be many: a WRITE SAME can fill the whole disk.
+ * The limit of steps in one go whose requests are answered at once. After that other commands have
+ * their turn. Steps may be many: a WRITE SAME can fill the whole disk.
  */
 #define STEPS_AT_A_TIME	16
 
 /*
- * A step's request may be answered before the step returns, or in another thread.
- * Whoever comes second, the step or the answer, goes on; so steps never nest.
+ * A step's request may be answered before the step returns, or in another thread. Of the step and
+ * the answer, the second one to finish goes on. So steps never nest.
  */
 static void go_on(struct zcmu_cmd *cmd)
 {
@@ -364,8 +367,8 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 }
 
 /*
- * Is it what a system call fails with that pins a payload which the store has touched before,
- * or stores into one that is to be written? It works with a copy (zcmu-abi.h).
+ * Does the error come from a system call that pins a payload which the store has touched before, or
+ * from a store into a payload that is to be written? A copy of the payload works (zcmu-abi.h).
  */
 static bool is_of_lending(const struct zcmu_cmd *cmd, int error)
 {
@@ -373,9 +376,9 @@ static bool is_of_lending(const struct zcmu_cmd *cmd, int error)
 }
 
 /*
- * May the initiator know where a READ or WRITE has failed? It takes what is in front of that for
- * done. So it must get that part of a READ, which takes a kernel that passes data on with sense,
- * and a length that is the command's. And that part of a WRITE must be as stable as it was to be.
+ * May the initiator know where a READ or WRITE has failed? It takes the blocks in front of that for
+ * done. So it must get that part of a READ: the kernel must pass data on with sense, and the length
+ * must be the command's. And that part of a WRITE must be as stable as the command demands.
  */
 static bool may_tell_place(const struct zcmu_cmd *cmd, uint64_t done)
 {
@@ -434,8 +437,8 @@ static void io_done(struct zcmu_io *io, int error)
 }
 
 /*
- * Does the answer to a MAP speak of blocks that were asked about? Whoever has asked goes on
- * behind them: with none he would never end, with more he would miss some.
+ * Is the length in the answer to a MAP within the range that was asked about? The caller goes on
+ * behind it: with a length of 0 it would never end, with a longer one it would miss blocks.
  */
 static bool is_map_answer(const struct zcmu_io *io)
 {
@@ -454,7 +457,7 @@ static int refuse_map_answer(const struct zcmu_io *io)
 	return -EPROTO;
 }
 
-/* All answers of all stores, whoever has asked, come by here. */
+/* All answers of all stores pass through here, whoever made the request. */
 void zcmu_io_done(struct zcmu_io *io, int error)
 {
 	if (io->op == ZCMU_IO_MAP && !error && !is_map_answer(io))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A disk's UIO device: found by the backstore's name, or by its own, opened, mapped. Serving it is
- * serve.c's.
+ * A disk's UIO device: found by the backstore's name, or by its own, then opened and mapped.
+ * Serving it is in serve.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ static int read_line(const char *path, char *line, size_t size)
 	return err;
 }
 
-/* A backstore as its name is given: "NAME", or "user_HBA/NAME" */
+/* A backstore's name as the user gives it: "NAME", or "user_HBA/NAME" */
 struct wanted {
 	const char *name;
 	bool has_hba;
@@ -57,8 +57,8 @@ static struct wanted parse_name(const char *text)
 }
 
 /*
- * A UIO device's name, "tcm-user/<hba>/<name>[/<config>]". Return: where <name> begins, or NULL if
- * it is none of the kernel's target.
+ * A UIO device's name is "tcm-user/<hba>/<name>[/<config>]". Return: where <name> begins, or NULL
+ * if the device isn't the kernel's target's.
  */
 static const char *name_in(const char *uio_name, unsigned int *hba)
 {
@@ -70,7 +70,7 @@ static const char *name_in(const char *uio_name, unsigned int *hba)
 	return *end == '/' ? end + 1 : NULL;
 }
 
-/* Does it mean the backstore? */
+/* Does the name mean the backstore? */
 static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
 {
 	const char *rest = name_in(uio_name, hba);
@@ -79,7 +79,7 @@ static bool is_named(const char *uio_name, const char *name, unsigned int *hba)
 	return rest && !strncmp(rest, name, len) && (!rest[len] || rest[len] == '/');
 }
 
-/* The same of the wanted one, if only its name is known. */
+/* The same for the wanted backstore, if only its name is known. */
 static bool is_wanted(const char *uio_name, const struct wanted *wanted, unsigned int *hba)
 {
 	return is_named(uio_name, wanted->name, hba) &&
@@ -87,8 +87,8 @@ static bool is_wanted(const char *uio_name, const struct wanted *wanted, unsigne
 }
 
 /*
- * Find /dev/uioN of the backstore, whose HBA is known then. -ENOENT: there is none;
- * -ENOTUNIQ: there are several.
+ * Find /dev/uioN of the backstore; then its HBA is known. -ENOENT: there is none; -ENOTUNIQ: there
+ * are several.
  */
 static int find_uio(struct wanted *wanted, char *uio_path, size_t size)
 {
@@ -115,7 +115,7 @@ static int find_uio(struct wanted *wanted, char *uio_path, size_t size)
 	return found > 1 ? -ENOTUNIQ : found ? 0 : -ENOENT;
 }
 
-/* What sysfs says of an open UIO device. */
+/* What sysfs says about an open UIO device. */
 static int read_uio(int fd, const char *file, char *line, size_t size)
 {
 	char path[128];
@@ -145,7 +145,7 @@ static int kick_kernel(struct zcmu_disk *disk)
 {
 	int32_t on = 1;
 
-	/* Fails only if the device is gone; then nobody waits for the answers. */
+	/* This fails only if the device is gone, and then nobody waits for the answers. */
 	return write(disk->uio_fd, &on, sizeof(on)) == sizeof(on) ? 0 : -errno;
 }
 
@@ -197,7 +197,7 @@ void zcmu_disk_deinit(struct zcmu_disk *disk)
 	zcmu_hring_deinit(&disk->ring);
 }
 
-/* What the kernel's side has configured; the defaults do if it can't be read. */
+/* The kernel's configuration. If it can't be read, the defaults are used. */
 static void read_configuration(struct zcmu_disk *disk, unsigned int hba)
 {
 	static const char serial_is[] = "T10 VPD Unit Serial Number: ";
@@ -214,10 +214,10 @@ static void read_configuration(struct zcmu_disk *disk, unsigned int hba)
 }
 
 /*
- * Take over what an earlier handler has left on the ring. It may have answered in
- * another order: then entries behind the tail are answered already, and entries of
- * commands that are still out were overwritten. Nobody can tell. So the kernel is
- * asked to answer all of them BUSY, which the initiator repeats, and to begin anew.
+ * Take over what an earlier handler has left on the ring. It may have answered in another order:
+ * then entries behind the tail are answered already, and entries of commands that are still out
+ * were overwritten. Nobody can tell which. So the kernel is asked to answer all of them BUSY, which
+ * makes the initiator repeat them, and to begin anew.
  */
 static int reset_leftovers(struct zcmu_disk *disk, unsigned int hba)
 {
@@ -244,7 +244,7 @@ static int reset_leftovers(struct zcmu_disk *disk, unsigned int hba)
 	return err;
 }
 
-/* Map what disk->uio_fd has. Nothing is left if that fails, but for the descriptor. */
+/* Map the device of disk->uio_fd. If that fails, nothing is left but the descriptor. */
 static int map_uio(struct zcmu_disk *disk)
 {
 	size_t size;
@@ -282,7 +282,7 @@ static void unmap_uio(struct zcmu_disk *disk)
 	munmap(map, size);
 }
 
-/* Is it the name of a UIO device, and of no backstore: those have no slash at their beginning? */
+/* Is it a path of a UIO device, and not a backstore's name? Those don't begin with a slash. */
 static bool is_uio_path(const char *text)
 {
 	return !strncmp(text, "/dev/uio", 8) && text[8] &&
@@ -290,8 +290,8 @@ static bool is_uio_path(const char *text)
 }
 
 /*
- * Whose is the UIO device? @text gets room for its backstore's name, which @wanted has then, with
- * its HBA.
+ * Which backstore has the UIO device? Its name is put into @text, and @wanted gets it, with the
+ * HBA.
  */
 static int name_of_uio(const char *path, struct wanted *wanted, char *text, size_t size)
 {
@@ -317,7 +317,7 @@ static int name_of_uio(const char *path, struct wanted *wanted, char *text, size
 	return 0;
 }
 
-/* The number may have become that of another disk since it was looked up. */
+/* The number may belong to another disk since it was looked up. */
 static int check_uio(const struct zcmu_disk *disk, const struct wanted *wanted, const char *path)
 {
 	char uio_name[512];
@@ -438,7 +438,7 @@ void zcmu_disk_close(struct zcmu_disk *disk)
 	disk_free(disk);
 }
 
-/* How the disk presents itself: the options, else the backstore's, else the name. */
+/* The disk's identity: from the options, else from the backstore, else from the name. */
 void zcmu_disk_identify(struct zcmu_disk *disk, const struct zcmu_serve_options *options)
 {
 	if (options->serial)

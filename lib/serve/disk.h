@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's insides: a disk being served, its threads, its commands. Prototypes
- * are grouped by the file that has them.
+ * The library's internals: a disk that is served, its threads, its commands. Prototypes are grouped
+ * by the file that has them.
  *
- * A command's way: the leading thread takes a request off the ring (serve.c), makes it
- * a struct zcmu_cmd (command.c), and has it interpreted (scsi/). That either ends it
- * with zcmu_cmd_finish(), or it waits for older commands of the same blocks
- * (range_lock.c), and asks the store in whichever thread is free (zcmu_cmd_start()); the
- * store's zcmu_io_done() leads to the next step or to the end; the answer goes to the
- * ring and the kernel is kicked (serve.c).
+ * A command's path: the leading thread takes a request off the ring (serve.c), makes it a struct
+ * zcmu_cmd (command.c), and interprets it (scsi/). Either that ends the command with
+ * zcmu_cmd_finish(), or the command waits for older commands of the same blocks (range_lock.c) and
+ * then asks the store in any free thread (zcmu_cmd_start()). The store's zcmu_io_done() leads to
+ * the next step or to the end. The answer goes to the ring, and the kernel is kicked (serve.c).
  */
 #ifndef ZCMU_DISK_H
 #define ZCMU_DISK_H
@@ -35,27 +34,27 @@ struct zcmu_cmd;
 struct zcmu_disk;
 struct zcmu_thread;
 
-/* Commands under way by their ids, where the store wants to know of those that are aborted. */
+/* Commands under way by their ids, for stores that want to know of aborted ones. */
 struct zcmu_aborts {
-	bool is_on;			/* or nothing of it is used */
-	pthread_mutex_t lock;		/* all below, and abort.c's of commands and threads */
+	bool is_on;			/* if not, nothing here is used */
+	pthread_mutex_t lock;		/* all below, abort.c's fields in commands and threads */
 	struct zcmu_cmd *by_id[ZCMU_ABORT_BUCKETS];
 };
 
-/* Where commands write, and what those read that have to wait for it; see range_lock.c. */
+/* Where commands write, and where those read that have to wait for it; see range_lock.c. */
 struct zcmu_ranges {
 	pthread_mutex_t lock;		/* all below, and the commands' in_the_way */
 	struct zcmu_range_tree tree;
 	uint64_t arrivals;		/* commands that have come */
-	unsigned int waiting;		/* commands that have something in their way */
+	unsigned int waiting;		/* commands that wait for others */
 	atomic_int writes;		/* ranges in the tree that are written to */
 };
 
 struct zcmu_cmd {
-	struct zcmu_io io;		/* what the store is asked; rebuilt for each step */
+	struct zcmu_io io;		/* the request to the store; rebuilt for each step */
 	struct zcmu_disk *disk;
-	struct zcmu_thread *thread;	/* that took it */
-	struct zcmu_cmd *next;		/* free list, backlog, those that need not wait any more */
+	struct zcmu_thread *thread;	/* the one that took it */
+	struct zcmu_cmd *next;		/* free list, backlog, or list of those that may go on */
 	struct zcmu_hreq req;
 	uint64_t capacity;		/* bytes the disk had when it was taken */
 	unsigned int epoch;		/* index of disk->inflight */
@@ -64,32 +63,32 @@ struct zcmu_cmd {
 	struct iovec *scratch;		/* io.iov: the store may change it */
 	struct iovec inline_scratch[ZCMU_INLINE_IOVECS];
 	/*
-	 * What it reads and writes, and so who is to be waited for. The ranges are range, or in
-	 * its buffer; none while nobody has to know of them.
+	 * What the command reads and writes, which decides what it waits for. The ranges are range,
+	 * or in its buffer; there are none while nobody has to know of them.
 	 */
 	struct zcmu_range *ranges, range;
 	unsigned int nr_ranges;
-	unsigned int in_the_way;	/* overlaps with what older commands write to */
-	uint64_t arrival;		/* which was older? */
-	void (*go_on)(struct zcmu_cmd *cmd);	/* what is next, when it is its turn */
+	unsigned int in_the_way;	/* overlaps with ranges that older commands write to */
+	uint64_t arrival;		/* tells which of two is older */
+	void (*go_on)(struct zcmu_cmd *cmd);	/* called when it is its turn */
 
 	/* abort.c's */
 	struct zcmu_cmd *next_of_ids;
-	struct zcmu_thread *asks_in;	/* by whose queue the store was asked; NULL: it isn't */
+	struct zcmu_thread *asks_in;	/* whose queue was used to ask the store; NULL: none */
 	bool is_aborted;		/* nobody waits for it */
-	bool is_to_be_told;		/* to the store, which has a request of it */
+	bool is_to_be_told;		/* the store has a request of it, and must be told */
 
 	/*
-	 * Steps: NULL if one request to the store is all. A step asks the store once
-	 * (true), or finishes the command (false); it begins by looking at status.
+	 * Steps. NULL if one request to the store is all. A step asks the store once (true), or
+	 * finishes the command (false). It begins by looking at status.
 	 */
 	bool (*step)(struct zcmu_cmd *cmd);
 	atomic_int step_refs;		/* the step itself, and its request to the store */
 	uint64_t begin;			/* bytes: where the command's range begins */
 	uint64_t offset;		/* bytes: where the next step begins */
-	uint64_t left;			/* bytes, or what else the steps count down */
+	uint64_t left;			/* bytes, or another unit that the steps count down */
 	uint32_t chunk;			/* bytes the last step has asked for */
-	unsigned int phase;		/* where the steps are, if they differ; from 0 */
+	unsigned int phase;		/* state of the steps, if they differ; from 0 */
 	bool may_trim;			/* ZERO may give the space back */
 	bool one_block;			/* the payload is one block, meant for each of the range */
 	void *buffer;			/* the steps' memory; freed at the end */
@@ -98,17 +97,17 @@ struct zcmu_cmd {
 
 	/* the answer */
 	enum zcmu_status status;
-	uint32_t field;			/* byte at fault, ZCMU_NO_FIELD */
+	uint32_t field;			/* byte at fault, or ZCMU_NO_FIELD */
 	uint64_t information;		/* UINT64_MAX: none */
 	uint32_t data_len;		/* Data-In bytes, if less than the payload */
-	uint32_t part;			/* Data-In bytes of a READ that has failed then; 0: none */
-	bool has_residual;		/* the payload isn't what the CDB asks for, cdb_bytes */
+	uint32_t part;			/* Data-In bytes of a READ that fails after them; 0: none */
+	bool has_residual;		/* the payload's length isn't the CDB's, cdb_bytes */
 	uint32_t cdb_bytes;
 };
 
 /*
- * Thread 0 leads: it alone takes requests off the ring and interprets them. With one
- * thread it also has the store do them; with more it shares them out, and does what is
+ * Thread 0 leads: it alone takes requests off the ring and interprets them. If it is the only
+ * thread, it also asks the store. Otherwise it shares the commands out, and runs those that are
  * left unless the store's callbacks may sleep.
  */
 struct zcmu_thread {
@@ -119,15 +118,15 @@ struct zcmu_thread {
 	int wake_fd;			/* eventfd: there is work, or something has ended */
 	bool has_queue;
 	bool is_idle;			/* on disk->idle */
-	unsigned int shared;		/* the leader's: so many it has yet to wake somebody for */
+	unsigned int shared;		/* the leader's: commands to wake a thread for */
 	struct zcmu_thread *next_idle;
 	/* answers that the kernel has not been told of */
 	unsigned int unkicked;
 	uint64_t unkicked_bytes;
-	unsigned int unlooked;		/* commands since it has last seen what has come */
+	unsigned int unlooked;		/* commands since it last looked for events */
 	bool unsubmitted;		/* requests that queue_submit() was not told of */
-	struct zcmu_call *calls, **calls_end;	/* to be run; queue.c has their lock */
-	bool has_aborted;		/* commands that the store isn't told of; abort.c's */
+	struct zcmu_call *calls, **calls_end;	/* to be run; their lock is in queue.c */
+	bool has_aborted;		/* has commands that the store must be told of; abort.c's */
 };
 
 /* struct zcmu_statistics, counted without a lock */
@@ -138,7 +137,7 @@ struct zcmu_counts {
 
 struct zcmu_disk {
 	struct zcmu_hring ring;
-	int (*kick)(struct zcmu_disk *disk);	/* tell the kernel; a test's kernel is a function */
+	int (*kick)(struct zcmu_disk *disk);	/* tell the kernel; a test has its own function */
 	int uio_fd;
 	char *name;
 	char serial[64];
@@ -149,39 +148,39 @@ struct zcmu_disk {
 	int stop_fd;			/* eventfd: somebody wants zcmu_disk_serve() to end */
 	int end_fd;			/* eventfd: everything is answered, threads may go */
 	atomic_bool stopping;		/* no more requests are taken */
-	atomic_bool must_stop;		/* zcmu_disk_stop(): whatever the flush at the end says */
+	atomic_bool must_stop;		/* zcmu_disk_stop(): even if the flush at the end fails */
 	pthread_mutex_t end_lock;	/* the four below */
 	pthread_cond_t handed;		/* hands_over has changed */
 	bool is_served;
 	bool hands_over;		/* somebody waits in zcmu_disk_hand_over() */
 	bool is_flushed;		/* the flush at the end was answered, */
-	int flush_error;		/* with this */
+	int flush_error;		/* with this error */
 	bool gone;			/* the backstore was removed; the leader's */
 	uint32_t ring_events;		/* the leader's */
 	/*
-	 * Commands taken and not answered. When the disk shrinks, the epoch changes, and
-	 * those of the other epoch, which may know the old size, are waited for.
+	 * Commands taken and not answered. When the disk shrinks, the epoch changes. Commands of
+	 * the other epoch may know the old size, and are waited for.
 	 */
 	atomic_int inflight[2];
-	atomic_uint epoch;		/* which of them new commands count in: its last bit */
-	pthread_mutex_t resize_lock;	/* store, against its leaving; one change at a time */
-	atomic_int kicking;		/* 0: nobody does, 1: somebody, 2: and must once more */
+	atomic_uint epoch;		/* its last bit: where new commands are counted */
+	pthread_mutex_t resize_lock;	/* keeps the store; one change at a time */
+	atomic_int kicking;		/* 0: no thread kicks, 1: one does, 2: it must once more */
 
 	pthread_mutex_t work_lock;	/* backlog, idle */
-	struct zcmu_cmd *backlog;	/* taken, for whoever is free; oldest first */
+	struct zcmu_cmd *backlog;	/* taken, for any free thread; oldest first */
 	struct zcmu_cmd **backlog_end;
 	unsigned int backlog_len;
 	struct zcmu_thread *idle;	/* threads that wait for work */
 	unsigned int nr_idle;
 
-	struct zcmu_ranges ranges;	/* that are being written to */
+	struct zcmu_ranges ranges;	/* ranges that are being written to */
 	struct zcmu_aborts aborts;
 
 	pthread_mutex_t pool_lock;
 	struct zcmu_cmd *pool;		/* commands to be used again */
 
 	unsigned int nr_threads;
-	unsigned int max_busy;		/* of them, at once */
+	unsigned int max_busy;		/* most threads that are busy at once */
 	struct zcmu_thread *threads;
 	struct zcmu_counts counts;
 };
@@ -273,7 +272,7 @@ static inline bool zcmu_thread_is_leader(const struct zcmu_thread *thread)
 	return thread == thread->disk->threads;
 }
 
-/* An eventfd takes it unless its counter is full: then it is readable already. */
+/* An eventfd accepts this unless its counter is full; then it is readable already. */
 static inline void zcmu_signal_fd(int fd)
 {
 	const uint64_t one = 1;

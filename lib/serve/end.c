@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How serving ends: with a flush, whose answer counts. What was written and not flushed is
- * nobody's to ask for any more when the disk is gone, or another process has it.
+ * How serving ends: with a flush, whose answer counts. When the disk is gone, or another process
+ * has it, nobody can ask any more for data that was written and not flushed.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,13 +10,13 @@
 
 #include "serve/disk.h"
 
-/* The flush at the end, and whom it wakes. */
+/* The flush at the end, and the thread that it wakes. */
 struct last_flush {
 	struct zcmu_io io;
 	struct zcmu_thread *leader;
 };
 
-/* In any thread. The leader goes on, and maybe away, when it has the lock. */
+/* Runs in any thread. When the leader has the lock, it goes on and may end. */
 static void last_flush_done(struct zcmu_io *io, int error)
 {
 	struct zcmu_thread *leader = ((struct last_flush *)io)->leader;
@@ -67,7 +67,7 @@ int zcmu_end_flush(struct zcmu_thread *leader)
 	return error;
 }
 
-/* Who wants a stop, and not a hand-over, has said must_stop before. */
+/* A caller that wants a stop, and not a hand-over, has set must_stop before. */
 static void drain_stop(struct zcmu_disk *disk)
 {
 	uint64_t count;
@@ -76,15 +76,17 @@ static void drain_stop(struct zcmu_disk *disk)
 	(void)ignored;
 }
 
-/* Does serving end, or go on, because nobody may have the disk with that? */
+/*
+ * Does serving end? It goes on if a hand-over's flush fails, because nobody may take the disk then.
+ */
 bool zcmu_end_is_over(struct zcmu_disk *disk, int flush_error)
 {
 	bool is_over = true;
 
-	/* Whoever has answered the last command in a thread of its own has had it before. */
+	/* A thread that has answered the last command has held the lock before. */
 	pthread_mutex_lock(&disk->end_lock);
 	if (disk->hands_over && flush_error && !disk->gone) {
-		/* Before the next one can ask: who hands over writes it under the lock. */
+		/* Do this before the next hand-over can be requested: that takes the lock. */
 		drain_stop(disk);
 		disk->hands_over = false;
 		pthread_cond_broadcast(&disk->handed);
@@ -101,7 +103,7 @@ void zcmu_end_begin(struct zcmu_disk *disk)
 	pthread_mutex_unlock(&disk->end_lock);
 }
 
-/* @error: what serving has ended with; who wants to hand over must know it. */
+/* @error: what serving has ended with. The thread that waits for a hand-over must know it. */
 void zcmu_end_finish(struct zcmu_disk *disk, int error)
 {
 	pthread_mutex_lock(&disk->end_lock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a thread of a disk waits for: the ring, its queue of the store's, other threads, a stop,
- * the end. What it does between two waits is serve.c's.
+ * What a thread of a disk waits for: the ring, its queue of the store, other threads, a stop, the
+ * end. What it does between two waits is in serve.c.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -34,7 +34,7 @@ static int watch(struct zcmu_thread *thread, int fd, uint32_t events, enum event
 	return epoll_ctl(thread->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
 }
 
-/* It is among the leader's events already, so this takes no memory, and can't fail. */
+/* The stop is among the leader's events already, so this takes no memory, and can't fail. */
 static void watch_stop(struct zcmu_thread *leader, uint32_t events)
 {
 	struct epoll_event e = { .events = events, .data.u32 = EVENT_STOP };
@@ -46,14 +46,14 @@ static void watch_stop(struct zcmu_thread *leader, uint32_t events)
 static void stop_taking(struct zcmu_thread *leader)
 {
 	atomic_store(&leader->disk->stopping, true);
-	/* It stays readable: once is enough. */
+	/* It stays readable, so one event is enough. */
 	watch_stop(leader, 0);
 }
 
 /*
- * The ring may have something. The events are edge-triggered and their count isn't
- * read, but now and then: if it came round to where it was when it was last read
- * (2^32 events), the kernel would take that for no event.
+ * The ring may have something. The events are edge-triggered and their count is read only now and
+ * then. If the count wrapped round to the value that was last read (2^32 events), the kernel would
+ * take that for no event.
  */
 static void ring_event(struct zcmu_thread *leader, uint32_t events)
 {
@@ -71,7 +71,7 @@ static void ring_event(struct zcmu_thread *leader, uint32_t events)
 	}
 }
 
-/* Do what has come within @timeout ms (-1: any time). Return: false if it was the end. */
+/* Handle the events that come within @timeout ms (-1: any time). Return: false at the end. */
 static bool handle(struct zcmu_thread *thread, int timeout)
 {
 	struct zcmu_disk *disk = thread->disk;
@@ -86,7 +86,7 @@ static bool handle(struct zcmu_thread *thread, int timeout)
 			ring_event(thread, events[i].events);
 			break;
 		case EVENT_WAKE:
-			/* First: whoever calls after this wakes it again. */
+			/* Read it first: a thread that calls after this wakes this one again. */
 			drain_fd(thread->wake_fd);
 			zcmu_queue_run_calls(thread);
 			zcmu_abort_tell(thread);
@@ -105,20 +105,20 @@ static bool handle(struct zcmu_thread *thread, int timeout)
 	return go_on;
 }
 
-/* Sleep until something happens. Return: false if it was the end. */
+/* Sleep until something happens. Return: false at the end. */
 bool zcmu_events_wait(struct zcmu_thread *thread)
 {
 	atomic_fetch_add_explicit(&thread->disk->counts.sleeps, 1, memory_order_relaxed);
 	return handle(thread, -1);
 }
 
-/* Do what has come by now, without sleeping. The end can still be waited for. */
+/* Handle the events that have come, without sleeping. The end can still be waited for. */
 void zcmu_events_look(struct zcmu_thread *thread)
 {
 	handle(thread, 0);
 }
 
-/* It shall not end after all, unless a zcmu_disk_stop() has come whose event is gone. */
+/* Serving goes on after all, unless zcmu_disk_stop() was called and its event was consumed. */
 void zcmu_events_take_again(struct zcmu_thread *leader)
 {
 	struct zcmu_disk *disk = leader->disk;
@@ -144,8 +144,8 @@ int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk)
 	err = watch(thread, thread->wake_fd, EPOLLIN, EVENT_WAKE);
 	if (!err && zcmu_thread_is_leader(thread)) {
 		/*
-		 * Edge-triggered: the ring's event is never read. Every one the kernel
-		 * sends after this wakes us, and the ring is looked at before each sleep.
+		 * Edge-triggered: the ring's event is never read. Every event that the kernel sends
+		 * after this wakes us, and the ring is looked at before each sleep.
 		 */
 		err = watch(thread, disk->uio_fd, EPOLLIN | EPOLLET, EVENT_RING);
 		if (!err)

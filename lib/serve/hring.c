@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The handler's end of the ring; zcmu-abi.h has the rules. Neither knows SCSI nor
- * waits for anything.
+ * The handler's end of the ring; the rules are in zcmu-abi.h. It neither knows SCSI nor waits for
+ * anything.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -31,22 +31,22 @@ static bool is_position(const struct zcmu_hring *ring, uint32_t position)
 	return position < ring->size && !(position & ZCMU_OP_MASK);
 }
 
-/* An entry's first word, read once: it is shared memory. */
+/* An entry's first word, read once, because it is shared memory. */
 struct first_word {
 	uint32_t op, len;
 };
 
 /*
- * What is at a position of the ring, in front of @end? The kernel makes no mistakes here; but
- * an earlier handler that ran wild may have written anything. Return: false if no entry can
- * be like that: where all are, who goes from one to the next comes to @end.
+ * Which entry is at a position of the ring, in front of @end? The kernel makes no mistakes here,
+ * but an earlier, broken handler may have written anything. Return: false if the entry is invalid.
+ * If all entries are valid, going from one to the next ends at @end.
  */
 static bool look_at(const struct zcmu_hring *ring, uint32_t position, uint32_t end,
 		    struct first_word *word)
 {
 	uint32_t len_op;
 
-	/* At the end there is none: the kernel may be at work there, on the next one. */
+	/* There is no entry at the end: the kernel may be writing the next one there. */
 	if (position == end || !is_position(ring, position) || !is_position(ring, end))
 		return false;
 	len_op = __atomic_load_n(&entry_at(ring, position)->hdr.len_op, __ATOMIC_RELAXED);
@@ -58,8 +58,8 @@ static bool look_at(const struct zcmu_hring *ring, uint32_t position, uint32_t e
 }
 
 /*
- * Take over a mapped ring: what is not answered yet (an earlier handler may have
- * left it) is seen first. -EPROTO: that is no mailbox we know.
+ * Take over a mapped ring. Requests that aren't answered yet (an earlier handler may have left
+ * them) are seen first. -EPROTO: it is no mailbox that we know.
  */
 int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 {
@@ -70,7 +70,7 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 	    (mailbox->cmdr_off | mailbox->cmdr_size) & ZCMU_OP_MASK ||
 	    (uint64_t)mailbox->cmdr_off + mailbox->cmdr_size > map_size)
 		return -EPROTO;
-	/* An earlier handler that ran wild may have left it anywhere. */
+	/* An earlier, broken handler may have left it anywhere. */
 	if (mailbox->cmd_tail >= mailbox->cmdr_size || mailbox->cmd_tail & ZCMU_OP_MASK)
 		return -EPROTO;
 	*ring = (struct zcmu_hring){
@@ -83,7 +83,7 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 		.tries_copied = mailbox->flags & ZCMU_CAP_TRY_COPIED,
 		.taken = mailbox->cmd_tail,
 	};
-	/* Nobody needs to guess why we fail a command: command.c says when a copy would help. */
+	/* The kernel needn't guess why we fail a command: command.c says when a copy would help. */
 	if (ring->tries_copied)
 		__atomic_store_n(&mailbox->handler_flags, ZCMU_HANDLER_KNOWS_LENDING,
 				 __ATOMIC_RELAXED);
@@ -110,7 +110,10 @@ static uint16_t take_cdb(const struct zcmu_hring *ring, uint64_t offset, uint8_t
 	return (uint16_t)len;
 }
 
-/* Where it came in; a name always ends. Return: false if the kernel doesn't say. */
+/*
+ * The port that the command came in by. The name is always terminated. Return: false if the kernel
+ * doesn't say.
+ */
 static bool take_port(const struct zcmu_hring *ring, uint64_t offset, struct zcmu_port *port)
 {
 	if (!offset || offset > ring->map_size - sizeof(*port))
@@ -120,7 +123,7 @@ static bool take_port(const struct zcmu_hring *ring, uint64_t offset, struct zcm
 	return true;
 }
 
-/* Commands were aborted. More than the entry can hold weren't: see look_at(). */
+/* Commands were aborted. The count can't exceed what the entry can hold; see look_at(). */
 static void take_aborts(struct zcmu_hring *ring, const void *entry, uint32_t len)
 {
 	const size_t offset = offsetof(struct zcmu_tmr_entry, cmd_ids);
@@ -135,7 +138,7 @@ static void take_aborts(struct zcmu_hring *ring, const void *entry, uint32_t len
 		ring->aborted(ring, ids[i]);
 }
 
-/* @len: the entry's */
+/* @len: the entry's length */
 static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry,
 		       uint32_t len, struct zcmu_hreq *req)
 {
@@ -162,7 +165,7 @@ static int take_iovecs(const struct zcmu_hring *ring, const struct zcmu_cmd_entr
 	return 0;
 }
 
-/* The tail passes what needs no answer, as far as that was taken. ring->lock is held. */
+/* The tail passes taken entries that need no answer. ring->lock is held. */
 static uint32_t skip_unanswerable(const struct zcmu_hring *ring, uint32_t tail)
 {
 	struct first_word word;
@@ -178,7 +181,7 @@ static void publish_tail(struct zcmu_hring *ring, uint32_t tail)
 	__atomic_store_n(&ring->mailbox->cmd_tail, tail, __ATOMIC_RELEASE);
 }
 
-/* Take an entry that nobody will answer: so the tail may have to pass it now. */
+/* Take an entry that nobody will answer. The tail may have to pass it now. */
 static void take_unanswerable(struct zcmu_hring *ring, uint32_t len)
 {
 	uint32_t before, tail;
@@ -197,10 +200,10 @@ static void take_unanswerable(struct zcmu_hring *ring, uint32_t len)
 /*
  * Take the next request. Only one thread at a time may call it.
  *
- * Return: 1 with @req filled in; 0 if the ring is empty; -E2BIG if the request has
- * req->iovcnt iovecs and there is room for less: it is not taken then. A request
- * that makes no sense is -EPROTO: taken, with its id, to be answered with an error. If the
- * ring itself makes none, it is -EBADMSG, once, and 0 from then on: nothing more is taken.
+ * Return: 1 with @req filled in; 0 if the ring is empty; -E2BIG if the request has req->iovcnt
+ * iovecs and there is room for less: it is not taken then. An invalid request is -EPROTO: it is
+ * taken, with its id, to be answered with an error. If the ring itself is invalid, the result is
+ * -EBADMSG, once, and 0 from then on: nothing more is taken.
  */
 int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 {
@@ -250,8 +253,8 @@ unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring)
 }
 
 /*
- * Has the tail passed entries that nobody answers, with no answer since? Then no
- * kick is due for them, and commands may wait for that room. Asking resets it.
+ * Has the tail passed entries that nobody answers, with no answer since? Then no kick is due for
+ * them, and commands may wait for that room. A call resets it.
  */
 bool zcmu_hring_room_made(struct zcmu_hring *ring)
 {
@@ -259,8 +262,8 @@ bool zcmu_hring_room_made(struct zcmu_hring *ring)
 }
 
 /*
- * Answer a request that was taken, in any order, from any thread. The entry at the
- * tail is used for it, whosever it was. The kernel looks when it is kicked.
+ * Answer a request that was taken, in any order, from any thread. The answer uses the entry at the
+ * tail, whichever request that was. The kernel looks when it is kicked.
  */
 void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer)
 {
@@ -271,7 +274,7 @@ void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answe
 	pthread_mutex_lock(&ring->lock);
 	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
 	if (!look_at(ring, tail, ring->taken, &word) || word.op != ZCMU_OP_CMD) {
-		/* No place for an answer: the command comes home by its time-out. */
+		/* There is no place for an answer: the command ends by its time-out. */
 		pthread_mutex_unlock(&ring->lock);
 		return;
 	}

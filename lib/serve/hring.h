@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handler's end of the ring: takes requests, puts answers. Works on plain
- * memory, so that tests can play the kernel; waiting and kicking are disk.c's.
+ * The handler's end of the ring: takes requests, puts answers. It works on plain memory, so that
+ * tests can play the kernel. Waiting and kicking are in disk.c.
  */
 #ifndef ZCMU_HRING_H
 #define ZCMU_HRING_H
@@ -25,14 +25,17 @@ struct zcmu_hring {
 	bool gives_part;	/* the kernel heeds ZCMU_UFLAG_READ_LEN, also with sense */
 	bool tries_copied;	/* the kernel heeds ZCMU_UFLAG_TRY_COPIED */
 	_Atomic uint32_t taken;	/* entries before it were taken; one thread at a time */
-	bool is_broken;		/* nothing more is taken; whoever calls zcmu_hring_next() */
+	bool is_broken;		/* nothing more is taken; used by the zcmu_hring_next() thread */
 	_Atomic bool room_made;	/* without an answer: the kernel should look */
 	pthread_mutex_t lock;	/* cmd_tail, and the entry there */
-	/* An entry says that a command was aborted; in zcmu_hring_next(). NULL: nobody cares. */
+	/*
+	 * Called in zcmu_hring_next() if an entry says that a command was aborted. NULL: nobody
+	 * cares.
+	 */
 	void (*aborted)(struct zcmu_hring *ring, uint16_t id);
 };
 
-/* A request, copied out of its entry: that may be overwritten by any answer. */
+/* A request, copied out of its entry, because any answer may overwrite the entry. */
 struct zcmu_hreq {
 	uint16_t id;
 	bool lent;
@@ -43,14 +46,14 @@ struct zcmu_hreq {
 	uint8_t cdb[ZCMU_CDB_MAX];
 	uint16_t cdb_len;
 	bool has_port;
-	struct zcmu_port port;	/* an INQUIRY's, if it has one */
+	struct zcmu_port port;	/* of an INQUIRY, if it has one */
 };
 
 struct zcmu_hanswer {
 	uint16_t id;
 	uint8_t scsi_status;
 	uint8_t uflags;
-	uint32_t read_len;	/* bytes; 0: all of the payload. With ZCMU_UFLAG_CDB_LEN, that */
+	uint32_t read_len;	/* bytes; 0: all of the payload. With UFLAG_CDB_LEN: the CDB's */
 	const uint8_t *sense;	/* 8 bytes, and as many more as its byte 7 says; or NULL */
 };
 

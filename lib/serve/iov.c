@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Copies between payloads and plain memory, clears, and cuts. Copies are for small things
- * (mode pages, parameter lists): a store works on the payload itself.
+ * Copies between payloads and plain memory, clears, and cuts. Copies are for small data (mode
+ * pages, parameter lists); a store works on the payload itself.
  */
 #include <string.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Queues of stores that a thread of a disk serves, and calls into that thread: zcmu_queue_call().
- * A layer's queue has one of the store below in it, which is the same thread's.
+ * Queues of stores that a thread of a disk serves, and calls into that thread: zcmu_queue_call(). A
+ * layer's queue contains one of the store below, which belongs to the same thread.
  *
- * A call is linked, and its thread woken, under one lock; so a thread that has taken the list knows
- * all calls that its wake-up was for, and what comes later wakes it again. Nothing of that takes
- * memory. The lock also keeps the thread while it is woken.
+ * A call is linked, and its thread woken, under one lock. So a thread that has taken the list knows
+ * all calls that its wake-up was for, and a later call wakes it again. None of this takes memory.
+ * The lock also keeps the thread alive while it is woken.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,10 +23,10 @@ struct served_queue {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct served_queue *served;
 
-/* Whose queue is opened just now, in this thread; NULL: nobody's who would run calls. */
+/* The thread whose queue is opened just now, in this thread. NULL: none that would run calls. */
 static __thread struct zcmu_thread *opens_for;
 
-/* A store's queue, and it may be that of a store below another one. Return: as queue_open(). */
+/* Open a store's queue; the store may be below another one. Return: as queue_open(). */
 int zcmu_queue_open(struct zcmu_store *store, void **queue)
 {
 	struct served_queue *entry = NULL;
@@ -50,7 +50,9 @@ int zcmu_queue_open(struct zcmu_store *store, void **queue)
 	return 0;
 }
 
-/* For queue_open(): whose is it, if its requests are all asked and answered in one thread? */
+/*
+ * For queue_open(): which thread has the queue, if all its requests are asked and answered in one?
+ */
 struct zcmu_thread *zcmu_queue_opens_for(void)
 {
 	return opens_for;
@@ -66,7 +68,7 @@ static struct served_queue **find(const struct zcmu_store *store, const void *qu
 	return link;
 }
 
-/* Its thread is over. What it was to run yet is run here, before the queue goes. */
+/* The queue's thread is over. Its remaining calls are run here, before the queue goes. */
 void zcmu_queue_close(struct zcmu_store *store, void *queue)
 {
 	struct served_queue **link, *entry;
@@ -97,7 +99,7 @@ int zcmu_queue_open_for(struct zcmu_thread *thread)
 	return err;
 }
 
-/* In that thread: it was woken, or its queue is closed. */
+/* Runs in that thread: it was woken, or its queue is closed. */
 void zcmu_queue_run_calls(struct zcmu_thread *thread)
 {
 	struct zcmu_call *call, *next;
@@ -107,11 +109,11 @@ void zcmu_queue_run_calls(struct zcmu_thread *thread)
 	thread->calls = NULL;
 	thread->calls_end = &thread->calls;
 	pthread_mutex_unlock(&lock);
-	/* They may have made requests of the store's own. */
+	/* The calls may have made requests of the store's own. */
 	if (call)
 		thread->unsubmitted = true;
 	for (; call; call = next) {
-		/* It is the caller's again. */
+		/* From here on it is the caller's again. */
 		next = call->next;
 		call->function(call->store, call->queue, call);
 	}

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whose turn it is where. A command that reads or writes blocks waits for every older one that
- * writes to any of them and isn't answered.
+ * Which command has its turn in which range. A command that reads or writes blocks waits for every
+ * older one that writes to any of them and isn't answered.
  *
- * Until it is answered, because that is when it is over for us, and it may have been over for its
- * initiator long before: the kernel, or the initiator, doesn't wait for it forever. Whoever has
- * been told so sends on, and from then on nothing may happen to those blocks but what was sent
- * later: a WRITE that was answered stays, and what a READ has found is found by the next one. For
- * COMPARE AND WRITE and ORWRITE, which read, decide and write, the same keeps all others away in
- * between. Reads don't keep anybody waiting: what is written beside them may be in them or not.
+ * It waits until the older command is answered, because only then the command is over for us. For
+ * its initiator it may have been over long before: the kernel, or the initiator, doesn't wait for
+ * it forever. An initiator that was told so sends newer commands, and from then on older ones may
+ * not change those blocks: a WRITE that was answered stays, and data that a READ has found is found
+ * by the next one. The same rule keeps all others away while COMPARE AND WRITE and ORWRITE read,
+ * decide and write. Nobody waits for reads: data that is written beside them may be in them or not.
  *
- * Older is what was taken off the ring earlier. So commands come here in that order, by the one
- * thread that takes them, with all of their ranges in one step; and since they wait for older ones
- * alone, no two ever wait for each other, and nobody starves. Nobody sleeps either: a command that
- * has to wait is left alone, and is gone on with when the last of those that were in its way has
- * been answered. Nothing of this takes memory: a command brings its ranges along.
+ * Older means: taken off the ring earlier. Commands come here in that order, by the one thread that
+ * takes them, with all of their ranges in one step. Since they wait for older ones alone, no two
+ * ever wait for each other, and nobody starves. No thread sleeps either: a command that has to wait
+ * is left alone, and goes on when the last of those in its way has been answered. None of this
+ * takes memory: a command brings its ranges along.
  */
 #include "serve/disk.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* By where they begin; those that are read first. */
+/* Order by beginning; ranges that are read come first. */
 static int compare(const void *a, const void *b)
 {
 	const struct zcmu_range *x = a, *y = b;
@@ -32,8 +32,8 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * Make one of those that overlap or touch, and drop empty ones: so two commands have at most as
- * many overlaps as they have ranges. Return: how many are left.
+ * Merge ranges that overlap or touch, and drop empty ones. So two commands have at most as many
+ * overlaps as they have ranges. Return: how many are left.
  */
 static unsigned int tidy(struct zcmu_range *ranges, unsigned int nr)
 {
@@ -54,7 +54,7 @@ static unsigned int tidy(struct zcmu_range *ranges, unsigned int nr)
 	return left;
 }
 
-/* It is changed under the lock, and looked at without: zcmu_range_wait(). */
+/* The count is changed under the lock, and read without it: zcmu_range_wait(). */
 static void count_writes(struct zcmu_ranges *ranges, int more)
 {
 	int writes = atomic_load_explicit(&ranges->writes, memory_order_relaxed);
@@ -62,7 +62,7 @@ static void count_writes(struct zcmu_ranges *ranges, int more)
 	atomic_store_explicit(&ranges->writes, writes + more, memory_order_release);
 }
 
-/* All that is in the tree while a command looks is older. */
+/* Every range in the tree is older while a command looks. */
 static void is_in_the_way(struct zcmu_range *older, void *argument)
 {
 	struct zcmu_cmd *cmd = argument;
@@ -70,7 +70,7 @@ static void is_in_the_way(struct zcmu_range *older, void *argument)
 	cmd->in_the_way += older->writes;
 }
 
-/* Return: does it have to wait? If not, it may be gone already when this returns. */
+/* Return: does the command have to wait? If not, it may be gone already when this returns. */
 static bool announce(struct zcmu_ranges *ranges, struct zcmu_cmd *cmd)
 {
 	bool writes = false, waits;
@@ -87,7 +87,7 @@ static bool announce(struct zcmu_ranges *ranges, struct zcmu_cmd *cmd)
 	}
 	waits = cmd->in_the_way;
 	ranges->waiting += waits;
-	/* Nobody has to know of a command that reads, and needn't wait. */
+	/* Nobody has to know of a command that reads and needn't wait. */
 	if (!writes && !waits)
 		cmd->nr_ranges = 0;
 	for (i = 0; i < cmd->nr_ranges; i++) {
@@ -103,9 +103,9 @@ static bool announce(struct zcmu_ranges *ranges, struct zcmu_cmd *cmd)
 }
 
 /*
- * Go on with a command when it may read and write its @ranges (begin, end, writes): now, or
- * later and in another thread. Once per command; zcmu_cmd_finish() ends it. The ranges, which
- * are changed, live as long as the command: in its buffer, say.
+ * Go on with a command when it may read and write its @ranges (begin, end, writes): now, or later
+ * and in another thread. Call this once per command; zcmu_cmd_finish() ends it. The ranges are
+ * changed, and must live as long as the command, for example in its buffer.
  */
 void zcmu_range_lock_all(struct zcmu_cmd *cmd, struct zcmu_range *ranges, unsigned int nr,
 			 void (*go_on)(struct zcmu_cmd *cmd))
@@ -129,13 +129,13 @@ void zcmu_range_lock(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
 	zcmu_range_lock_all(cmd, &cmd->range, 1, go_on);
 }
 
-/* For one that is read. */
+/* The same for one range that is read. */
 void zcmu_range_wait(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
 		     void (*go_on)(struct zcmu_cmd *cmd))
 {
 	/*
-	 * Older commands were counted by this same thread. Those that aren't counted any more
-	 * have done what they did before we go on.
+	 * Older commands were counted by this same thread. Those that aren't counted any more have
+	 * finished their work before we go on.
 	 */
 	if (!atomic_load_explicit(&cmd->disk->ranges.writes, memory_order_acquire)) {
 		zcmu_cmd_start(cmd, go_on);
@@ -145,10 +145,10 @@ void zcmu_range_wait(struct zcmu_cmd *cmd, uint64_t offset, uint64_t length,
 	zcmu_range_lock_all(cmd, &cmd->range, 1, go_on);
 }
 
-/* What a command that is over finds behind it. */
+/* What a finished command finds behind it. */
 struct release {
 	const struct zcmu_cmd *cmd;
-	struct zcmu_cmd *first, **end;	/* those that need not wait any more */
+	struct zcmu_cmd *first, **end;	/* those that may go on */
 };
 
 static void let_go(struct zcmu_range *range, void *argument)
@@ -156,7 +156,7 @@ static void let_go(struct zcmu_range *range, void *argument)
 	struct release *release = argument;
 	struct zcmu_cmd *other = range->cmd;
 
-	/* It has waited for this one itself. */
+	/* That command has itself waited for this one. */
 	if (other->arrival < release->cmd->arrival)
 		return;
 	assert(other->in_the_way);
@@ -174,7 +174,7 @@ static void renounce(struct zcmu_ranges *ranges, const struct zcmu_cmd *cmd,
 	unsigned int i;
 
 	pthread_mutex_lock(&ranges->lock);
-	/* Its own are none of those that it is in the way of. */
+	/* The command isn't in the way of its own ranges. */
 	for (i = 0; i < cmd->nr_ranges; i++)
 		zcmu_range_tree_remove(&ranges->tree, &cmd->ranges[i]);
 	for (i = 0; i < cmd->nr_ranges; i++) {
@@ -191,9 +191,9 @@ static void renounce(struct zcmu_ranges *ranges, const struct zcmu_cmd *cmd,
 }
 
 /*
- * The command is over, and not answered yet, so the disk is still served. Those that have waited
- * for it go on in whichever threads are free: not here, one after the other, because they may be
- * many, and each may take long.
+ * The command is over, and not answered yet, so the disk is still served. The commands that have
+ * waited for it go on in any free threads. They don't go on here, one after the other, because they
+ * may be many, and each may take long.
  */
 void zcmu_range_unlock(struct zcmu_cmd *cmd)
 {

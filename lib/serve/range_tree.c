@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * A set of ranges that is asked which of them overlap another: an interval tree. It is
- * ordered by where ranges begin, and each node knows how far those below it reach, so that
- * what can't overlap isn't looked at. Ranges may overlap and may be equal. Memory is the
- * caller's, so nothing can fail; and so are locks. What the ranges are for is range_lock.c's.
+ * A set of ranges that tells which of them overlap another: an interval tree. It is ordered by the
+ * ranges' beginnings, and each node knows how far the nodes below it reach, so that subtrees that
+ * can't overlap are skipped. Ranges may overlap and may be equal. Memory belongs to the caller, so
+ * nothing can fail; locking is up to the caller, too. The use of the ranges is in range_lock.c.
  *
- * The tree is a treap: it is what adding in the order of the priorities would have made, and
- * with those at random it is as deep as a tree of random order, a small multiple of log2(n),
- * whatever order the ranges come in. The numbers are the same each time; nobody who
- * chooses ranges can see them.
+ * The tree is a treap: its shape is as if the ranges had been added in the order of their
+ * priorities. The priorities are random, so it is as deep as a tree of random order, a small
+ * multiple of log2(n), whatever the order of the ranges. The numbers are the same each time; nobody
+ * who chooses ranges can see them.
  */
 #include "serve/range_tree.h"
 
 #include <stddef.h>
 
-/* One order for all of them, those with the same beginning too. */
+/* One total order for all ranges, those with the same beginning too. */
 static bool is_before(const struct zcmu_range *a, const struct zcmu_range *b)
 {
 	return a->begin != b->begin ? a->begin < b->begin : (uintptr_t)a < (uintptr_t)b;
@@ -29,7 +29,7 @@ static void update(struct zcmu_range *node)
 		node->last = node->after->last;
 }
 
-/* Take a tree apart: what comes before @range, and what comes after it. */
+/* Split a tree into the ranges before @range and those after it. */
 static void split(struct zcmu_range *node, const struct zcmu_range *range,
 		  struct zcmu_range **before, struct zcmu_range **after)
 {
@@ -47,7 +47,7 @@ static void split(struct zcmu_range *node, const struct zcmu_range *range,
 	update(node);
 }
 
-/* Put two trees together; all of the first comes before all of the second. */
+/* Join two trees; all of the first comes before all of the second. */
 static struct zcmu_range *join(struct zcmu_range *first, struct zcmu_range *second)
 {
 	struct zcmu_range *node;
@@ -94,7 +94,7 @@ static struct zcmu_range *without(struct zcmu_range *node, const struct zcmu_ran
 	return node;
 }
 
-/* @range is in the tree. */
+/* Remove @range, which is in the tree. */
 void zcmu_range_tree_remove(struct zcmu_range_tree *tree, struct zcmu_range *range)
 {
 	tree->root = without(tree->root, range);
@@ -114,7 +114,10 @@ static void look(struct zcmu_range *node, uint64_t begin, uint64_t end,
 	}
 }
 
-/* Tell of each range with a byte of @begin .. @end, in order; @found doesn't change the tree. */
+/*
+ * Call @found for each range with a byte of @begin .. @end, in order. @found doesn't change the
+ * tree.
+ */
 void zcmu_range_tree_overlaps(const struct zcmu_range_tree *tree, uint64_t begin, uint64_t end,
 			      void (*found)(struct zcmu_range *range, void *argument),
 			      void *argument)

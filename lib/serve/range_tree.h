@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A set of ranges that is asked which of them overlap another; see range_tree.c. */
+/* A set of ranges that tells which of them overlap another; see range_tree.c. */
 #ifndef ZCMU_RANGE_TREE_H
 #define ZCMU_RANGE_TREE_H
 
@@ -8,20 +8,20 @@
 
 struct zcmu_cmd;
 
-/* Bytes that a command reads or writes. Whoever owns it keeps it while it is in a tree. */
+/* Bytes that a command reads or writes. The owner keeps the range while it is in a tree. */
 struct zcmu_range {
-	uint64_t begin, end;		/* end isn't in it */
+	uint64_t begin, end;		/* end is exclusive */
 	bool writes;
-	struct zcmu_cmd *cmd;		/* whose it is */
-	/* the tree's */
-	uint64_t last;			/* the greatest end from here on downwards */
-	uint32_t priority;		/* that of what is below is less, or the same */
+	struct zcmu_cmd *cmd;		/* its owner */
+	/* used by the tree */
+	uint64_t last;			/* the greatest end in this subtree */
+	uint32_t priority;		/* nodes below have a lower or the same one */
 	struct zcmu_range *before, *after;
 };
 
 struct zcmu_range_tree {
 	struct zcmu_range *root;
-	uint32_t priority;		/* what the last one has got */
+	uint32_t priority;		/* of the range added last */
 };
 
 void zcmu_range_tree_add(struct zcmu_range_tree *tree, struct zcmu_range *range);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Changing a disk's size while it is served. Each command is checked against one size,
- * that of the moment it was taken; the store gives up nothing that a command under way
- * may still ask for. Telling the initiators is not the library's.
+ * Changing a disk's size while it is served. Each command is checked against one size, the one at
+ * the time when it was taken. The store gives up nothing that a command under way may still ask
+ * for. The library doesn't tell the initiators.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,8 +14,8 @@
 #define DRAIN_SECONDS	60
 
 /*
- * Count a command as being under way. The epoch is looked at again afterwards: whoever
- * changes it in between has not seen us, and waits for the old one's count to be 0.
+ * Count a command as being under way. The epoch is looked at again afterwards: a thread that
+ * changes it in between has not seen us, and waits for the old epoch's count to be 0.
  */
 unsigned int zcmu_epoch_enter(struct zcmu_disk *disk)
 {
@@ -30,7 +30,7 @@ unsigned int zcmu_epoch_enter(struct zcmu_disk *disk)
 	}
 }
 
-/* Return: was it the last of its epoch? */
+/* Return: was the command the last of its epoch? */
 bool zcmu_epoch_leave(struct zcmu_disk *disk, unsigned int epoch)
 {
 	return atomic_fetch_sub(&disk->inflight[epoch], 1) == 1;
@@ -58,13 +58,13 @@ static int wait_for_epoch(struct zcmu_disk *disk, unsigned int epoch)
 	return 0;
 }
 
-/* Wait until every command was answered that may know a size from before this call. */
+/* Wait until every command is answered that may know a size from before this call. */
 static int drain(struct zcmu_disk *disk)
 {
 	unsigned int old;
 	int err;
 
-	/* Of an earlier call that was given up */
+	/* Wake-ups of an earlier call that was given up */
 	err = wait_for_epoch(disk, (atomic_load(&disk->epoch) + 1) & 1);
 	if (err)
 		return err;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The threads that serve a disk: who takes requests, who runs them, when the kernel
- * is told of answers, and how it all ends. Knows nothing of SCSI.
+ * The threads that serve a disk: which takes requests, which runs them, when the kernel is told of
+ * answers, and how serving ends. It knows nothing of SCSI.
  */
 #include <errno.h>
 #include <sched.h>
@@ -13,19 +13,22 @@
 #include "scsi/scsi.h"
 #include "io_flusher.h"
 
-/* Answers wait for each other so long, for one kick and one take-back to serve them all. */
+/*
+ * This many answers, or bytes, wait for each other, so that one kick and one take-back serve them
+ * all.
+ */
 #define KICK_AFTER_ANSWERS	32
 #define KICK_AFTER_BYTES	(1u << 20)
 
 /*
- * A thread that always finds a command looks after so many what has become of those before: they
- * are submitted, reaped and kicked for, and a stop is seen.
+ * A thread that always finds a command looks, after this many, after the earlier ones: it submits,
+ * reaps and kicks for them, and sees a stop.
  */
 #define LOOK_AFTER	64
 
 static __thread struct zcmu_thread *current_thread;
 
-/* A request went to the store without a command of this thread's: a further part of one. */
+/* A request went to the store outside of a command of this thread: a further part of one. */
 void zcmu_serve_note_request(void)
 {
 	if (current_thread && current_thread->has_queue)
@@ -33,8 +36,8 @@ void zcmu_serve_note_request(void)
 }
 
 /*
- * What this thread has run was long: it looks after others before it goes on with that, or with
- * more of the kind.
+ * This thread has run something long. It looks after other commands before it goes on with that, or
+ * with more of the kind.
  */
 void zcmu_serve_was_long(void)
 {
@@ -42,7 +45,7 @@ void zcmu_serve_was_long(void)
 		current_thread->unlooked = LOOK_AFTER;
 }
 
-/* Is it the thread that calls? */
+/* Is it the calling thread? */
 bool zcmu_serve_is_in(const struct zcmu_thread *thread)
 {
 	return current_thread == thread;
@@ -53,8 +56,8 @@ bool zcmu_serve_is_in(const struct zcmu_thread *thread)
  */
 
 /*
- * Tell the kernel that the tail has moved. If somebody is at it, that thread does
- * it once more: answers put during a kick share the next one.
+ * Tell the kernel that the tail has moved. If another thread is kicking, that thread does it once
+ * more: answers put during a kick share the next one.
  */
 static void kick(struct zcmu_disk *disk)
 {
@@ -79,15 +82,15 @@ static void kick_for(struct zcmu_thread *thread)
 	kick(thread->disk);
 }
 
-/* Have enough answers piled up that the initiator should hear of them? */
+/* Have enough answers piled up to tell the initiator? */
 static bool should_kick(const struct zcmu_thread *thread)
 {
 	return thread->unkicked >= KICK_AFTER_ANSWERS || thread->unkicked_bytes >= KICK_AFTER_BYTES;
 }
 
 /*
- * One command less. The leader waits for the last one, and takes the disk away then; or for any, to
- * take another.
+ * One command less. The leader waits for the last one, and takes the disk away then. Or it waits
+ * for any one, to take another.
  */
 static void leave(struct zcmu_disk *disk, unsigned int epoch)
 {
@@ -98,8 +101,8 @@ static void leave(struct zcmu_disk *disk, unsigned int epoch)
 }
 
 /*
- * Put an answer on the ring. @bytes: of its payload. In a thread of the disk's the
- * kick waits for the end of what that thread has at hand; elsewhere it comes now.
+ * Put an answer on the ring. @bytes: of its payload. In a thread of the disk the kick is sent when
+ * the thread has finished its current work; in other threads it is sent now.
  */
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
 			   uint64_t bytes, unsigned int epoch)
@@ -114,7 +117,10 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
 		return;
 	}
 	kick(disk);
-	/* Nobody joins a thread of the store's: the disk stays until it has the lock no more. */
+	/*
+	 * Nobody joins a thread of the store. The disk stays until the thread has released the
+	 * lock.
+	 */
 	pthread_mutex_lock(&disk->end_lock);
 	leave(disk, epoch);
 	pthread_mutex_unlock(&disk->end_lock);
@@ -124,22 +130,22 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
  * Work
  */
 
-/* Do callbacks of this store keep a thread busy for who knows how long? */
+/* Do callbacks of this store keep a thread busy for an unknown time? */
 static bool store_blocks(const struct zcmu_disk *disk)
 {
 	return disk->store->ops->flags & ZCMU_STORE_BLOCKS;
 }
 
-/* Is there but one thread for the commands, the leader? */
+/* Is the leader the only thread for commands? */
 static bool leader_does_all(const struct zcmu_disk *disk)
 {
 	return disk->max_busy <= 1;
 }
 
 /*
- * Have a command go on later, in whichever thread is free; never in this call. It may be over when
- * this returns; the caller sees to it that the disk is served until then: it leads, or has a
- * command that isn't answered.
+ * Have a command go on later, in any free thread, never in this call. It may be over when this
+ * returns. The caller makes sure that the disk is served until then: it leads, or has a command
+ * that isn't answered.
  */
 void zcmu_serve_later(struct zcmu_cmd *cmd)
 {
@@ -148,13 +154,13 @@ void zcmu_serve_later(struct zcmu_cmd *cmd)
 	bool is_foreign = !thread || thread->disk != disk;
 
 	/*
-	 * From here on the command may be over. Nobody joins a thread of the store's: the disk and
-	 * its threads stay until it has the lock no more.
+	 * From here on the command may be over. Nobody joins a thread of the store. The disk and
+	 * its threads stay until this thread has released the lock.
 	 */
 	if (is_foreign)
 		pthread_mutex_lock(&disk->end_lock);
 	zcmu_backlog_add(disk, cmd);
-	/* The leader goes on to take commands, and wakes for all of them then. */
+	/* The leader goes on to take commands, and wakes threads for all of them then. */
 	if (thread && thread->disk == disk && zcmu_thread_is_leader(thread))
 		thread->shared++;
 	else if (leader_does_all(disk))
@@ -165,7 +171,10 @@ void zcmu_serve_later(struct zcmu_cmd *cmd)
 		pthread_mutex_unlock(&disk->end_lock);
 }
 
-/* The same with one that was just taken. Return: false if the leader does all, and so this one. */
+/*
+ * The same with a command that was just taken. Return: false if the leader runs all commands, and
+ * so this one.
+ */
 bool zcmu_serve_share(struct zcmu_cmd *cmd)
 {
 	if (leader_does_all(cmd->disk))
@@ -174,7 +183,7 @@ bool zcmu_serve_share(struct zcmu_cmd *cmd)
 	return true;
 }
 
-/* Begin with one that was just taken. */
+/* Begin with a command that was just taken. */
 static void begin(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 {
 	thread->unlooked++;
@@ -183,7 +192,7 @@ static void begin(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 		kick_for(thread);
 }
 
-/* Go on with one that was shared. */
+/* Go on with a command that was shared. */
 static void run(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 {
 	thread->unlooked++;
@@ -193,7 +202,7 @@ static void run(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 		kick_for(thread);
 }
 
-/* Nothing more to run right now: let go of what was collected. */
+/* There is nothing more to run right now: submit and kick what was collected. */
 static void flush(struct zcmu_thread *thread)
 {
 	struct zcmu_disk *disk = thread->disk;
@@ -210,13 +219,13 @@ static void flush(struct zcmu_thread *thread)
  * Loops
  */
 
-/* Has it been busy for so long that others may be waiting for it? */
+/* Has the thread been busy for so long that others may be waiting for it? */
 static bool should_look(const struct zcmu_thread *thread)
 {
 	return thread->unlooked >= LOOK_AFTER;
 }
 
-/* Nobody waits for it longer than for so many commands. */
+/* The limit of commands after which a thread looks after the others. */
 static void look(struct zcmu_thread *thread)
 {
 	thread->unlooked = 0;
@@ -234,7 +243,7 @@ static void work(struct zcmu_thread *thread)
 			if (more && !store_blocks(thread->disk))
 				zcmu_backlog_wake(thread->disk, 1);
 			run(thread, cmd);
-			/* The next callback may sleep: what is answered can't wait for it. */
+			/* The next callback may sleep, and finished answers can't wait for it. */
 			if (store_blocks(thread->disk))
 				flush(thread);
 			if (should_look(thread))
@@ -254,11 +263,11 @@ static bool has_room(const struct zcmu_disk *disk)
 				   atomic_load(&disk->inflight[1])) < most;
 }
 
-/* Run what was shared, as far as that is the leader's. Return: whether there was anything. */
+/* Run shared commands, as far as the leader may. Return: whether there were any. */
 static bool help(struct zcmu_thread *leader)
 {
 	struct zcmu_disk *disk = leader->disk;
-	/* Others help, too, and wait for what it takes off the ring. */
+	/* Other threads help, too, and wait for what the leader takes off the ring. */
 	unsigned int most = leader_does_all(disk) ? LOOK_AFTER : 1, n = 0;
 	struct zcmu_cmd *cmd;
 	bool more;
@@ -270,11 +279,11 @@ static bool help(struct zcmu_thread *leader)
 	return n;
 }
 
-/* Take some of what is on the ring and see that it is run. Return: whether there was anything. */
+/* Take some requests off the ring and have them run. Return: whether there were any. */
 static bool lead_once(struct zcmu_thread *thread)
 {
 	struct zcmu_disk *disk = thread->disk;
-	/* The leader is a pair of hands itself, unless it could get stuck. */
+	/* The leader runs commands, too, unless it could get stuck. */
 	bool helps = !store_blocks(disk);
 	struct zcmu_cmd *cmd;
 	unsigned int shared;
@@ -289,29 +298,29 @@ static bool lead_once(struct zcmu_thread *thread)
 	shared = thread->shared;
 	thread->shared = 0;
 	/*
-	 * Each wakes the next: where all share few CPUs, one does it all before another gets to
-	 * run. Whoever could get stuck must not be waited for.
+	 * Each thread wakes the next: where all share few CPUs, one does all the work before
+	 * another gets to run. Don't wait for a thread that could get stuck.
 	 */
 	if (shared > helps)
 		zcmu_backlog_wake(disk, helps ? 1 : shared);
 	return (helps && help(thread)) || any;
 }
 
-/* For what the leader itself has asked the store: let go of it, and wait for something. */
+/* The leader itself has asked the store: submit that, and wait for something. */
 void zcmu_serve_wait(struct zcmu_thread *thread)
 {
 	flush(thread);
 	zcmu_events_wait(thread);
 }
 
-/* Return: what the store has said to the flush at the end. */
+/* Return: what the store has answered to the flush at the end. */
 static int lead(struct zcmu_thread *thread)
 {
 	struct zcmu_disk *disk = thread->disk;
 	int err;
 
 	for (;;) {
-		/* What was answered while it looked may have been long: then nothing was taken. */
+		/* Answering what came meanwhile may have taken long; then nothing was taken. */
 		if (lead_once(thread) || should_look(thread)) {
 			if (should_look(thread))
 				look(thread);
@@ -319,7 +328,7 @@ static int lead(struct zcmu_thread *thread)
 		}
 		thread->unlooked = 0;
 		flush(thread);
-		/* What was submitted may have been answered, and others go on for it. */
+		/* Submitted requests may have been answered, and other commands may go on then. */
 		if (thread->shared)
 			continue;
 		if (!atomic_load(&disk->stopping) || !zcmu_disk_is_idle(disk)) {
@@ -353,7 +362,7 @@ static void *thread_main(void *argument)
  * Setting up
  */
 
-/* Threads that run callbacks, and one that reads the ring where those may sleep. */
+/* Threads that run callbacks, plus one that reads the ring if those may sleep. */
 static unsigned int thread_count(const struct zcmu_disk *disk, unsigned int wanted)
 {
 	uint32_t most = disk->store->max_threads;
@@ -371,14 +380,14 @@ static unsigned int cpus(void)
 
 	if (!sched_getaffinity(0, sizeof(set), &set))
 		return (unsigned int)CPU_COUNT(&set);
-	/* More than fit into the set */
+	/* There are more CPUs than fit into the set */
 	return (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 /*
- * How many threads can be of use at once? Callbacks that only compute and start I/O don't get
- * further than the CPUs do, and each thread more is a switch more. Those that sleep do, and
- * those of a store that talks to others may: each thread has a connection of its own, say.
+ * How many threads can be of use at once? Callbacks that only compute and start I/O can't use more
+ * threads than CPUs, and each further thread costs a switch. Callbacks that sleep can, and so may
+ * those of a store that talks to others, for example with a connection for each thread.
  */
 static unsigned int max_busy(const struct zcmu_disk *disk)
 {
