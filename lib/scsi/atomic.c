@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Commands that read, decide and write, with nobody else's write in between:
- * COMPARE AND WRITE and ORWRITE. range_lock.c keeps the others away.
+ * Commands that read, decide and write, with no other write in between: COMPARE AND WRITE and
+ * ORWRITE. range_lock.c keeps other commands away.
  *
- * WRITE ATOMIC is not here: it promises that a power failure leaves all of it or
- * nothing, and no store promises that of its writes.
+ * WRITE ATOMIC is not here: it promises that after a power failure all of it is written or nothing,
+ * and no store promises that for its writes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +12,11 @@
 #include "scsi/scsi.h"
 
 #define OR_CHUNK	(1u << 20)	/* bytes at a time */
-#define PIECE		4096u		/* bytes of the payload looked at at a time */
+#define PIECE		4096u		/* bytes of the payload compared at a time */
 
 /*
- * COMPARE AND WRITE, SBC-3 5.2: the payload's first half is what should be there, its
- * second half what is written then.
+ * COMPARE AND WRITE, SBC-3 5.2: the payload's first half is the expected data, and its second half
+ * is what is written if that data is there.
  */
 
 /* Where the payload's @length bytes begin to differ from @there; @length if they don't. */
@@ -74,7 +74,7 @@ static void start_compare_and_write(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, compare_and_write_step);
 }
 
-/* Blocks in one; VPD page B0 says so. */
+/* The limit in blocks; VPD page B0 reports it. */
 uint32_t zcmu_scsi_max_compare(const struct zcmu_disk *disk)
 {
 	uint64_t most = disk->store->max_compare / disk->store->block_size;
@@ -92,7 +92,7 @@ void zcmu_scsi_compare_and_write(struct zcmu_cmd *cmd)
 	}
 	if (!zcmu_scsi_transfer(cmd, 2, &cmd->begin, &cmd->left))
 		return;
-	/* With more than the two halves it isn't certain which they are. */
+	/* If the payload is longer than the two halves, it is unclear where they are. */
 	if (cmd->req.bytes != 2 * cmd->left) {
 		zcmu_cmd_bad_field(cmd, field);
 		return;
@@ -127,7 +127,7 @@ static void or_chunk(struct zcmu_cmd *cmd)
 	}
 }
 
-/* Reads a chunk and writes it, by turns; the chunk is done when it was written. */
+/* Reads a chunk and writes it, in turn; the chunk is done when it was written. */
 static bool orwrite_step(struct zcmu_cmd *cmd)
 {
 	bool was_read = cmd->phase == 1;

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
-/*
- * The block commands (SBC-3) that there have always been: READ, WRITE, PRE-FETCH,
- * SYNCHRONIZE CACHE, READ CAPACITY.
- */
+/* The basic block commands (SBC-3): READ, WRITE, PRE-FETCH, SYNCHRONIZE CACHE, READ CAPACITY. */
 #include <stdlib.h>
 
 #include "scsi/scsi.h"
 
-/* A store reads whole blocks, and the initiator's buffer ends inside one: by a copy. */
+/* A store reads whole blocks. If the initiator's buffer ends inside one, the block is copied. */
 static bool read_in_part_step(struct zcmu_cmd *cmd)
 {
 	uint32_t block = cmd->disk->store->block_size;
@@ -32,7 +29,7 @@ static void read_in_part(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
 }
 
-/* READ_LEN can't say "nothing": all of the payload is padding, then. */
+/* READ_LEN can't say "nothing". In that case the whole payload is padding. */
 static void read_nothing(struct zcmu_cmd *cmd)
 {
 	zcmu_iov_zero(cmd->payload, cmd->req.iovcnt, 0, cmd->req.bytes);
@@ -46,8 +43,8 @@ static void start_read(struct zcmu_cmd *cmd)
 		return;
 	}
 	/*
-	 * FUA: what is read comes from the medium, or from a cache that agrees with
-	 * it. That is so in any case.
+	 * FUA: the data must come from the medium, or from a cache that agrees with it. That is
+	 * always so.
 	 */
 	zcmu_cmd_ask_store(cmd, ZCMU_IO_READ, cmd->begin, cmd->left, false);
 }
@@ -85,9 +82,8 @@ void zcmu_scsi_write(struct zcmu_cmd *cmd)
 }
 
 /*
- * PRE-FETCH, SBC-3 5.11, 5.12. The library has no cache, and a store doesn't tell of
- * its own. GOOD says that not all of the blocks are in a cache; CONDITION MET would
- * say that they are.
+ * PRE-FETCH, SBC-3 5.11, 5.12. The library has no cache, and a store doesn't report its own. GOOD
+ * says that not all of the blocks are in a cache; CONDITION MET would say that they are.
  */
 void zcmu_scsi_prefetch(struct zcmu_cmd *cmd)
 {
@@ -103,8 +99,8 @@ void zcmu_scsi_start_flush(struct zcmu_cmd *cmd)
 }
 
 /*
- * SYNCHRONIZE CACHE, SBC-3 5.29. The range is checked; what is flushed is the whole
- * disk. IMMED: an answer after the deed is as good.
+ * SYNCHRONIZE CACHE, SBC-3 5.29. The range is checked, but the whole disk is flushed. With IMMED it
+ * is allowed to answer after the flush, too.
  */
 void zcmu_scsi_synchronize_cache(struct zcmu_cmd *cmd)
 {
@@ -125,7 +121,7 @@ void zcmu_scsi_read_capacity10(struct zcmu_cmd *cmd)
 	uint64_t last = cmd->capacity / store->block_size - 1;
 	uint8_t data[8];
 
-	/* An LBA without PMI is wrong, and both are obsolete. */
+	/* An LBA without PMI is invalid; both fields are obsolete. */
 	if (cmd->req.cdb[8] & 0x01) {
 		zcmu_cmd_bad_field(cmd, 8);
 		return;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Copies that the initiator doesn't carry: EXTENDED COPY (LID1), block to block
- * within this disk, and what RECEIVE COPY RESULTS and VPD page 8F tell of it. Other
- * disks can't be reached from here.
+ * Copies whose data doesn't pass through the initiator: EXTENDED COPY (LID1), block to block within
+ * this disk, and what RECEIVE COPY RESULTS and VPD page 8F report about it. Other disks can't be
+ * reached from here.
  *
- * The command is answered when the copy is done, so there is never one to ask after,
- * nor data held.
+ * The command is answered when the copy is done. So there is never a copy to ask about, and no held
+ * data.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ struct segment {
 struct copy {
 	unsigned int nr;
 	struct segment segments[MAX_SEGMENTS];
-	struct zcmu_range ranges[2 * MAX_SEGMENTS];	/* that are read, and written to */
+	struct zcmu_range ranges[2 * MAX_SEGMENTS];	/* that are read or written to */
 	uint8_t data[COPY_CHUNK];
 };
 
@@ -77,10 +77,10 @@ static enum zcmu_status check_target(struct zcmu_cmd *cmd, const uint8_t *list, 
 		cmd->field = at;
 		return ZCMU_UNSUPPORTED_TARGET;
 	}
-	/* LU ID TYPE is of the LU IDENTIFIER field, which this descriptor hasn't got. */
-	if (target[1] & 0x1f)			/* a direct access block device */
+	/* LU ID TYPE describes the LU IDENTIFIER field, which this descriptor doesn't have. */
+	if (target[1] & 0x1f)			/* must be a direct access block device */
 		return ZCMU_WRONG_COPY_TARGET;
-	if (target[1] & 0x20 || !is_this_disk(cmd->disk, target))	/* NUL: is none at all */
+	if (target[1] & 0x20 || !is_this_disk(cmd->disk, target))	/* NUL: no target at all */
 		return ZCMU_COPY_TARGET_NOT_REACHABLE;
 	if ((zcmu_get32(target + 28) & 0xffffff) != cmd->disk->store->block_size)
 		return bad_parameter(cmd, at + 29);
@@ -105,15 +105,15 @@ static bool is_written_before(const struct copy *copy, unsigned int segment, uin
 }
 
 /*
- * Does the list, with this segment as its last one, give the same when it is done once more after
- * any part of it? That happens: an initiator sends again what was answered BUSY, and what a dead
- * process had on its ring is done by the next one.
+ * Does the list, with this segment as its last one, give the same result when it is repeated after
+ * any part of it was done? That happens: an initiator sends a command again that was answered BUSY,
+ * and the next process repeats commands that a dead process had on its ring.
  *
- * It does if the second time reads what the first time has read. That is in doubt for bytes that a
- * segment reads, and it or a later one writes to: they may have been written already. But if an
- * earlier segment writes to them, too, then it has put them right again by the time they are read.
- * So refused is a segment which writes to a byte that is read by an earlier one, or by itself, and
- * that none before the one that reads it writes to.
+ * It does if the second run reads what the first run has read. That is in doubt for bytes that a
+ * segment reads, if the same or a later segment writes to them: they may have been written already.
+ * But if an earlier segment writes to them, too, then it has restored them by the time they are
+ * read. So a segment is refused if it writes to a byte that it or an earlier segment reads, unless
+ * a segment before the reading one writes to that byte.
  */
 static bool can_be_done_again(const struct copy *copy, const struct segment *last)
 {
@@ -145,7 +145,7 @@ static enum zcmu_status add_segment(struct zcmu_cmd *cmd, const uint8_t *list, u
 	if (from > capacity || blocks > capacity - from ||
 	    to > capacity || blocks > capacity - to)
 		return ZCMU_COPY_ABORTED;
-	/* Nothing is copied, or nothing is changed by it. */
+	/* Nothing is copied, or the copy changes nothing. */
 	if (!blocks || from == to)
 		return ZCMU_OK;
 	copy->segments[copy->nr] = (struct segment){
@@ -182,7 +182,7 @@ static enum zcmu_status check_segments(struct zcmu_cmd *cmd, const uint8_t *list
 	return ZCMU_OK;
 }
 
-/* @list: what the initiator has sent, @len bytes, the header at least. */
+/* @list: the initiator's data, @len bytes, at least the header. */
 static enum zcmu_status parse(struct zcmu_cmd *cmd, const uint8_t *list, uint32_t len,
 			      struct copy *copy)
 {
@@ -211,8 +211,8 @@ static enum zcmu_status parse(struct zcmu_cmd *cmd, const uint8_t *list, uint32_
 }
 
 /*
- * Copying: by turns a read and a write of a chunk. begin is the segment, offset what
- * is done of it, left what isn't.
+ * Copying reads and writes a chunk, in turn. begin is the segment, offset is how much of it is
+ * done, and left how much isn't.
  */
 
 static void begin_segment(struct zcmu_cmd *cmd, unsigned int segment)
@@ -225,7 +225,7 @@ static void begin_segment(struct zcmu_cmd *cmd, unsigned int segment)
 	cmd->left = segment < copy->nr ? copy->segments[segment].length : 0;
 }
 
-/* Where in the segment the chunk is: from its end on if the front would be overwritten. */
+/* The chunk's place in the segment. Start at the end if the front would be overwritten. */
 static uint64_t chunk_at(const struct zcmu_cmd *cmd, const struct segment *segment)
 {
 	bool backwards = segment->to > segment->from &&
@@ -324,9 +324,7 @@ void zcmu_scsi_extended_copy(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, status);
 }
 
-/*
- * What is told of it
- */
+/* Reports about copies */
 
 static uint8_t log2_of(uint32_t n)
 {
@@ -340,7 +338,7 @@ void zcmu_scsi_copy_parameters(struct zcmu_cmd *cmd)
 	uint8_t data[46] = { 0 };
 
 	zcmu_put32(data, sizeof(data) - 4);
-	data[4] = 0x01;				/* SNLID: list identifiers mean nothing */
+	data[4] = 0x01;				/* SNLID: list identifiers are ignored */
 	zcmu_put16(data + 8, MAX_TARGETS);
 	zcmu_put16(data + 10, MAX_SEGMENTS);
 	zcmu_put32(data + 12, MAX_DESCRIPTORS_LEN);
@@ -379,8 +377,8 @@ uint32_t zcmu_scsi_copy_page(const struct zcmu_disk *disk, uint8_t *p)
 	zcmu_put16(body + 6, MAX_SEGMENTS);
 	zcmu_put32(body + 8, MAX_DESCRIPTORS_LEN);
 	memcpy(put_descriptor(&p, 0x0008, 4), descriptors, sizeof(descriptors));
-	body = put_descriptor(&p, 0x8001, 32);		/* copies in general */
-	zcmu_put32(body, 1);				/* at least one at a time */
+	body = put_descriptor(&p, 0x8001, 32);		/* general copy operations */
+	zcmu_put32(body, 1);				/* concurrent copies: at least one */
 	zcmu_put32(body + 8, MAX_SEGMENT_BLOCKS * block_size);
 	body[12] = log2_of(block_size);
 	return (uint32_t)(p - start);

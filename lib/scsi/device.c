@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * What every device has, and a disk in memory answers without its store: TEST UNIT
- * READY, REQUEST SENSE, START STOP UNIT, SEND DIAGNOSTIC, PREVENT ALLOW MEDIUM
- * REMOVAL, READ DEFECT DATA, REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS, LOG SENSE.
+ * Commands that every device has, and that a disk in memory answers without its store: TEST UNIT
+ * READY, REQUEST SENSE, START STOP UNIT, SEND DIAGNOSTIC, PREVENT ALLOW MEDIUM REMOVAL, READ DEFECT
+ * DATA, REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS, LOG SENSE.
  */
 #include <string.h>
 
 #include "scsi/scsi.h"
 
-/* START STOP UNIT, SBC-3 5.25: there is nothing to turn, but stopping implies a flush. */
+/* START STOP UNIT, SBC-3 5.25: there is no motor, but stopping implies a flush. */
 void zcmu_scsi_start_stop(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
@@ -16,7 +16,7 @@ void zcmu_scsi_start_stop(struct zcmu_cmd *cmd)
 
 	if (cdb[4] & 0x02)			/* LOEJ: no medium to load or eject */
 		zcmu_cmd_bad_field(cmd, 4);
-	else if (cdb[4] >> 4)			/* POWER CONDITION: none but active */
+	else if (cdb[4] >> 4)			/* POWER CONDITION: only active */
 		zcmu_cmd_bad_field(cmd, 4);
 	else if (stops && !no_flush && zcmu_store_can(cmd->disk->store, ZCMU_IO_FLUSH))
 		zcmu_cmd_start(cmd, zcmu_scsi_start_flush);
@@ -29,7 +29,7 @@ void zcmu_scsi_test_unit_ready(struct zcmu_cmd *cmd)
 	zcmu_cmd_finish(cmd, ZCMU_OK);
 }
 
-/* REQUEST SENSE, SPC-4 6.39: sense data go with each status, so none are pending. */
+/* REQUEST SENSE, SPC-4 6.39: sense data is sent with each status, so none is pending. */
 void zcmu_scsi_request_sense(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
@@ -45,12 +45,12 @@ void zcmu_scsi_request_sense(struct zcmu_cmd *cmd)
 	zcmu_cmd_reply(cmd, data, sizeof(data), cdb[4]);
 }
 
-/* SEND DIAGNOSTIC, SPC-4 6.42: the default self-test, which a disk that answers passes. */
+/* SEND DIAGNOSTIC, SPC-4 6.42: only the default self-test, which a disk that answers passes. */
 void zcmu_scsi_send_diagnostic(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
 
-	if (cdb[1] & 0xf0)			/* SELF-TEST CODE, PF: no other test, no pages */
+	if (cdb[1] & 0xf0)			/* SELF-TEST CODE, PF: no other test and no pages */
 		zcmu_cmd_bad_field(cmd, 1);
 	else if (zcmu_get16(cdb + 3))		/* PARAMETER LIST LENGTH */
 		zcmu_cmd_bad_field(cmd, 3);
@@ -58,18 +58,18 @@ void zcmu_scsi_send_diagnostic(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 }
 
-/* PREVENT ALLOW MEDIUM REMOVAL, SBC-3 5.10: it can't be removed, whoever prevents it. */
+/* PREVENT ALLOW MEDIUM REMOVAL, SBC-3 5.10: the medium can't be removed anyway. */
 void zcmu_scsi_prevent_allow(struct zcmu_cmd *cmd)
 {
-	if (cmd->req.cdb[4] & 0x02)		/* obsolete: of medium changers */
+	if (cmd->req.cdb[4] & 0x02)		/* obsolete: for medium changers */
 		zcmu_cmd_bad_field(cmd, 4);
 	else
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 }
 
 /*
- * READ DEFECT DATA, SBC-3 5.17, 5.18. No block has ever been replaced here: both lists
- * are empty in each format that lists blocks or places.
+ * READ DEFECT DATA, SBC-3 5.17, 5.18. No block has ever been replaced here: both lists are empty in
+ * each format that lists blocks or places.
  */
 static bool is_defect_format(uint8_t format)
 {
@@ -93,16 +93,16 @@ void zcmu_scsi_read_defects(struct zcmu_cmd *cmd)
 }
 
 /*
- * REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS, SPC-4 6.36. They never come here: it is
- * the target core that has them, these two.
+ * REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS, SPC-4 6.36. Task management never comes here: the
+ * target core does it, and it has these two functions.
  */
 void zcmu_scsi_report_tmfs(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;
 	uint8_t data[16] = { 0x88 };		/* ATS: ABORT TASK; LURS: LOGICAL UNIT RESET */
-	bool extended = cdb[2] & 0x80;		/* REPD: with timeouts, and we promise nothing */
+	bool extended = cdb[2] & 0x80;		/* REPD: with timeouts; none is promised */
 
-	/* SPC-4 has it no shorter than the answer without timeouts. */
+	/* In SPC-4 it is never shorter than the answer without timeouts. */
 	if (zcmu_get32(cdb + 6) < 4) {
 		zcmu_cmd_bad_field(cmd, 6);
 		return;
@@ -120,7 +120,7 @@ void zcmu_scsi_report_tmfs(struct zcmu_cmd *cmd)
 #define EXCEPTIONS	0x2f
 #define ALL_SUBPAGES	0xff
 
-/* Informational exceptions, SPC-4 7.3.9: there are none, and no thermometer. */
+/* Informational exceptions, SPC-4 7.3.9: there are none, and there is no thermometer. */
 static uint32_t page_exceptions(uint8_t *p)
 {
 	static const uint8_t parameter[] = {
@@ -147,7 +147,7 @@ void zcmu_scsi_log_sense(struct zcmu_cmd *cmd)
 		zcmu_cmd_bad_field(cmd, 1);
 		return;
 	}
-	if (zcmu_get16(cdb + 5)) {		/* PARAMETER POINTER: no page has more than one */
+	if (zcmu_get16(cdb + 5)) {		/* PARAMETER POINTER: each page has only one */
 		zcmu_cmd_bad_field(cmd, 5);
 		return;
 	}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * INQUIRY: what the disk is, and the vital product data pages.
- */
+/* INQUIRY: the disk's identity, and the vital product data pages. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +24,7 @@ static void put_padded(uint8_t *to, const char *from, uint32_t size)
 	put_string(to, from, size);
 }
 
-/* Within the disk: to a disk that can't be written to nothing can be copied. */
+/* Copies within the disk. A disk that can't be written to has none. */
 static bool can_copy(const struct zcmu_disk *disk)
 {
 	return zcmu_store_can(disk->store, ZCMU_IO_WRITE);
@@ -53,7 +51,7 @@ static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 	zcmu_cmd_reply(cmd, data, sizeof(data), allocation);
 }
 
-/* Pages. Each fills in what comes behind the four-byte header, and returns its length. */
+/* Pages. Each function fills in what follows the four-byte header, and returns its length. */
 
 static bool is_thin(const struct zcmu_disk *disk)
 {
@@ -75,7 +73,7 @@ static uint64_t hash(const char *text)
 	return h;
 }
 
-/* Device identification, SPC-4 7.8.6: by vendor and serial, and a locally assigned NAA. */
+/* Device identification, SPC-4 7.8.6: by vendor and serial, and by a locally assigned NAA. */
 uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p)
 {
 	uint8_t *start = p;
@@ -95,7 +93,9 @@ uint32_t zcmu_scsi_designators(const struct zcmu_disk *disk, uint8_t *p)
 	return (uint32_t)(p + 12 - start);
 }
 
-/* The head of a designator of the target port (SPC-4 7.8.6.1), with PIV. Return: what is behind. */
+/*
+ * The header of a target port's designator (SPC-4 7.8.6.1), with PIV. Return: the place behind it.
+ */
 static uint8_t *put_port_head(uint8_t *p, const struct zcmu_port *port, uint8_t code_set,
 			      uint8_t type, uint8_t len)
 {
@@ -105,13 +105,13 @@ static uint8_t *put_port_head(uint8_t *p, const struct zcmu_port *port, uint8_t 
 	return p + 4;
 }
 
-/* SPC-4 7.8.6.11: a name has at least one 0 behind it, and a multiple of four bytes. */
+/* SPC-4 7.8.6.11: a name ends with at least one 0, and its length is a multiple of four. */
 static uint32_t name_room(const char *name)
 {
 	return ((uint32_t)strlen(name) & ~3u) + 4;
 }
 
-/* Of the target port that the command came in by, as far as the kernel has told of it. */
+/* Designators of the port that the command came in by, if the kernel has told it. */
 static uint32_t port_designators(const struct zcmu_hreq *req, uint8_t *p)
 {
 	const struct zcmu_port *port = &req->port;
@@ -129,7 +129,9 @@ static uint32_t port_designators(const struct zcmu_hreq *req, uint8_t *p)
 		zcmu_put16(p + 2, port->port_group);
 		p += 4;
 	}
-	/* The port's, and the target device's, whose name is the same without the portal group. */
+	/*
+	 * The port's designator, and the target device's: the same name without the portal group.
+	 */
 	if (port->protocol == PROTOCOL_ISCSI && port->name[0]) {
 		char name[sizeof(port->name) + sizeof(",t,0x0000")];
 
@@ -146,14 +148,14 @@ static uint32_t port_designators(const struct zcmu_hreq *req, uint8_t *p)
 /* Extended INQUIRY data, SPC-4 7.8.7 */
 static uint32_t page_extended(const struct zcmu_disk *disk, uint8_t *p)
 {
-	/* p[0] is byte 4 of the page. Queue tags: SIMPSUP alone. */
+	/* p[0] is byte 4 of the page. Queue tags: only SIMPSUP. */
 	p[1] = 0x01;
 	if (zcmu_scsi_has_cache(disk))
 		p[2] = 0x01;			/* V_SUP */
 	return 0x3c;
 }
 
-/* A limit of the store's, in blocks, as a field of four bytes has it; 0: none. */
+/* A limit of the store in blocks, for a field of four bytes; 0: none. */
 static uint32_t limit(const struct zcmu_store *store, enum zcmu_io_op op)
 {
 	uint64_t blocks = zcmu_store_max(store, op) / store->block_size;
@@ -161,7 +163,7 @@ static uint32_t limit(const struct zcmu_store *store, enum zcmu_io_op op)
 	return blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX;
 }
 
-/* What a READ or WRITE may move: as the kernel says, unless the store takes less. */
+/* The limit of a READ or WRITE: the kernel's, unless the store's is lower. */
 static uint32_t max_transfer(const struct zcmu_disk *disk)
 {
 	uint32_t blocks = limit(disk->store, ZCMU_IO_WRITE);
@@ -179,14 +181,14 @@ static uint8_t max_compare(const struct zcmu_disk *disk)
 	       zcmu_scsi_max_compare(disk);
 }
 
-/* UNMAP's limits: of what it becomes, see zcmu_scsi_unmap(). */
+/* UNMAP's limits are those of the request that it becomes, see zcmu_scsi_unmap(). */
 static void put_unmap_limits(const struct zcmu_store *store, uint8_t *p)
 {
 	bool native = zcmu_store_can(store, ZCMU_IO_TRIM);
 	uint32_t blocks = limit(store, native ? ZCMU_IO_TRIM : ZCMU_IO_ZERO);
 	uint32_t granularity = store->trim_granularity / store->block_size;
 
-	zcmu_put32(p + 16, blocks ? blocks : UINT32_MAX);	/* of a command: no limit */
+	zcmu_put32(p + 16, blocks ? blocks : UINT32_MAX);	/* no limit per command */
 	zcmu_put32(p + 20, ZCMU_MAX_UNMAP_DESCRIPTORS);
 	zcmu_put32(p + 24, granularity ? granularity : 1);
 	if (store->trim_alignment)			/* UGAVALID */
@@ -224,7 +226,7 @@ static uint32_t page_block_limits(const struct zcmu_disk *disk, uint8_t *p)
 /* Block device characteristics, SBC-3 6.6.5 */
 static uint32_t page_characteristics(const struct zcmu_disk *disk, uint8_t *p)
 {
-	/* 0 is "not told": a disk that turns says no more of itself. */
+	/* 0 means "not reported": a rotating disk reports nothing more. */
 	zcmu_put16(p, disk->store->rotational ? 0 : 1);
 	return 0x3c;
 }
@@ -234,9 +236,12 @@ static uint32_t page_provisioning(const struct zcmu_disk *disk, uint8_t *p)
 {
 	const struct zcmu_store *store = disk->store;
 
-	/* The page is there: LBPU, UNMAP. */
+	/* This page says that UNMAP is supported: LBPU. */
 	p[1] |= 0x80;
-	/* LBPWS, LBPWS10: WRITE SAME with UNMAP gives back. It would write, else. LBPRZ */
+	/*
+	 * LBPWS, LBPWS10: WRITE SAME with UNMAP gives space back; without them it would write.
+	 * LBPRZ
+	 */
 	if (zcmu_store_trims_to_zeroes(store))
 		p[1] |= 0x64;
 	p[2] = 0x02;			/* thin */

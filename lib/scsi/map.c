@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * GET LBA STATUS: which blocks take space in the store. A store that can't tell has
- * all of them mapped.
+ * GET LBA STATUS: which blocks take space in the store. If a store can't tell, all of its blocks
+ * count as mapped.
  */
 #include <stdlib.h>
 
 #include "scsi/scsi.h"
 
-#define MAX_DESCRIPTORS	256u		/* in one answer; the initiator asks on from there */
+#define MAX_DESCRIPTORS	256u		/* in one answer; the initiator asks again from there */
 #define DESCRIPTOR	16u		/* bytes */
-#define MAX_STEPS	4096u		/* questions to the store: an answer has to come */
+#define MAX_STEPS	4096u		/* requests to the store, so that the command ends */
 
 #define MAPPED		0x00
 #define DEALLOCATED	0x01
@@ -21,7 +21,7 @@ static void put_descriptor(uint8_t *p, uint64_t lba, uint32_t blocks, uint8_t st
 	p[12] = status;
 }
 
-/* Note what the last step has learned; phase counts the descriptors. */
+/* Note the result of the last step; phase counts the descriptors. */
 static void add_run(struct zcmu_cmd *cmd)
 {
 	uint32_t block = cmd->disk->store->block_size;
@@ -69,14 +69,17 @@ static bool map_step(struct zcmu_cmd *cmd)
 	}
 	if (cmd->chunk)
 		add_run(cmd);
-	/* One more than fits, so that the last is complete: it may go on in the next run. */
+	/*
+	 * Look for one more than fits, so that the last one is complete: it may continue in the
+	 * next run.
+	 */
 	if (!cmd->left || cmd->phase > cmd->begin || cmd->chunk == MAX_STEPS) {
 		if (cmd->phase > cmd->begin)
 			cmd->phase = (unsigned int)cmd->begin;
 		answer(cmd);
 		return false;
 	}
-	cmd->chunk++;			/* counts the questions */
+	cmd->chunk++;			/* counts the requests */
 	zcmu_cmd_ask_store(cmd, ZCMU_IO_MAP, cmd->offset, cmd->left, false);
 	return true;
 }
@@ -98,7 +101,7 @@ void zcmu_scsi_get_lba_status(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_OUT_OF_RANGE);
 		return;
 	}
-	/* begin is of no other use here: so many descriptors the answer may have. */
+	/* begin has no other use here: it is the most descriptors that fit into the answer. */
 	cmd->begin = !fit ? 1 : fit > MAX_DESCRIPTORS ? MAX_DESCRIPTORS : fit;
 	cmd->offset = lba * store->block_size;
 	cmd->left = cmd->capacity - cmd->offset;

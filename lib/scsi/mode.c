@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * MODE SENSE: the caching and the control page, and what comes in front of them.
- * Nothing of it can be changed: mode_select.c.
+ * MODE SENSE: the caching page, the control page, and the headers in front of them. Nothing can be
+ * changed: mode_select.c.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ enum {
 #define ALL_PAGES	0x3f
 #define ALL_SUBPAGES	0xff
 
-/* Is there a cache that a power failure would empty? Whoever flushes says so. */
+/* Is there a cache whose data a power failure would lose? A store with a flush has one. */
 bool zcmu_scsi_has_cache(const struct zcmu_disk *disk)
 {
 	return zcmu_store_can(disk->store, ZCMU_IO_FLUSH);
@@ -36,8 +36,8 @@ static uint32_t page_caching(const struct zcmu_disk *disk, bool changeable, uint
 }
 
 /*
- * Is sense data in descriptor format? If a disk has blocks whose numbers only that has room for:
- * the kernel does so with the errors that it finds itself. @capacity: bytes
+ * Is sense data in descriptor format? Yes, if the disk has blocks whose numbers fit only there. The
+ * kernel does the same for the errors that it finds itself. @capacity: bytes
  */
 bool zcmu_scsi_senses_descriptors(const struct zcmu_disk *disk, uint64_t capacity)
 {
@@ -53,7 +53,7 @@ static uint32_t page_control(const struct zcmu_disk *disk, bool changeable, uint
 	p[0] = 0x0a;
 	p[1] = 10;
 	if (!changeable) {
-		p[2] |= 0x02;		/* GLTSD: no log parameters are saved */
+		p[2] |= 0x02;		/* GLTSD: log parameters are not saved */
 		if (zcmu_scsi_senses_descriptors(disk, capacity))
 			p[2] |= 0x04;	/* D_SENSE */
 		p[3] |= 0x10;		/* commands may be reordered */
@@ -72,7 +72,10 @@ static const struct {
 
 #define NR_PAGES	(sizeof(pages) / sizeof(pages[0]))
 
-/* The current values of a page, at most ZCMU_MAX_MODE_PAGE bytes. Return: how many; 0: none */
+/*
+ * The current values of a page, at most ZCMU_MAX_MODE_PAGE bytes. Return: their number; 0: no such
+ * page
+ */
 uint32_t zcmu_scsi_mode_page(const struct zcmu_disk *disk, uint8_t code, uint8_t *p)
 {
 	size_t i;
@@ -84,7 +87,7 @@ uint32_t zcmu_scsi_mode_page(const struct zcmu_disk *disk, uint8_t code, uint8_t
 	return 0;
 }
 
-/* Return: bytes of the pages asked for; 0 if there are none. */
+/* Return: bytes of the requested pages; 0 if there are none. */
 static uint32_t put_pages(struct zcmu_cmd *cmd, uint8_t *p)
 {
 	const uint8_t *cdb = cmd->req.cdb;
@@ -105,7 +108,7 @@ static uint8_t device_specific(const struct zcmu_disk *disk)
 {
 	uint8_t value = 0;
 
-	/* DPOFUA: both are heeded, be it that there is no cache. */
+	/* DPOFUA: both are honoured, if only because there is no cache. */
 	if (zcmu_store_fua(disk->store) != ZCMU_CAN_NONE)
 		value |= 0x10;
 	if (!zcmu_store_can(disk->store, ZCMU_IO_WRITE))
@@ -135,7 +138,7 @@ static uint32_t put_long_descriptor(const struct zcmu_cmd *cmd, uint8_t *p)
 	return 16;
 }
 
-/* Checks that are the same for both. Return: false if the command was finished. */
+/* Checks that both commands share. Return: false if the command was finished. */
 static bool is_answerable(struct zcmu_cmd *cmd)
 {
 	const uint8_t *cdb = cmd->req.cdb;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * MODE SELECT. Nothing can be changed (whether there is a write cache is the store's
- * nature, not a wish), so what is sent has to be what MODE SENSE says. Initiators do
- * send that: they read a page, change a field, and write all of it back.
+ * MODE SELECT. Nothing can be changed (whether there is a write cache is a property of the store),
+ * so the parameters must be the same as those of MODE SENSE. Initiators do send that: they read a
+ * page, change a field, and write all of it back.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 struct list {
 	struct zcmu_cmd *cmd;
-	uint32_t len, at;		/* bytes; what is before at was checked */
+	uint32_t len, at;		/* bytes; those before at were checked */
 };
 
 /* Take the next bytes of the list. Return: false if it is too short. */
@@ -60,7 +60,7 @@ static enum zcmu_status check_page(struct list *list)
 
 	if (!take(list, page, 2))
 		return ZCMU_PARAMETER_LIST_LENGTH;
-	page[0] &= 0x7f;			/* PS is not looked at */
+	page[0] &= 0x7f;			/* PS is ignored */
 	len = page[0] & 0x40 ? 0 : zcmu_scsi_mode_page(list->cmd->disk, page[0], current);
 	if (!len)
 		return wrong(list, begin);
@@ -75,7 +75,7 @@ static enum zcmu_status check_page(struct list *list)
 	return ZCMU_OK;
 }
 
-/* @descriptor_len, @long_lba: of the header, which was taken */
+/* @descriptor_len, @long_lba: from the header, which was taken */
 static enum zcmu_status check_list(struct list *list, uint32_t descriptor_len, bool long_lba,
 				   uint32_t descriptor_field)
 {
@@ -93,7 +93,7 @@ static enum zcmu_status check_list(struct list *list, uint32_t descriptor_len, b
 /* Checks of the CDB. Return: false if the command was finished. */
 static bool has_list(struct zcmu_cmd *cmd, uint32_t len)
 {
-	/* PF: pages as in the standard, and no others; SP: nowhere to save to */
+	/* PF: only pages as in the standard; SP: there is nowhere to save to */
 	if (!(cmd->req.cdb[1] & 0x10) || cmd->req.cdb[1] & 0x01)
 		zcmu_cmd_bad_field(cmd, 1);
 	else if (!len)

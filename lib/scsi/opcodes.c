@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table of SCSI commands: who interprets which CDB, and which of its bits mean
- * something. REPORT SUPPORTED OPERATION CODES tells the initiator what stands in the
- * same table.
+ * The table of SCSI commands: which function interprets which CDB, and which of the CDB's bits mean
+ * something. REPORT SUPPORTED OPERATION CODES reports the same table to the initiator.
  *
- * REPORT LUNS and (PERSISTENT) RESERVE never come here: the target core has them.
+ * REPORT LUNS and (PERSISTENT) RESERVE never come here: the target core answers them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #define ANY_ACTION	0xffff	/* the opcode has no service actions */
 #define VARIABLE_LENGTH	0x7f
 
-/* When is a command there at all? */
+/* What must the store be able to do for the command to exist? */
 enum needs {
 	NOTHING,
 	TRIM,
@@ -26,7 +25,7 @@ struct command {
 	uint16_t action;	/* service action; see action_of() */
 	enum needs needs;
 	void (*execute)(struct zcmu_cmd *cmd);
-	/* CDB usage data, SPC-4 6.35.3: bits that are looked at; byte 0 is the opcode */
+	/* CDB usage data, SPC-4 6.35.3: bits that are evaluated; byte 0 is the opcode */
 	uint8_t usage[32];
 };
 
@@ -148,13 +147,13 @@ static uint16_t action_of(const uint8_t *cdb)
 	return zcmu_cdb_length(cdb) < 10 ? ANY_ACTION : zcmu_get16(cdb + 8);
 }
 
-/* The byte of it */
+/* The byte of the service action */
 static uint32_t action_field(const uint8_t *cdb)
 {
 	return cdb[0] == VARIABLE_LENGTH ? 8 : 1;
 }
 
-/* NACA is in it. */
+/* The CONTROL byte, which has NACA. */
 static uint32_t control_field(const struct zcmu_hreq *req)
 {
 	return req->cdb[0] == VARIABLE_LENGTH ? 1 : req->cdb_len - 1u;
@@ -178,7 +177,7 @@ static uint16_t cdb_size(const struct command *command)
 	return (uint16_t)zcmu_cdb_length(command->usage);
 }
 
-/* Any of the commands that an opcode has, whatever the service action; NULL: none */
+/* Any command with the opcode, whatever the service action; NULL: none */
 static const struct command *find_opcode(uint8_t opcode)
 {
 	size_t i;
@@ -200,9 +199,9 @@ static bool is_supported(const struct zcmu_disk *disk, const struct command *com
 }
 
 /*
- * Interpret a command: it is finished on return, or on its way through the store, and then it
- * isn't this thread's any more. Nothing here may take long. Only the thread that takes commands
- * does this.
+ * Interpret a command. On return it is finished, or on its way through the store, and then it
+ * doesn't belong to this thread any more. Nothing here may take long. Only the thread that takes
+ * commands calls this.
  */
 void zcmu_scsi_execute(struct zcmu_cmd *cmd)
 {
@@ -218,7 +217,7 @@ void zcmu_scsi_execute(struct zcmu_cmd *cmd)
 			zcmu_cmd_finish(cmd, ZCMU_INVALID_OPCODE);
 		return;
 	}
-	/* A variable length that isn't the command's */
+	/* A variable length that isn't this command's */
 	if (cmd->req.cdb_len != cdb_size(command)) {
 		zcmu_cmd_bad_field(cmd, 7);
 		return;
@@ -239,7 +238,7 @@ void zcmu_scsi_execute(struct zcmu_cmd *cmd)
  * REPORT SUPPORTED OPERATION CODES, SPC-4 6.35
  */
 
-/* Timeouts descriptor: we promise nothing. */
+/* Timeouts descriptor: no timeout is promised. */
 static size_t put_timeouts(uint8_t *p)
 {
 	memset(p, 0, 12);
@@ -281,7 +280,7 @@ static void report_one(struct zcmu_cmd *cmd, const struct command *command, bool
 
 	data[1] = 0x01;				/* not supported */
 	if (command && is_supported(cmd->disk, command)) {
-		data[1] = 0x03;			/* supported as the standard has it */
+		data[1] = 0x03;			/* supported in conformance with the standard */
 		zcmu_put16(data + 2, cdb_size(command));
 		memcpy(data + 4, command->usage, cdb_size(command));
 		len += cdb_size(command);
@@ -307,7 +306,7 @@ void zcmu_scsi_report_opcodes(struct zcmu_cmd *cmd)
 		report_all(cmd, timeouts, allocation);
 		return;
 	case 1:
-		/* An opcode that has service actions must be asked for with one. */
+		/* For an opcode that has service actions, the request must name one. */
 		if (any && has_actions(any)) {
 			zcmu_cmd_bad_field(cmd, 2);
 			return;

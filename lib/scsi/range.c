@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which blocks a CDB means, and whether they can be had: where LBA, number and flags
- * are, and the checks that all commands with a range share.
+ * Which blocks a CDB addresses, and whether they are on the disk: where LBA, number and flags are,
+ * and the checks that all commands with a range share.
  */
 #include "scsi/scsi.h"
 
-/* COMPARE AND WRITE is the one whose fields are not where its length says. */
+/* COMPARE AND WRITE is the only one whose fields are not where its length says. */
 #define COMPARE_AND_WRITE	0x89
 
 /* Byte of the CDB with the PROTECT field, DPO and FUA, or ANCHOR, UNMAP and NDOB */
@@ -19,7 +19,7 @@ static uint8_t flags_of(const uint8_t *cdb)
 	return zcmu_cdb_length(cdb) == 6 ? 0 : cdb[zcmu_scsi_flags_field(cdb)];
 }
 
-/* Where the fields of a CDB are depends on its length alone, from 10 bytes on. */
+/* From 10 bytes on, the places of a CDB's fields depend on its length alone. */
 uint64_t zcmu_scsi_lba(const uint8_t *cdb)
 {
 	switch (zcmu_cdb_length(cdb)) {
@@ -69,8 +69,8 @@ static uint32_t blocks_of(const uint8_t *cdb)
 }
 
 /*
- * The command's range in bytes, which is on the disk. Return: false if it isn't, and
- * the command is finished.
+ * The command's range in bytes, which is on the disk. Return: false if it isn't; then the command
+ * is finished.
  */
 bool zcmu_scsi_range(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
 {
@@ -100,7 +100,7 @@ bool zcmu_scsi_wants_fua(const uint8_t *cdb)
 	return flags_of(cdb) & 0x08;
 }
 
-/* All that is to be checked of a transfer but its payload. */
+/* All checks of a transfer but those of its payload. */
 static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
 {
 	const uint8_t *cdb = cmd->req.cdb;
@@ -109,12 +109,12 @@ static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *len
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_flags_field(cdb));
 		return false;
 	}
-	/* Nothing could make it stable: the mode pages don't offer it (DPOFUA). */
+	/* FUA, but nothing could make the data stable: the mode pages don't offer it (DPOFUA). */
 	if (zcmu_scsi_wants_fua(cdb) && zcmu_store_fua(cmd->disk->store) == ZCMU_CAN_NONE) {
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_flags_field(cdb));
 		return false;
 	}
-	/* Told in VPD page B0; SBC-3 6.6.4 says what to answer if it isn't heeded. */
+	/* VPD page B0 reports the limit; SBC-3 6.6.4 says what to answer if it is exceeded. */
 	if (cmd->disk->max_blocks && blocks_of(cdb) > cmd->disk->max_blocks) {
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cdb));
 		return false;
@@ -123,15 +123,15 @@ static bool check_transfer(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *len
 }
 
 /*
- * Checks of commands whose payload is @times their range. Return: false if one
- * failed, and the command is finished.
+ * Checks of commands whose payload is @times their range. Return: false if one failed; then the
+ * command is finished.
  */
 bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offset,
 			uint64_t *length)
 {
 	if (!check_transfer(cmd, offset, length))
 		return false;
-	/* The initiator's buffer is smaller than what it asks for: nothing is done. */
+	/* The initiator's buffer is smaller than the CDB demands: nothing is done. */
 	if (cmd->req.bytes < *length * times) {
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_blocks_field(cmd->req.cdb));
 		return false;
@@ -140,9 +140,9 @@ bool zcmu_scsi_transfer(struct zcmu_cmd *cmd, unsigned int times, uint64_t *offs
 }
 
 /*
- * READ and WRITE transfer what both the CDB and the initiator's buffer allow, and tell
- * the residual (RFC 7143 11.4.5): the initiator has said both lengths, so it can know
- * what was done. Other commands make no sense in part.
+ * READ and WRITE transfer what both the CDB and the initiator's buffer allow, and report the
+ * residual (RFC 7143 11.4.5). The initiator has given both lengths, so it can know what was done.
+ * Other commands make no sense in part.
  */
 
 static void note_residual(struct zcmu_cmd *cmd, uint64_t cdb_bytes)
@@ -156,7 +156,7 @@ bool zcmu_scsi_transfer_in(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *len
 {
 	if (!check_transfer(cmd, offset, length))
 		return false;
-	/* A buffer that is too long is data_len's. */
+	/* If the buffer is too long, data_len says so. */
 	if (cmd->req.bytes < *length) {
 		note_residual(cmd, *length);
 		*length = cmd->req.bytes;
@@ -164,7 +164,7 @@ bool zcmu_scsi_transfer_in(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *len
 	return true;
 }
 
-/* For a WRITE: @length is of whole blocks; a part of one can't be written. */
+/* For a WRITE. @length is in whole blocks, because a part of a block can't be written. */
 bool zcmu_scsi_transfer_out(struct zcmu_cmd *cmd, uint64_t *offset, uint64_t *length)
 {
 	if (!check_transfer(cmd, offset, length))

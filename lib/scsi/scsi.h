@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SCSI commands: each function has one interpreted, from its CDB to zcmu_cmd_finish(), grouped by
- * the file that has them. Which opcode is whose stands in opcodes.c's table.
+ * SCSI commands. Each function interprets one, from its CDB to zcmu_cmd_finish(). They are grouped
+ * by the file that has them. The opcodes are in opcodes.c's table.
  */
 #ifndef ZCMU_SCSI_H
 #define ZCMU_SCSI_H
@@ -14,7 +14,7 @@
 /* Bytes of the longest mode page, SBC-3's caching page */
 #define ZCMU_MAX_MODE_PAGE	20
 
-/* Block descriptors in one UNMAP; VPD page B0 says so. */
+/* Block descriptors in one UNMAP; VPD page B0 reports it. */
 #define ZCMU_MAX_UNMAP_DESCRIPTORS	256
 
 /* Blocks in one COMPARE AND WRITE: VPD page B0 has one byte for it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * From a store's errno to a status, and from a status to SCSI status and sense
- * data. Nothing else in the library makes sense data.
+ * Maps a store's errno to a status, and a status to SCSI status and sense data. Nothing else in the
+ * library makes sense data.
  */
 #include <errno.h>
 #include <string.h>
@@ -137,7 +137,7 @@ uint8_t zcmu_status_to_scsi(enum zcmu_status status, uint32_t field, uint64_t in
 	sense[7] = ZCMU_SENSE_LEN - 8;		/* additional length */
 	sense[12] = statuses[status].asc_ascq >> 8;
 	sense[13] = statuses[status].asc_ascq & 0xff;
-	/* The field has 32 bits: what doesn't fit is not valid. */
+	/* The field has 32 bits. A larger value is marked as not valid. */
 	if (information <= UINT32_MAX) {
 		sense[0] |= 0x80;
 		sense[3] = (uint8_t)(information >> 24);
@@ -156,8 +156,8 @@ uint8_t zcmu_status_to_scsi(enum zcmu_status status, uint32_t field, uint64_t in
 }
 
 /*
- * The same in descriptor format, in which INFORMATION has 64 bits. How long it is, is in it, as
- * in the other: 8 bytes, and the additional length behind them.
+ * The same in descriptor format, where INFORMATION has 64 bits. As in the other format, the data
+ * tells its length: 8 bytes, and the additional length behind them.
  */
 uint8_t zcmu_status_to_descriptors(enum zcmu_status status, uint32_t field, uint64_t information,
 				   uint8_t sense[ZCMU_SENSE_MAX])
@@ -197,13 +197,13 @@ const char *zcmu_status_name(enum zcmu_status status)
 	return (unsigned int)status < ZCMU_NR_STATUSES ? statuses[status].name : "unknown";
 }
 
-/* Did the request change the disk, or would it have? */
+/* Did the request change the disk, or would it have changed it? */
 static bool is_modifying(enum zcmu_io_op op)
 {
 	return op != ZCMU_IO_READ && op != ZCMU_IO_MAP;
 }
 
-/* What a store's error means; positive and unknown values are errors as well. */
+/* Map a store's error to a status. Positive and unknown values are errors as well. */
 enum zcmu_status zcmu_status_of_error(enum zcmu_io_op op, int error)
 {
 	switch (error) {
@@ -233,7 +233,7 @@ enum zcmu_status zcmu_status_of_error(enum zcmu_io_op op, int error)
 	}
 }
 
-/* Bytes of a CDB, by its group code; SPC-4 4.2.5.1, and 4.3.3 for 7Fh. */
+/* Length of a CDB in bytes, by its group code; SPC-4 4.2.5.1, and 4.3.3 for 7Fh. */
 size_t zcmu_cdb_length(const uint8_t *cdb)
 {
 	static const uint8_t by_group[8] = { 6, 10, 10, 12, 16, 12, 10, 10 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The statuses that a command can end with, and what each looks like to the
- * initiator. The one table is in sense.c.
+ * The statuses that a command can end with. How each looks to the initiator is in one table, in
+ * sense.c.
  */
 #ifndef ZCMU_SENSE_H
 #define ZCMU_SENSE_H
@@ -35,23 +35,23 @@ enum zcmu_status {
 	ZCMU_UNSUPPORTED_SEGMENT,
 	ZCMU_INLINE_DATA_TOO_LONG,
 	ZCMU_COPY_ABORTED,
-	ZCMU_COPY_FAILED,		/* by an error of the store's */
+	ZCMU_COPY_FAILED,		/* because of an error of the store */
 	ZCMU_UNREACHABLE_COPY_TARGET,	/* a segment names one that the list doesn't have */
 	ZCMU_COPY_TARGET_NOT_REACHABLE,	/* it isn't this disk */
 	ZCMU_WRONG_COPY_TARGET,		/* it isn't a disk */
 	ZCMU_ABORTED,
-	ZCMU_HARDWARE_ERROR,		/* and whatever else went wrong */
+	ZCMU_HARDWARE_ERROR,		/* and all other failures */
 	ZCMU_NR_STATUSES,
 };
 
 #define ZCMU_SENSE_LEN	18		/* fixed format, SPC-4 4.5.3 */
-#define ZCMU_SENSE_MAX	28		/* with what of the descriptors is used, SPC-4 4.5.2 */
+#define ZCMU_SENSE_MAX	28		/* with the descriptors that are used, SPC-4 4.5.2 */
 
 #define SAM_GOOD		0x00
 #define SAM_CHECK_CONDITION	0x02
 #define SAM_BUSY		0x08
 
-/* Points at the CDB or parameter byte that a status complains of. */
+/* Points at the CDB or parameter byte that a status complains about. */
 #define ZCMU_NO_FIELD		UINT32_MAX
 
 uint8_t zcmu_status_to_scsi(enum zcmu_status status, uint32_t field, uint64_t information,

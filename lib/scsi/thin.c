@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Space that is given back, and ranges that are filled without a payload for each
- * block: UNMAP and WRITE SAME.
+ * Commands that give space back, or fill ranges without a payload for each block: UNMAP and WRITE
+ * SAME.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +10,9 @@
 
 #define SAME_CHUNK	(1u << 20)	/* bytes written at a time */
 
-/*
- * UNMAP, SBC-3 5.31: a list of ranges. All are checked before the first is trimmed.
- */
+/* UNMAP, SBC-3 5.31: a list of ranges. All are checked before the first is trimmed. */
 
-/* What a trim is for this store: one that has no trim of its own is asked to zero. */
+/* The request for a trim. A store that has no trim of its own is asked to zero. */
 static enum zcmu_io_op trim_op(const struct zcmu_cmd *cmd)
 {
 	return zcmu_store_can(cmd->disk->store, ZCMU_IO_TRIM) ? ZCMU_IO_TRIM : ZCMU_IO_ZERO;
@@ -48,7 +46,7 @@ static void start_unmap(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, unmap_step);
 }
 
-/* @ranges: room for as many as there are descriptors; what is trimmed. */
+/* @ranges gets the ranges to trim, and has room for one per descriptor. */
 static enum zcmu_status check_descriptors(struct zcmu_cmd *cmd, uint32_t count,
 					  struct zcmu_range *ranges)
 {
@@ -105,7 +103,10 @@ void zcmu_scsi_unmap(struct zcmu_cmd *cmd)
 		zcmu_cmd_finish(cmd, ZCMU_OK);
 		return;
 	}
-	/* The descriptors, and behind them the ranges, which are sorted and so others. */
+	/*
+	 * The descriptors, and behind them the ranges. These are sorted, so they are a separate
+	 * list.
+	 */
 	cmd->buffer = malloc((16 + sizeof(*ranges)) * (size_t)count);
 	if (!cmd->buffer) {
 		zcmu_cmd_finish(cmd, ZCMU_BUSY);
@@ -141,7 +142,7 @@ static bool write_same_step(struct zcmu_cmd *cmd)
 	return true;
 }
 
-/* Can a range be given back and read as zeroes from then on? */
+/* Can a range be given back, and does it read as zeroes from then on? */
 static bool trims_to_zeroes(const struct zcmu_cmd *cmd)
 {
 	const struct zcmu_store *store = cmd->disk->store;
@@ -149,14 +150,14 @@ static bool trims_to_zeroes(const struct zcmu_cmd *cmd)
 	return zcmu_store_can(store, ZCMU_IO_TRIM) && store->ops->flags & ZCMU_STORE_TRIM_ZEROES;
 }
 
-/* Does the store fill a range with zeroes by itself? */
+/* Can the store fill a range with zeroes by itself? */
 static bool zeroes_natively(const struct zcmu_cmd *cmd)
 {
 	return zcmu_store_can(cmd->disk->store, ZCMU_IO_ZERO) ||
 	       (cmd->may_trim && trims_to_zeroes(cmd));
 }
 
-/* A store that can zero has no use for a buffer full of zeroes. */
+/* A store that can zero needs no buffer full of zeroes. */
 static bool zero_step(struct zcmu_cmd *cmd)
 {
 	uint64_t length = cmd->left;
@@ -189,7 +190,7 @@ static void start_zero(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, zero_step);
 }
 
-/* The one block is wanted as often as it goes into a chunk. */
+/* Repeat the one block as often as it fits into a chunk. */
 static void start_write_same(struct zcmu_cmd *cmd)
 {
 	uint32_t block = cmd->disk->store->block_size, i;
@@ -199,7 +200,7 @@ static void start_write_same(struct zcmu_cmd *cmd)
 	zcmu_cmd_run_steps(cmd, write_same_step);
 }
 
-/* NDOB: there is no payload, and the block is one of zeroes. WRITE SAME (10) hasn't got it. */
+/* NDOB: there is no payload, and the block is one of zeroes. WRITE SAME (10) doesn't have it. */
 static bool has_no_block(const uint8_t *cdb)
 {
 	return zcmu_cdb_length(cdb) > 10 && cdb[zcmu_scsi_flags_field(cdb)] & 0x01;
@@ -212,17 +213,17 @@ void zcmu_scsi_write_same(struct zcmu_cmd *cmd)
 	uint8_t flags = cdb[zcmu_scsi_flags_field(cdb)];
 	uint8_t block[4096] = { 0 };
 
-	/* WRPROTECT; ANCHOR: no store promises space for blocks that it doesn't have */
+	/* WRPROTECT; ANCHOR: no store reserves space for blocks that aren't allocated */
 	if (flags & 0xf0) {
 		zcmu_cmd_bad_field(cmd, zcmu_scsi_flags_field(cdb));
 		return;
 	}
 	if (!zcmu_scsi_range(cmd, &cmd->begin, &cmd->left))
 		return;
-	/* SBC-3 5.42: 0 blocks is to the end of the disk (WSNZ is 0). */
+	/* SBC-3 5.42: 0 blocks means up to the end of the disk (WSNZ is 0). */
 	if (!cmd->left)
 		cmd->left = cmd->capacity - cmd->begin;
-	/* One block, and nothing else: what more there is can't be meant for this. */
+	/* The payload must be exactly one block; a longer one can't be meant for this. */
 	if (!has_no_block(cdb) &&
 	    (cmd->req.bytes != store->block_size ||
 	     zcmu_iov_get(cmd->payload, cmd->req.iovcnt, 0, block, store->block_size) <

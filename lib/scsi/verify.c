@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * VERIFY and WRITE AND VERIFY: blocks are read back, and compared with what the
- * initiator has sent if BYTCHK says so.
+ * VERIFY and WRITE AND VERIFY: blocks are read back, and compared with the initiator's data if
+ * BYTCHK demands it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define VERIFY_CHUNK	(1u << 20)	/* bytes read back at a time */
 
-/* Is what the last step has read what the initiator sent? */
+/* Are the blocks that the last step has read the same as the initiator's data? */
 static bool chunk_matches(const struct zcmu_cmd *cmd)
 {
 	uint32_t block = cmd->disk->store->block_size;
@@ -49,7 +49,7 @@ static bool verify_step(struct zcmu_cmd *cmd)
 	return false;
 }
 
-/* @step runs over the range begin, left, with a buffer to read back to. */
+/* Runs @step over the range begin, left, with a buffer to read back to. */
 static bool has_buffer(struct zcmu_cmd *cmd)
 {
 	cmd->offset = cmd->begin;
@@ -92,8 +92,8 @@ void zcmu_scsi_verify(struct zcmu_cmd *cmd)
 }
 
 /*
- * WRITE AND VERIFY, SBC-3 5.47 .. 5.49. What is verified is what is on the medium: so
- * it has to be there first, as with FUA.
+ * WRITE AND VERIFY, SBC-3 5.47 .. 5.49. The data on the medium is verified, so it has to be there
+ * first, as with FUA.
  */
 
 static bool write_and_verify_step(struct zcmu_cmd *cmd)
@@ -111,7 +111,9 @@ static void start_write_and_verify(struct zcmu_cmd *cmd)
 
 void zcmu_scsi_write_and_verify(struct zcmu_cmd *cmd)
 {
-	/* BYTCHK: 1 is to compare; there is no one block for all of them here. */
+	/*
+	 * BYTCHK: 1 means compare. The form with one block for the whole range doesn't exist here.
+	 */
 	if (cmd->req.cdb[1] & 0x04) {
 		zcmu_cmd_bad_field(cmd, 1);
 		return;

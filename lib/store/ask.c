@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Asks a store: the callback of a request. One that is longer than the store takes at a time
- * (max_io and its like in struct zcmu_store) is asked for in parts, one after the other until
- * one fails; for whoever has made it, it is one request.
+ * Asks a store: calls the callback of a request. A request that is longer than the store takes at a
+ * time (max_io and similar members of struct zcmu_store) is split into parts, one after the other
+ * until one fails. Its caller sees one request.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,12 +16,12 @@ struct split {
 	struct zcmu_store *store;
 	uint64_t asked;			/* bytes of the whole, from its start on */
 	int error;			/* of the last part */
-	bool is_cancelled;		/* nobody waits for it */
-	atomic_int refs;		/* who asks for a part, and its answer */
-	struct iovec iov[];		/* the part's: the store may change it */
+	bool is_cancelled;		/* nobody waits for the request */
+	atomic_int refs;		/* the asking of a part, and its answer */
+	struct iovec iov[];		/* of the part: the store may change it */
 };
 
-/* In place of a request of another size, whoever has made that. */
+/* Replaces a request that has another size, because its caller has another header. */
 struct resized {
 	struct zcmu_io io;		/* first: its answer leads back here */
 	struct zcmu_io *theirs;
@@ -51,7 +51,7 @@ static void call(struct zcmu_store *store, struct zcmu_io *io)
 		ops->map(store, io);
 		break;
 	default:
-		/* One of those that a newer library has */
+		/* An operation that only a newer library has */
 		zcmu_io_done(io, -EOPNOTSUPP);
 	}
 }
@@ -75,8 +75,8 @@ uint64_t zcmu_store_max(const struct zcmu_store *store, enum zcmu_io_op op)
 }
 
 /*
- * Where does a part end that may be no longer than @max? Of a trim, where what the store can give
- * back ends, so that nothing stays because half of it is in the next part.
+ * The end of a part that may be no longer than @max. A trim is split where the units end that the
+ * store can give back, so that no unit stays because half of it is in the next part.
  */
 static uint64_t end_of_part(const struct zcmu_store *store, const struct zcmu_io *part,
 			    uint64_t end, uint64_t max)
@@ -95,7 +95,7 @@ static uint64_t end_of_part(const struct zcmu_store *store, const struct zcmu_io
 
 static void part_done(struct zcmu_io *io, int error);
 
-/* Return: false if there is no other part, and the whole was answered. */
+/* Return: false if there is no other part, and the whole request was answered. */
 static bool ask_next(struct split *split)
 {
 	struct zcmu_store *store = split->store;
@@ -126,7 +126,7 @@ static bool ask_next(struct split *split)
 	return true;
 }
 
-/* Whoever comes second, who has asked or the answer, goes on; so parts never nest. */
+/* Of the asking and the answer, the second one to finish goes on. So parts never nest. */
 static void go_on(struct split *split)
 {
 	do {
@@ -160,8 +160,8 @@ static void resized_done(struct zcmu_io *io, int error)
 }
 
 /*
- * A program that was built with another header has a shorter request, or a longer one: the store
- * gets one of ours. Nothing behind done is touched of theirs.
+ * A program that was built with another header has a shorter or a longer request. The store gets
+ * one of ours. In the program's request nothing behind done is touched.
  */
 static void ask_resized(struct zcmu_store *store, struct zcmu_io *theirs)
 {
@@ -179,8 +179,9 @@ static void ask_resized(struct zcmu_store *store, struct zcmu_io *theirs)
 }
 
 /*
- * Have a request done by a store that can (zcmu_store_can()). FUA that takes a flush is the
- * caller's, who has to wait for the one before the other; it isn't passed over in silence.
+ * Have a request done by a store that can do it (zcmu_store_can()). If FUA needs a flush, the
+ * caller must send that, because it has to wait for the write before the flush. Such FUA isn't
+ * ignored silently.
  */
 void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -220,9 +221,9 @@ void zcmu_store_ask(struct zcmu_store *store, struct zcmu_io *io)
 }
 
 /*
- * Nobody waits for a request that was asked for and isn't answered: tell the store, if it wants to
- * know, which then has queues. In the thread of the request's queue, and not inside of a callback:
- * so if it comes in parts, one of them is under way.
+ * Nobody waits any more for a request that was asked and isn't answered. Tell the store if it wants
+ * to know, which is possible only if it has queues. Call this in the thread of the request's queue,
+ * and not inside of a callback; so if the request comes in parts, one of them is under way.
  */
 void zcmu_store_cancel(struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -230,7 +231,9 @@ void zcmu_store_cancel(struct zcmu_store *store, struct zcmu_io *io)
 
 	if (!store->ops->cancel)
 		return;
-	/* Before it is told: it may answer at once, and another part would be next. */
+	/*
+	 * Set this before the store is told: it may answer at once, and another part would follow.
+	 */
 	if (split)
 		split->is_cancelled = true;
 	store->ops->cancel(store, split ? &split->part : io);

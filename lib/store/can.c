@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a store can do, and how what it is asked for comes about: from its callbacks, and what it
- * has said when it was opened (can_fua and its like). Whether that makes sense is store.c's.
+ * What a store can do, and how requests are carried out. Both follow from its callbacks and what it
+ * has set when it was opened (can_fua and the like). Whether that is consistent is checked in
+ * store.c.
  */
 #include "serve/disk.h"
 
@@ -12,7 +13,7 @@ enum zcmu_can zcmu_store_fua(const struct zcmu_store *store)
 		return store->can_fua;
 	if (store->ops->flags & ZCMU_STORE_FUA)
 		return ZCMU_CAN_NATIVE;
-	/* Without a cache there is nothing to do, and that is done. */
+	/* Without a cache there is nothing to do, and FUA is supported natively. */
 	return zcmu_store_flush(store) == ZCMU_CAN_NONE ? ZCMU_CAN_NATIVE : ZCMU_CAN_EMULATED;
 }
 
@@ -24,7 +25,7 @@ enum zcmu_can zcmu_store_flush(const struct zcmu_store *store)
 	return store->ops->flush ? ZCMU_CAN_NATIVE : ZCMU_CAN_NONE;
 }
 
-/* Emulated: by a zero that may trim. */
+/* Emulated by a zero that may trim. */
 enum zcmu_can zcmu_store_trim(const struct zcmu_store *store)
 {
 	if (store->read_only)
@@ -34,7 +35,7 @@ enum zcmu_can zcmu_store_trim(const struct zcmu_store *store)
 	return store->ops->trim ? ZCMU_CAN_NATIVE : ZCMU_CAN_NONE;
 }
 
-/* Emulated: by writes. */
+/* Emulated by writes. */
 enum zcmu_can zcmu_store_zero(const struct zcmu_store *store)
 {
 	if (store->read_only || !store->ops->write)
@@ -44,7 +45,7 @@ enum zcmu_can zcmu_store_zero(const struct zcmu_store *store)
 	return store->ops->zero ? ZCMU_CAN_NATIVE : ZCMU_CAN_EMULATED;
 }
 
-/* May the store be asked for it? */
+/* May the store be asked for this operation? */
 bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op)
 {
 	switch (op) {
@@ -65,15 +66,15 @@ bool zcmu_store_can(const struct zcmu_store *store, enum zcmu_io_op op)
 }
 
 /*
- * Can the initiator give blocks back, and is the disk thin so? A store that can zero and no more
- * might write what an initiator means to give back.
+ * Can the initiator give blocks back, so that the disk is thin? A store that can only zero might
+ * write the blocks that an initiator means to give back.
  */
 bool zcmu_store_unmaps(const struct zcmu_store *store)
 {
 	return zcmu_store_trim(store) != ZCMU_CAN_NONE;
 }
 
-/* Can it trim, and does what was trimmed read as zeroes? */
+/* Can the store trim, and do trimmed blocks read as zeroes? */
 bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store)
 {
 	enum zcmu_can trim = zcmu_store_trim(store);
@@ -82,13 +83,13 @@ bool zcmu_store_trims_to_zeroes(const struct zcmu_store *store)
 	       trim == ZCMU_CAN_EMULATED;
 }
 
-/* Does the request change what a flush would make stable? */
+/* Does the request make changes that a flush would make stable? */
 static bool leaves_something_to_flush(enum zcmu_io_op op)
 {
 	return op == ZCMU_IO_WRITE || op == ZCMU_IO_TRIM || op == ZCMU_IO_ZERO;
 }
 
-/* Does it look at io->fua of a WRITE? By its flag, unless open() knew better. */
+/* Does the store honour io->fua of a WRITE? Its flag says so, unless open() has set otherwise. */
 static bool knows_fua(const struct zcmu_store *store)
 {
 	if (store->can_fua != ZCMU_CAN_DEFAULT)
@@ -97,9 +98,9 @@ static bool knows_fua(const struct zcmu_store *store)
 }
 
 /*
- * How does a request come to be stable before it is answered? @fua: whoever asks wants that. A
- * store that has FUA and no flush gets it with everything, wanted or not. This is the one place
- * that decides, whoever asks: zcmu_store_ask() heeds it, for a layer, a copy, or a disk.
+ * How does a request become stable before it is answered? @fua: the caller wants that. A store that
+ * has FUA and no flush gets FUA with every write, wanted or not. Only this function decides that,
+ * for every caller: zcmu_store_ask() heeds it, for a layer, a copy, or a disk.
  */
 enum zcmu_stable_by zcmu_store_stable_by(const struct zcmu_store *store, enum zcmu_io_op op,
 					 bool fua)

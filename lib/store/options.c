@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Options of stores and layers: "NAME,OPTION=VALUE,...:ARGUMENT", the same for all, by the table
- * in struct zcmu_store_ops. What is wrong is told with the option, its value, and what is right.
- * A comma, colon or backslash that belongs to a value has a backslash in front.
+ * Options of stores and layers: "NAME,OPTION=VALUE,...:ARGUMENT". The syntax is the same for all;
+ * the table in struct zcmu_store_ops lists the options. An error message has the option, its value,
+ * and the valid values. A comma, colon or backslash that belongs to a value is escaped by a
+ * backslash.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 #include "serve/disk.h"
 #include "store/stores.h"
 
-/* Where options end: at the first colon that isn't a value's, or at the end. */
+/* The end of the options: the first colon outside of a value, or the end of the text. */
 size_t zcmu_options_length(const char *text)
 {
 	size_t len = 0;
@@ -30,7 +31,7 @@ static const struct zcmu_option *find(const struct zcmu_option *table, const cha
 	return table && table->name ? table : NULL;
 }
 
-/* "a=B, c and d", for somebody who has named none of them */
+/* "a=B, c and d": a list for a user who has given an unknown name */
 static void list(const struct zcmu_option *table, char *text, size_t size)
 {
 	size_t len = 0;
@@ -61,7 +62,7 @@ static bool take_number(const struct zcmu_option *option, const char *value, uin
 {
 	if (zcmu_parse_size(value, number))
 		return false;
-	/* Only a size is written with a letter. */
+	/* Only a size may end with a letter. */
 	if (option->type == ZCMU_OPTION_NUMBER && strspn(value, "0123456789") != strlen(value))
 		return false;
 	return *number >= option->min && (!option->max || *number <= option->max);
@@ -134,7 +135,7 @@ static int set(const char *where, const struct zcmu_option *option, const char *
 	return -ENOEXEC;
 }
 
-/* What they are if they aren't given. */
+/* Set the options to their defaults. */
 int zcmu_options_begin(const struct zcmu_store_ops *ops, void *options)
 {
 	const struct zcmu_option *option;
@@ -163,7 +164,7 @@ void zcmu_options_end(const struct zcmu_store_ops *ops, void *options)
 	free(options);
 }
 
-/* The next "a=b" of a copy that is changed, maybe an empty one. Return: false if there is none. */
+/* The next "a=b" of a copy that is changed; it may be empty. Return: false if there is none. */
 static bool next(char **rest, char **name, char **value)
 {
 	char *from = *rest, *to;
@@ -188,7 +189,7 @@ static bool next(char **rest, char **name, char **value)
 	return true;
 }
 
-/* Take @len bytes of "a=b,c=d" in; NULL: there are none. @where: in front of messages. */
+/* Parse @len bytes of "a=b,c=d"; NULL: there are none. @where: the beginning of messages. */
 int zcmu_options_take(const struct zcmu_store_ops *ops, void *options, const char *where,
 		      const char *text, size_t len)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Plug-ins: stores that are loaded at run time, from FOLDER/NAME.so. Finds, loads and
- * lists them; what may be wrong with one is told here. Whether it fits this library
- * (ABI, size) is asked by zcmu_ops_copy(), as of every store.
+ * Plug-ins: stores that are loaded at run time, from FOLDER/NAME.so. This file finds, loads and
+ * lists them, and reports what is wrong with one. Whether a plug-in fits this library (ABI, size)
+ * is checked by zcmu_ops_copy(), as for every store.
  *
- * A plug-in that was loaded stays: threads of its libraries may outlive its stores.
+ * A loaded plug-in stays: threads of its libraries may outlive its stores.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -25,7 +25,7 @@
 #define MAX_NAME	32
 
 struct plugin {
-	struct zcmu_store_ops ops;	/* a copy, as long as this library's */
+	struct zcmu_store_ops ops;	/* a copy, of this library's size */
 	struct plugin *next;
 };
 
@@ -33,7 +33,7 @@ struct plugin {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct plugin *loaded;
 
-/* Libraries that plug-ins of ours need, and who has them. */
+/* Libraries that our plug-ins need, and the packages that have them. */
 static const struct {
 	const char *library;		/* the beginning of its name */
 	const char *package;
@@ -44,7 +44,7 @@ static const struct {
 	{ "libpython3.11.so", "libpython3.11" },
 };
 
-/* Could it be a store's name? Then it can't lead out of the folder. */
+/* Could it be a store's name? Such a name can't lead out of the folder. */
 static bool is_name(const char *name, size_t len)
 {
 	size_t i;
@@ -57,7 +57,7 @@ static bool is_name(const char *name, size_t len)
 	return len && len <= MAX_NAME;
 }
 
-/* $ZCMU_STORE_PATH first; nobody may bring folders of his own to a setuid program. */
+/* $ZCMU_STORE_PATH first; but a setuid program must ignore its caller's folders. */
 static void search_path(char *path, size_t size)
 {
 	const char *first = secure_getenv("ZCMU_STORE_PATH");
@@ -66,7 +66,7 @@ static void search_path(char *path, size_t size)
 		 ZCMU_STORE_DIR);
 }
 
-/* Root, or who has become root by sudo, and has brought the path along */
+/* Root, or the user who has become root by sudo, and has brought the path along */
 static bool is_owner_trusted(uid_t owner)
 {
 	const char *user = secure_getenv("SUDO_UID");
@@ -76,9 +76,9 @@ static bool is_owner_trusted(uid_t owner)
 }
 
 /*
- * Can nobody change it, or put another in its place, who couldn't do all of what root does, anyway?
- * @is_parent: a folder that only leads there may be one in which everybody removes his own alone
- * (/tmp), because what is in it is asked about as well.
+ * Can only users with all rights of root change the file, or replace it?
+ * @is_parent: the path is a folder that only leads to the file. It may be sticky, so that users can
+ * remove only their own entries (/tmp), because the entries are checked as well.
  */
 static bool is_safe(const char *path, bool is_parent)
 {
@@ -88,7 +88,9 @@ static bool is_safe(const char *path, bool is_parent)
 	       ((is_parent && st.st_mode & S_ISVTX) || !(st.st_mode & (S_IWGRP | S_IWOTH)));
 }
 
-/* The first that isn't safe of the file, its folder and all above; or NULL. @file has no links. */
+/*
+ * The first unsafe one of the file, its folder and all folders above, or NULL. @file has no links.
+ */
 static const char *find_unsafe(const char *file, char *folder)
 {
 	char *end;
@@ -97,7 +99,7 @@ static const char *find_unsafe(const char *file, char *folder)
 		return file;
 	strcpy(folder, file);
 	for (end = strrchr(folder, '/'); end; end = strrchr(folder, '/')) {
-		/* "/" is the last of them. */
+		/* The last one to check is "/". */
 		end[end == folder] = '\0';
 		if (!is_safe(folder, strrchr(file, '/') != file + strlen(folder)))
 			return folder;
@@ -108,9 +110,9 @@ static const char *find_unsafe(const char *file, char *folder)
 }
 
 /*
- * What is loaded runs as who we are. Our own folder is as safe as this library is. What is asked
- * about and what is loaded are the same: *file is made one without links, and where it and all
- * folders above are safe, nobody can lead it elsewhere.
+ * A loaded plug-in runs with our rights. Our own folder is as safe as this library is. The checked
+ * file and the loaded file are the same: *file is changed to a path without links, and if it and
+ * all folders above are safe, nobody can redirect it.
  */
 static int check_safety(const char *folder, char *file)
 {
@@ -133,7 +135,7 @@ static int check_safety(const char *folder, char *file)
 	return -EPERM;
 }
 
-/* -ENOENT: there is none. Other errors were told. @file has room for any path. */
+/* -ENOENT: there is none. Other errors were reported. @file has room for any path. */
 static int find_file(const char *name, size_t len, char *file, size_t size)
 {
 	char path[PATH_MAX], *rest = path, *folder;
@@ -149,7 +151,7 @@ static int find_file(const char *name, size_t len, char *file, size_t size)
 	return -ENOENT;
 }
 
-/* What dlopen() has said, in words that help. */
+/* The error of dlopen(), in helpful words. */
 static int say_why_not(const char *file)
 {
 	static const char missing[] = ": cannot open shared object file";
@@ -232,8 +234,8 @@ static int find_or_load(const char *name, size_t len, const struct zcmu_store_op
 }
 
 /*
- * The plug-in of that name. -ENOENT, without a message: there is none. Every other error
- * was told.
+ * The plug-in of that name. -ENOENT, without a message: there is none. Every other error was
+ * reported.
  */
 int zcmu_plugin_find(const char *name, size_t len, const struct zcmu_store_ops **ret)
 {

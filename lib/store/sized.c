@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Structures that others allocate, who were built with an older header or a newer one: each
- * says how large it is. What is missing at the end of a shorter one is zero; what is behind the
- * end that is known here must be. So nobody asks for something and doesn't get it.
+ * Structures that are allocated by code that was built with an older or a newer header. Each has a
+ * member with its size. Members that a shorter structure lacks are zero. Bytes behind the end that
+ * is known here must be zero. So no request for an unknown feature is ignored.
  *
- * What the members mean is not known here.
+ * This file doesn't know what the members mean.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,12 +13,12 @@
 #include "serve/disk.h"
 #include "store/stores.h"
 
-/* Nothing of ours will ever be as large: who says so has forgotten to set the size. */
+/* No structure of ours will ever be as large: a caller with such a size has forgotten to set it. */
 #define MAX_SIZE	4096u
 
 /*
  * Copy @from, which has @from_size bytes, to @to, which has @size. @least: bytes that must be
- * there. Return: -EINVAL if the size makes no sense; -E2BIG if there is more than is known.
+ * there. Return: -EINVAL if the size makes no sense; -E2BIG if unknown members are used.
  */
 static int copy(void *to, size_t size, const void *from, size_t from_size, size_t least)
 {
@@ -31,7 +31,9 @@ static int copy(void *to, size_t size, const void *from, size_t from_size, size_
 	return 0;
 }
 
-/* Structures with struct_size in front. It is told what is wrong; @name: which it is. */
+/*
+ * Structures that begin with struct_size. What is wrong is reported; @name: the structure's name.
+ */
 static int take(void *to, size_t size, const void *from, const char *name)
 {
 	size_t from_size = *(const size_t *)from;
@@ -77,7 +79,7 @@ int zcmu_take_serve_options(struct zcmu_serve_options *to, const struct zcmu_ser
 			    sizeof(to->reserved));
 }
 
-/* The other way round: what the caller knows of and this library doesn't is 0. */
+/* The opposite direction: members that the caller knows and this library doesn't are 0. */
 int zcmu_give_statistics(struct zcmu_statistics *to, const struct zcmu_statistics *from)
 {
 	size_t size = to->struct_size;
@@ -91,8 +93,8 @@ int zcmu_give_statistics(struct zcmu_statistics *to, const struct zcmu_statistic
 }
 
 /*
- * Take a store's callbacks: those of a store that was built with an older library end sooner.
- * @where: in front of messages; NULL: its name.
+ * Take a store's callbacks. Those of a store that was built with an older library are shorter.
+ * @where: the beginning of messages; NULL: the store's name.
  */
 int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where)
 {
@@ -132,7 +134,7 @@ int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, 
 	return 0;
 }
 
-/* Quiet: there may be many of them. */
+/* No messages here: there may be many requests. */
 int zcmu_take_io(struct zcmu_io *to, const struct zcmu_io *from)
 {
 	int err = copy(to, sizeof(*to), from, from->struct_size,
@@ -142,14 +144,14 @@ int zcmu_take_io(struct zcmu_io *to, const struct zcmu_io *from)
 	return err;
 }
 
-/* Bytes for the struct zcmu_store of a store: what both know of. */
+/* Bytes for the struct zcmu_store of a store: enough for the library's and the store's members. */
 size_t zcmu_store_room(const struct zcmu_store_ops *ops)
 {
 	return ops->store_size > sizeof(struct zcmu_store) ? ops->store_size :
 							     sizeof(struct zcmu_store);
 }
 
-/* Has open() asked for something that this library doesn't know? */
+/* Has open() requested a feature that this library doesn't know? */
 bool zcmu_store_asks_too_much(const struct zcmu_store *store)
 {
 	return store->struct_size > sizeof(*store) &&

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opens stores by their spec ("file:disk.img"), and says what they can do. Those that
- * are not built in are plugin.c's to find.
+ * Opens stores by their spec ("file:disk.img"), and tells what they can do. plugin.c finds those
+ * that are not built in.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +43,7 @@ struct opened {
 	struct zcmu_store_ops ops;
 	char identity[ZCMU_STORE_IDENTITY_MAX];
 	int identity_error;
-	/* It may know of more than we do, and have it behind this. */
+	/* A newer store's structure may have more members than ours, behind it. */
 	struct zcmu_store store;
 };
 
@@ -53,7 +53,7 @@ struct opened {
 
 static const struct zcmu_store_ops *const *list = built_in;
 
-/* The built-in ones, and the plug-ins that can be loaded. */
+/* The built-in stores, and the plug-ins that can be loaded. */
 static void make_list(void)
 {
 	char **names = zcmu_plugin_names(), **name;
@@ -97,7 +97,7 @@ int zcmu_parse_size(const char *text, uint64_t *ret)
 	uint64_t number;
 	int err, saved_errno = errno;
 
-	/* strtoull() would take signs and blanks. */
+	/* strtoull() would accept signs and blanks. */
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
@@ -123,7 +123,7 @@ static bool is_power_of_two(uint32_t n)
 	return n && !(n & (n - 1));
 }
 
-/* Does it claim to do natively what it has no callback for, or emulate with what it hasn't? */
+/* Does the store claim a native feature without its callback, or an emulation without its base? */
 static const char *contradiction(const struct zcmu_store *store)
 {
 	const struct zcmu_store_ops *ops = store->ops;
@@ -158,8 +158,8 @@ static const char *contradiction(const struct zcmu_store *store)
 }
 
 /*
- * Can a disk have so many bytes? Offsets in files are signed, and so is much else. @argument: of
- * the store @name; NULL: it is a disk's name.
+ * Can a disk have this many bytes? Offsets in files are signed, and so are many other types.
+ * @argument: of the store @name; NULL: @name is a disk's name.
  */
 int zcmu_check_size(uint64_t size, const char *name, const char *argument)
 {
@@ -170,7 +170,7 @@ int zcmu_check_size(uint64_t size, const char *name, const char *argument)
 	return -EFBIG;
 }
 
-/* Is what open() has filled in a disk? It is checked here, once for all stores. */
+/* Are the values that open() has set valid for a disk? All stores are checked here, once. */
 static int check(const struct zcmu_store *store, const char *argument)
 {
 	const char *name = store->ops->name, *wrong;
@@ -204,7 +204,7 @@ static int check(const struct zcmu_store *store, const char *argument)
 	return 0;
 }
 
-/* @store NULL: of what @argument names. It is kept in places where a blank would end it. */
+/* @store NULL: identify what @argument names. A blank would end the identity where it is kept. */
 static int identify(const struct zcmu_store_ops *ops, struct zcmu_store *store,
 		    const char *argument, char *text, size_t size)
 {
@@ -228,7 +228,7 @@ static void free_opened(struct opened *opened)
 	free(opened);
 }
 
-/* Options as they are if none is given, and then those of the spec, @len bytes. */
+/* Set the options to their defaults, and then to those of the spec, @len bytes. */
 static int take_options(struct opened *opened, const char *text, size_t len)
 {
 	const struct zcmu_store_ops *ops = &opened->ops;
@@ -269,7 +269,7 @@ static int open_ops(const struct zcmu_store_ops *ops, const char *text, size_t l
 	store->block_size = 512;
 	store->read_only = taken.read_only;
 	store->create_size = taken.size;
-	/* Before anything is created. */
+	/* Check this before anything is created. */
 	err = zcmu_check_size(store->create_size, opened->ops.name, argument);
 	if (err) {
 		free(opened);
@@ -297,7 +297,7 @@ static int open_ops(const struct zcmu_store_ops *ops, const char *text, size_t l
 	return 0;
 }
 
-/* No failure goes without a word: most are told where they happen, and the others here. */
+/* Every failure has a message: most are reported where they happen, and the others here. */
 static int open_store(const struct zcmu_store_ops *ops, const char *text, size_t len,
 		      const char *argument, const struct zcmu_store_options *options,
 		      struct zcmu_store **ret)
@@ -327,7 +327,7 @@ int zcmu_store_identity(const struct zcmu_store *store, char *text, size_t size)
 	return (size_t)snprintf(text, size, "%s", opened->identity) < size ? 0 : -ERANGE;
 }
 
-/* Names of all stores, for somebody who has none of them. */
+/* Names of all stores, for a user who has given an unknown one. */
 static void list_names(char *text, size_t size)
 {
 	char **names = zcmu_plugin_names(), **name;
@@ -347,7 +347,7 @@ static size_t scheme_len(const char *spec)
 	const char *end = strstr(spec, "://");
 	size_t len = strcspn(spec, ":,");
 
-	/* With TLS a scheme has an s more: nbds. */
+	/* With TLS a scheme has an additional s: nbds. */
 	if (!end || spec + len != end)
 		return 0;
 	if (!strncmp(spec, "nbds:", 5) || !strncmp(spec, "nbds+", 5))
@@ -377,7 +377,7 @@ static const struct zcmu_store_ops *find_layer(const char *spec)
 	return find_in(layers, spec, strcspn(spec, ":,"));
 }
 
-/* The store of a spec without layers, and what is for its open(). An error was told. */
+/* The store of a spec without layers, and the argument for its open(). Errors were reported. */
 static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, const char **argument)
 {
 	size_t len = strcspn(spec, ":,"), scheme = scheme_len(spec), end;
@@ -402,7 +402,7 @@ static int find_by_spec(const char *spec, const struct zcmu_store_ops **ops, con
 	return err;
 }
 
-/* Has it options of its own? A URI has none, and those of layers are the layers' to take apart. */
+/* Does the store take options here? A URI has none, and layers parse their own. */
 static bool has_options(const char *spec, const struct zcmu_store_ops *ops, const char *argument)
 {
 	return argument != spec && spec[strlen(ops->name)] == ',';
@@ -415,13 +415,13 @@ int zcmu_store_open(const char *spec, const struct zcmu_store_options *options,
 	const char *argument, *text;
 	int err;
 
-	/* What is behind a layer's name is the layer's to take apart. */
+	/* What follows a layer's name is parsed by the layer. */
 	if (ops)
 		return zcmu_store_open_ops(ops, spec + strlen(ops->name), options, ret);
 	err = find_by_spec(spec, &ops, &argument);
 	if (err)
 		return err;
-	/* Between the name and the colon there may be options; a URI has none there. */
+	/* There may be options between the name and the colon, but not in a URI. */
 	text = spec + strlen(ops->name);
 	if (!has_options(spec, ops, argument))
 		return open_store(ops, NULL, 0, argument, options, ret);
@@ -441,16 +441,16 @@ int zcmu_store_identify(const char *spec, char *text, size_t size)
 		argument = spec + strlen(ops->name);
 	else
 		err = find_by_spec(spec, &ops, &argument);
-	/* They may say whose store it is (conf=, id=), and identity() doesn't get them. */
+	/* The options may be part of the identity (conf=, id=), and identity() doesn't get them. */
 	if (!err && !is_layer && has_options(spec, ops, argument))
 		return -EOPNOTSUPP;
-	/* A plug-in's may be shorter than ours. */
+	/* A plug-in's options may be shorter than ours. */
 	if (!err)
 		err = zcmu_ops_copy(&copy, ops, spec);
 	return err ? err : identify(&copy, NULL, argument, text, size);
 }
 
-/* It can tell who it is once it is open, and not before: its options count. */
+/* Can the store tell its identity only when it is open, because its options count? */
 bool zcmu_store_tells_identity_late(const char *spec)
 {
 	const struct zcmu_store_ops *ops;
@@ -465,7 +465,7 @@ bool zcmu_store_tells_identity_late(const char *spec)
 	       !zcmu_ops_copy(&copy, ops, NULL) && copy.identity;
 }
 
-/* Layers keep nothing from the store: they have no flags of their own. */
+/* Layers keep nothing from the store, and have no flags of their own. */
 int zcmu_store_flags(const char *spec, uint32_t *ret)
 {
 	const struct zcmu_store_ops *ops;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the library asks of a store, and makes of what a store says of itself. How stores are found
- * and opened is in stores.h.
+ * What the library asks a store to do, and how it interprets what the store reports about itself.
+ * Finding and opening stores is in stores.h.
  */
 #ifndef ZCMU_STORE_INSIDE_H
 #define ZCMU_STORE_INSIDE_H
@@ -18,9 +18,9 @@ int zcmu_check_size(uint64_t size, const char *name, const char *argument);
 
 /* can.c */
 enum zcmu_stable_by {
-	ZCMU_STABLE_BY_ITSELF,		/* or it needn't be, or nothing could make it so */
-	ZCMU_STABLE_BY_FUA,		/* that goes with the request */
-	ZCMU_STABLE_BY_FLUSH,		/* that follows it */
+	ZCMU_STABLE_BY_ITSELF,		/* or it needn't be stable, or can't be made so */
+	ZCMU_STABLE_BY_FUA,		/* FUA goes with the request */
+	ZCMU_STABLE_BY_FLUSH,		/* a flush follows the request */
 };
 
 enum zcmu_stable_by zcmu_store_stable_by(const struct zcmu_store *store, enum zcmu_io_op op,

@@ -12,7 +12,7 @@ extern const struct zcmu_store_ops zcmu_file_store;
 extern const struct zcmu_store_ops zcmu_ram_store;
 extern const struct zcmu_store_ops zcmu_null_store;
 
-/* In front of others: stores/layers */
+/* Layers, which stand in front of other stores: stores/layers */
 extern const struct zcmu_store_ops zcmu_cow_layer;
 extern const struct zcmu_store_ops zcmu_fault_layer;
 extern const struct zcmu_store_ops zcmu_limit_layer;
