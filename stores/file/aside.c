@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What would keep a queue's own thread waiting, and so the whole disk, is done aside by another
- * one: trims and zeroes, which hold the file's lock as long as they take, discards, and looking
- * for holes, which waits for that lock, and for as many extents as there are. (io_uring can't do
- * all of it, and a kernel thread of its own does the rest, as here.)
+ * Work that would keep a queue's own thread waiting, and so the whole disk, is done aside by
+ * another thread: trims and zeroes, which hold the file's lock as long as they take; discards; and
+ * looking for holes, which waits for that lock, and takes time for each extent. (io_uring can't do
+ * all of this, and uses a kernel thread for the rest, as here.)
  *
- * Nothing is done on the spot while the lock is held for long, and that isn't begun while
- * something is done on the spot. What a discard leaves behind is the device's business; it never
- * becomes a write of zeroes.
+ * Nothing is done on the spot while the lock is held for long, and such work isn't begun while
+ * something is done on the spot. What a discarded range contains is up to the device; a discard
+ * never becomes a write of zeroes.
  */
 #include <assert.h>
 #include <errno.h>
@@ -28,13 +28,13 @@
  * The file's lock
  */
 
-/* It is to be held for long from now on: whoever wants it for a copy is kept from waiting. */
+/* The lock is to be held for long from now on. Copies that need it are kept from starting. */
 void zcmu_file_lock_begin(struct file *file)
 {
 	const struct timespec pause = { .tv_nsec = 100 * 1000 };
 
 	atomic_fetch_add(&file->holders, 1);
-	/* Those that are at it are done soon, and no more come. */
+	/* Copies that have started end soon, and no more start. */
 	while (atomic_load(&file->on_the_spot))
 		nanosleep(&pause, NULL);
 }
@@ -71,7 +71,7 @@ static int discard(const struct file *file, const struct zcmu_io *io)
 	do {
 		err = ioctl(file->fd, BLKDISCARD, range) ? -errno : 0;
 	} while (err == -EINTR);
-	/* The device can't any more. That is allowed: a trim may give back nothing. */
+	/* The device can't discard any more. That is allowed: a trim may give back nothing. */
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
@@ -86,7 +86,7 @@ static int change(const struct file *file, const struct zcmu_io *io, int mode)
 	return err;
 }
 
-/* On a device either is zeroing, and punching never by writing. */
+/* On a device both modes zero the range; punching never does it by writing. */
 static int zero(const struct file *file, const struct zcmu_io *io)
 {
 	int first = io->may_trim ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
@@ -97,7 +97,7 @@ static int zero(const struct file *file, const struct zcmu_io *io)
 	return change(file, io, first ^ FALLOC_FL_PUNCH_HOLE ^ FALLOC_FL_ZERO_RANGE);
 }
 
-/* Of a trim there is no second try: zeroes would take space. */
+/* A trim has no second try: zeroes would take space. */
 static int trim(const struct file *file, const struct zcmu_io *io)
 {
 	return file->is_device ? discard(file, io) : change(file, io, FALLOC_FL_PUNCH_HOLE);
@@ -108,9 +108,9 @@ static int trim(const struct file *file, const struct zcmu_io *io)
  */
 
 /*
- * Where does the range begin to be none of the file's? It was cut off since, and what is missing
- * is no hole, which reads as zeroes: a read of it is an error. Asked last, so that no hole was
- * seen that isn't inside of it.
+ * Where does the part of the range begin that is beyond the end of the file? The file may have been
+ * cut off since. A missing part is no hole, which reads as zeroes: a read of it is an error. This
+ * is asked last, so that every hole that was found is inside the file.
  */
 static int find_end(const struct zcmu_store *store, off_t at, off_t *end)
 {
@@ -125,8 +125,8 @@ static int find_end(const struct zcmu_store *store, off_t at, off_t *end)
 }
 
 /*
- * Is it data or a hole, and how far? This looks at memory, and at as many of the file's extents
- * as there are. Half a block of data is a block that is mapped.
+ * Is the place data or a hole, and how far? This looks at memory, and at as many of the file's
+ * extents as there are. A block that is half data is mapped.
  */
 static int map(const struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -201,7 +201,7 @@ int zcmu_file_aside_start(struct queue *queue)
 	file_list_init(&aside->waiting);
 	pthread_mutex_init(&aside->lock, NULL);
 	pthread_cond_init(&aside->changed, NULL);
-	/* Signals are for others. */
+	/* Signals are for other threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&aside->thread, NULL, work, queue);
@@ -233,7 +233,7 @@ void zcmu_file_aside_stop(struct queue *queue)
 	pthread_mutex_destroy(&aside->lock);
 }
 
-/* By its queue's thread, which answers it, too. */
+/* Called by the queue's thread, which also answers the request. */
 void zcmu_file_aside(struct zcmu_io *io)
 {
 	struct queue *queue = io->queue;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a block device is like: its size and blocks, and what its queue says of discards. All
- * of it is asked while it is opened, and told to the initiator.
+ * Properties of a block device: its size and blocks, and the limits of its queue for discards. They
+ * are read while it is opened, and reported to the initiator.
  */
 #include <errno.h>
 #include <linux/fs.h>
@@ -14,12 +14,12 @@
 #include "file.h"
 
 /*
- * One call to the kernel for a range of any length could take hours; what the device does at a
- * time may be tiny. So many bytes are asked for at once.
+ * One call to the kernel for a range of any length could take hours, but the device's own limit may
+ * be tiny. This many bytes are requested at once.
  */
 #define MAX_RANGE	(128ull << 20)
 
-/* A number of the device's in sysfs; 0 if it has none. A partition's queue is the disk's. */
+/* A number from the device's sysfs; 0 if it has none. A partition uses the queue of its disk. */
 static uint64_t ask_sysfs(dev_t dev, const char *name)
 {
 	static const char *const folders[] = { "", "/queue", "/../queue" };
@@ -41,20 +41,20 @@ static uint64_t ask_sysfs(dev_t dev, const char *name)
 	return value;
 }
 
-/* The most whole ones of what the device does at a time that fit into @most; one at least. */
+/* The largest multiple of the device's own limit that fits into @most; at least one. */
 static uint64_t whole_ones(uint64_t at_a_time, uint64_t most)
 {
 	return at_a_time < most ? most / at_a_time * at_a_time : at_a_time;
 }
 
 /*
- * A device that discards makes a thin disk. What it has then is not told by the kernel: nothing is
- * promised of what was trimmed. Ranges can be zeroed on every device: the kernel writes
- * zeroes where there is no other way, and an initiator that asks for zeroes gets them.
+ * A device that discards makes a thin disk. The kernel doesn't tell what a trimmed range contains
+ * then, so nothing is promised about it. Ranges can be zeroed on every device: the kernel writes
+ * zeroes if there is no other way, and an initiator that asks for zeroes gets them.
  */
 static void describe_trim(struct zcmu_store *store, struct file *file, dev_t dev)
 {
-	/* The library's copy, which is this store's alone. */
+	/* This is the library's copy for this store alone. */
 	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
 	uint64_t max = ask_sysfs(dev, "discard_max_bytes") / store->block_size * store->block_size;
 	uint64_t granularity = ask_sysfs(dev, "discard_granularity");
@@ -74,7 +74,7 @@ static void describe_trim(struct zcmu_store *store, struct file *file, dev_t dev
 		store->trim_alignment = (uint32_t)alignment;
 }
 
-/* Return: 0 or a negative errno, which the caller tells. */
+/* Return: 0 or a negative errno, which the caller reports. */
 int zcmu_file_describe_device(struct zcmu_store *store, struct file *file)
 {
 	unsigned int physical;
@@ -85,7 +85,7 @@ int zcmu_file_describe_device(struct zcmu_store *store, struct file *file)
 	    ioctl(file->fd, BLKSSZGET, &block_size) || ioctl(file->fd, BLKPBSZGET, &physical) ||
 	    ioctl(file->fd, BLKROGET, &read_only) || fstat(file->fd, &st))
 		return -errno;
-	/* Its writes would fail one by one, and what was cached be lost. */
+	/* Refuse it: its writes would fail one by one, and cached data would be lost. */
 	store->read_only |= read_only;
 	store->block_size = (uint32_t)block_size;
 	store->physical_block_size = physical;

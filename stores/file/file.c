@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * file: a regular file or a block device, through the page cache. The payload goes straight
- * between the initiator's memory and the page cache: by io_uring, or at once where that is only
- * a copy (spot.c). What takes long is done aside (aside.c). file.h says what else is where.
+ * file: a regular file or a block device, through the page cache. The payload moves directly
+ * between the initiator's memory and the page cache: by io_uring, or at once if that is only a copy
+ * (spot.c). Long work is done aside (aside.c). The map of the files is in file.h.
  *
  * A flush is fdatasync(), a write with FUA is RWF_DSYNC: both reach the disk.
  */
@@ -12,7 +12,7 @@
 
 #include "file.h"
 
-/* io->data: of a sync, its epoch. */
+/* io->data: the epoch of a sync. */
 static void start(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct io_uring_sqe *sqe = zcmu_file_queue_sqe(io->queue);
@@ -35,7 +35,7 @@ static void start(struct zcmu_store *store, struct zcmu_io *io)
 	case ZCMU_IO_MAP:
 		break;
 	}
-	/* Submitting tries at once, else, and waits for the file's lock in places. */
+	/* Otherwise submitting tries at once, and sometimes waits for the file's lock. */
 	if (zcmu_file_is_locked(file))
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	io_uring_sqe_set_data(sqe, io);
@@ -50,13 +50,13 @@ static void file_sync(struct zcmu_store *store, struct zcmu_io *io)
 		zcmu_io_done(io, -EIO);
 		return;
 	}
-	/* It may have to wait for others, of other threads. */
+	/* It may have to wait for calls of other threads. */
 	zcmu_file_queue_arm(io->queue);
 	io->data = (void *)(uintptr_t)zcmu_file_sync_begin(file);
 	start(store, io);
 }
 
-/* Pass over what was transferred; the rest is another request. */
+/* Skip the bytes that were transferred; the rest is another request. */
 void zcmu_file_advance(struct zcmu_io *io, size_t bytes)
 {
 	io->offset += bytes;
@@ -71,8 +71,8 @@ void zcmu_file_advance(struct zcmu_io *io, size_t bytes)
 }
 
 /*
- * Does the error say that the payload is gone, or that this write is too far away? Such a write
- * with FUA has not come to asking for errors of what was written before.
+ * Does the error say that the payload is gone, or that this write is beyond a limit? Such a write
+ * with FUA has failed before it asked for errors of earlier writes.
  */
 static bool is_about_the_request(const struct zcmu_io *io, int error)
 {
@@ -94,8 +94,8 @@ static void end(struct zcmu_store *store, struct zcmu_io *io, int error)
 }
 
 /*
- * What was transferred ends where it has failed, if that is known: what a sync says may be about
- * anything that was written before.
+ * The failure is where the transfer ended, if that is known. The error of a sync may be about any
+ * earlier write.
  */
 static void note_place(const struct zcmu_store *store, struct zcmu_io *io, int error)
 {
@@ -103,7 +103,7 @@ static void note_place(const struct zcmu_store *store, struct zcmu_io *io, int e
 		io->failed_at = io->offset;
 }
 
-/* A request has ended with @res. Return: false if it was started once more. */
+/* A request has ended with @res. Return: false if it was started again. */
 static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *error)
 {
 	*error = res < 0 ? res : 0;
@@ -112,13 +112,13 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 	case ZCMU_IO_WRITE:
 		if (res == -EINTR || res == -EAGAIN)
 			break;
-		/* 0: the file is shorter than it was. */
+		/* 0 means that the file is shorter than it was. */
 		if (!res)
 			*error = -EIO;
 		note_place(store, io, *error);
 		if (res <= 0 || (uint64_t)res == io->length)
 			return true;
-		/* io_uring keeps to itself an error that ends what has begun well. */
+		/* If a call fails after a partial success, io_uring doesn't report the error. */
 		if (zcmu_file_is_sync(store, io)) {
 			*error = -EIO;
 			return true;
@@ -147,18 +147,16 @@ static void file_queue_reap(struct zcmu_store *store, void *data)
 		struct zcmu_io *io = io_uring_cqe_get_data(cqe);
 		int res = cqe->res, error;
 
-		/* The place is free before the answer: that may lead to a new request. */
+		/* Free the place before the answer: that may lead to a new request. */
 		io_uring_cqe_seen(&queue->ring, cqe);
 		if (!zcmu_file_queue_woken(queue, io) && is_done(store, io, res, &error))
 			end(store, io, error);
 	}
-	/* What was started once more */
+	/* Requests that were started again */
 	io_uring_submit(&queue->ring);
 }
 
-/*
- * The ways of a request
- */
+/* How requests start */
 
 static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -192,7 +190,7 @@ static void file_aside(struct zcmu_store *store, struct zcmu_io *io)
 	zcmu_file_aside(io);
 }
 
-/* What can't tell (a block device) has no holes, and all of it is mapped. */
+/* If holes can't be found (a block device), there are none, and everything is mapped. */
 static void file_map(struct zcmu_store *store, struct zcmu_io *io)
 {
 	if (file_of(store)->is_device)

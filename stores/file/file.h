@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file store's insides.
+ * The file store's internals.
  *
- *	open.c		opening, creating, the size
- *	device.c	what a block device can discard
- *	file.c		the store: requests
- *	spot.c		what is only a copy, done at once
- *	queue.c		queues: an io_uring per thread, and what other threads hand over to it
- *	sync.c		flushes and writes with FUA: which may be answered with success
- *	aside.c		a thread for what takes long: trims, zeroes, discards, looking for holes
- *	loss.c		a file that has lost data (cow's as well)
- *	identity.c	which file it is
+ * 	open.c		opening, creating, the size
+ * 	device.c	what a block device can discard
+ * 	file.c		the store: requests
+ * 	spot.c		requests that are only a copy, done at once
+ * 	queue.c		queues: an io_uring per thread, and what other threads hand over to it
+ * 	sync.c		flushes and writes with FUA: which may be answered with success
+ * 	aside.c		a thread for long work: trims, zeroes, discards, looking for holes
+ * 	loss.c		a file that has lost data (cow's as well)
+ * 	identity.c	which file it is
  */
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
@@ -29,20 +29,22 @@ struct syncs {
 	pthread_mutex_t lock;
 	unsigned int epoch;
 	unsigned int running[2];	/* begun in this epoch, and in the one before */
-	struct zcmu_io *held, *late;	/* that have ended well */
+	struct zcmu_io *held, *late;	/* that ended without an error */
 };
 
 struct file {
 	int fd;
 	char *name;		/* "file:PATH" */
 	bool is_device;
-	bool can_discard;	/* a device that can */
-	bool is_limited;	/* ulimit -f: a write too far would kill the thread it is done in */
-	bool is_tmpfs;		/* there is nothing but the page cache, and swap */
-	bool is_synchronous;	/* mount -o sync: each write is one with FUA */
+	bool can_discard;	/* a device that can discard */
+	bool is_limited;	/* ulimit -f: a write beyond it would kill its thread */
+	bool is_tmpfs;		/* there is only the page cache, and swap */
+	bool is_synchronous;	/* mount -o sync: each write is like one with FUA */
 	struct loss loss;
 	struct syncs syncs;
-	/* Who holds its lock for long, and who is in a short call that takes it: aside.c. */
+	/*
+	 * Counts of threads that hold its lock for long, and of short calls that take it: aside.c.
+	 */
 	atomic_uint holders;
 	atomic_uint on_the_spot;
 };
@@ -52,10 +54,10 @@ static inline struct file *file_of(const struct zcmu_store *store)
 	return store->data;
 }
 
-/* Requests that are left to io_uring, because one that was done on the spot had to wait. */
+/* Counts requests that are left to io_uring, because one that was done on the spot had to wait. */
 struct detour {
 	unsigned int left;
-	unsigned int next;	/* how many after the next such one; 0: as few as can be */
+	unsigned int next;	/* how many after the next such one; 0: the minimum */
 };
 
 /* Requests, linked by their next; oldest first. */
@@ -63,7 +65,7 @@ struct file_list {
 	struct zcmu_io *first, **end;
 };
 
-/* A thread that does what would keep a queue's own one waiting. */
+/* A thread that does work which would keep a queue's own thread waiting. */
 struct aside {
 	pthread_t thread;
 	bool is_started;
@@ -73,7 +75,7 @@ struct aside {
 	bool ends;
 };
 
-/* A thread's */
+/* A thread's queue */
 struct queue {
 	struct io_uring ring;
 	struct zcmu_store *store;
@@ -81,7 +83,10 @@ struct queue {
 	struct detour writes;
 	struct aside aside;
 
-	/* What other threads have ended, for this one to answer: their results are in data. */
+	/*
+	 * Requests that other threads have ended, for this thread to answer. Their results are in
+	 * data.
+	 */
 	pthread_mutex_t lock;	/* handed_over */
 	struct file_list handed_over;
 	int wake_fd;		/* eventfd */
@@ -158,7 +163,7 @@ void zcmu_file_lock_end(struct file *file);
 bool zcmu_file_spot_begin(struct file *file);
 void zcmu_file_spot_end(struct file *file);
 
-/* Does somebody hold the file's lock, and may for long? */
+/* Does a thread hold the file's lock, perhaps for long? */
 static inline bool zcmu_file_is_locked(struct file *file)
 {
 	return atomic_load(&file->holders);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which file it is, whatever its name: what another process compares before it goes on with
- * a disk. A name says nothing: another file may have it by now.
+ * Which file it is, whatever its name. Another process compares this before it continues to serve a
+ * disk. The name isn't enough: another file may have it by now.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -15,7 +15,9 @@
 
 #include "file.h"
 
-/* Of the inode: file systems that have it don't give two files the same. 0: it has none. */
+/*
+ * The inode's generation: file systems that have it don't give two files the same. 0: it has none.
+ */
 static unsigned int generation_of(int fd)
 {
 	unsigned int generation = 0;
@@ -33,7 +35,7 @@ static unsigned int generation_of(int fd)
 	return generation;
 }
 
-/* The number alone may be another file's by now. */
+/* The number alone may belong to another file by now. */
 static void tell_file(int fd, const struct statx *st, char *text, size_t size)
 {
 	bool has_birth = st->stx_mask & STATX_BTIME;
@@ -44,7 +46,7 @@ static void tell_file(int fd, const struct statx *st, char *text, size_t size)
 		 has_birth ? st->stx_btime.tv_nsec : 0, generation_of(fd));
 }
 
-/* The first line of a device's file in sysfs. Return: is there anything in it? */
+/* The first line of a device's file in sysfs. Return: is it non-empty? */
 static bool read_sysfs(const char *device, const char *file, char *text, size_t size)
 {
 	char path[128];
@@ -63,8 +65,8 @@ static bool read_sysfs(const char *device, const char *file, char *text, size_t 
 }
 
 /*
- * A device's own name goes with it, whichever number it gets. Where it has none, there is
- * the number, and that of its coming: a disk that goes and comes back is another one.
+ * A device's own name stays with it, whichever number it gets. If it has none, use the number, and
+ * the sequence number of its appearance: a disk that goes and comes back is another one.
  */
 static void tell_device(const struct statx *st, char *text, size_t size)
 {
@@ -108,14 +110,14 @@ static int tell_open(int fd, char *text, size_t size)
 	return 0;
 }
 
-/* @fd: an open file; or -1, then it is what @path leads to, which nobody notices. */
+/* @fd: an open file; or -1, then the file that @path leads to is examined without opening it. */
 int zcmu_file_tell(int fd, const char *path, char *text, size_t size)
 {
 	int found, err;
 
 	if (fd >= 0)
 		return tell_open(fd, text, size);
-	/* A device is in use, and may be by somebody who doesn't want others to open it. */
+	/* A device may be in use by a process that doesn't want others to open it. */
 	found = open(path, O_PATH | O_CLOEXEC);
 	if (found < 0)
 		return -errno;

@@ -13,7 +13,7 @@
 
 int loss_of_flush(struct loss *loss, const char *name, int error)
 {
-	/* It was interrupted before it has asked for errors: there may be one still. */
+	/* The call was interrupted before it asked for errors: there may still be one. */
 	if (error == -EINTR)
 		return error;
 	if (error && !atomic_exchange(&loss->is_known, true))

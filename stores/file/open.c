@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Opens a file or block device, or creates it: what may be wrong with it, its size, and
- * changes of that. What is read and written is file.c's.
+ * Opens a file or block device, or creates it: checks it, and gets and changes its size. Reading
+ * and writing are in file.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,18 +22,19 @@
 
 #include "file.h"
 
-/* Linux moves 2 GiB less a page at a time. Half of it is as good, and a whole number of pages. */
+/* Linux moves 2 GiB less a page at a time. Half of that is as fast, and a whole number of pages. */
 #define MAX_IO	(1u << 30)
 /*
- * A trim holds the file's lock, and who writes meanwhile waits: so many bytes at a time. In blocks
- * of 512 bytes they are 2^20, above which some initiators (libiscsi's judge) think a limit insane.
+ * A trim holds the file's lock, and writers wait meanwhile: this many bytes at a time. In blocks of
+ * 512 bytes they are 2^20. Some initiators (libiscsi's test suite) think that a higher limit is
+ * insane.
  */
 #define MAX_RANGE	(512u << 20)
 
 /*
- * A block device is opened exclusively: so it isn't mounted, nor part of anything. Without O_CREAT
- * that means nothing for a file; so nobody has to look first what it is. A device that is
- * write-protected may refuse to be opened for writing.
+ * A block device is opened exclusively, so that it isn't mounted, nor part of anything. Without
+ * O_CREAT this has no effect on a file, so the type needn't be checked first. A write-protected
+ * device may refuse to be opened for writing.
  */
 static int open_it(struct zcmu_store *store, const char *path)
 {
@@ -53,7 +54,7 @@ static int open_it(struct zcmu_store *store, const char *path)
 	return -1;
 }
 
-/* @is_new: it was created, and is removed again if it can't be used. */
+/* @is_new: the file was created, and is removed again if it can't be used. */
 static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 {
 	int fd = open_it(store, path);
@@ -127,8 +128,8 @@ static bool punch(const struct file *file, off_t at)
 }
 
 /*
- * Can its file system punch holes? Asked where there is nothing to lose: beyond the end, or, if
- * there is nothing because no file can be larger, in a hole.
+ * Can its file system punch holes? The test is done where there is nothing to lose: beyond the end,
+ * or in a hole if the file has the largest size possible.
  */
 static bool can_punch(const struct file *file, uint64_t size)
 {
@@ -195,7 +196,7 @@ static struct file *make_file(const char *path)
 	return NULL;
 }
 
-/* What the file system does to it */
+/* Limits and properties of the file system */
 static void ask_file_system(struct file *file)
 {
 	struct statfs fs;
@@ -223,7 +224,7 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 	file->fd = open_fd(store, path, &is_new);
 	err = file->fd < 0 ? file->fd : check_and_lock(store, file, path);
 	if (err) {
-		/* What somebody else has locked is his by now. */
+		/* A file that another process has locked belongs to it by now. */
 		if (is_new && err != -EBUSY)
 			unlink(path);
 		free_file(file);
@@ -246,7 +247,7 @@ void zcmu_file_close(struct zcmu_store *store)
 	free_file(file_of(store));
 }
 
-/* What the initiator was told of a new size must be so after a crash, too. */
+/* A size that the initiator was told must survive a crash. */
 static int make_stable(struct file *file)
 {
 	unsigned int epoch = zcmu_file_sync_begin(file);
@@ -258,9 +259,9 @@ static int make_stable(struct file *file)
 }
 
 /*
- * A file is cut off when it shrinks, and made longer when it grows, but not cut
- * off because it was longer than the disk already. A device has the size it has, which is
- * looked up; the disk may be smaller.
+ * A file is cut off when it shrinks, and made longer when it grows. It isn't cut off because it was
+ * longer than the disk already. A device has a fixed size, which is looked up; the disk may be
+ * smaller.
  */
 int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 {
@@ -283,7 +284,7 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 		goto fail;
 	if (!shrinks && (uint64_t)st.st_size >= size)
 		return 0;
-	/* It would fail in the end, when the file has its new size already. */
+	/* It would fail at the end, when the file has its new size already. */
 	if (loss_is_known(&file->loss)) {
 		errno = EIO;
 		goto fail;
@@ -296,7 +297,7 @@ int zcmu_file_resize(struct zcmu_store *store, uint64_t size)
 		goto fail;
 	}
 	err = make_stable(file);
-	/* It is cut off already, and the disk must not be larger. The loss was told. */
+	/* The file is cut off already, and the disk must not be larger. The loss was reported. */
 	if (!err || shrinks)
 		return 0;
 	errno = -err;

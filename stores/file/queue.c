@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Queues: an io_uring for each thread. What another thread has ended on behalf of a queue's
- * request is handed over to it: an eventfd, which the ring reads, wakes the queue's thread.
+ * Queues: an io_uring for each thread. Another thread that has ended a queue's request hands it
+ * over to the queue: an eventfd, which the ring reads, wakes the queue's thread.
  */
 #include <assert.h>
 #include <errno.h>
@@ -16,9 +16,9 @@
 #define QUEUE_DEPTH	256
 
 /*
- * A ring can open files and connect sockets, and no filter of system calls sees that. Ours
- * can do what is needed here and nothing else, whoever gets at it. (Debian's liburing 2.3
- * declares functions for this, but hasn't got them.)
+ * A ring can open files and connect sockets, and no filter of system calls sees that. Ours can do
+ * only what is needed here, even for an attacker. (Debian's liburing 2.3 declares functions for
+ * this, but doesn't have them.)
  */
 static int restrict_ring(struct io_uring *ring)
 {
@@ -73,7 +73,7 @@ int zcmu_file_queue_open(struct zcmu_store *store, void **ret)
 		return err;
 	}
 	pthread_mutex_init(&queue->lock, NULL);
-	/* It blocks: io_uring waits for it, and doesn't answer EAGAIN. */
+	/* The eventfd blocks, so that io_uring waits for it and doesn't answer EAGAIN. */
 	queue->wake_fd = eventfd(0, EFD_CLOEXEC);
 	err = queue->wake_fd < 0 ? -errno : zcmu_file_aside_start(queue);
 	if (err) {
@@ -90,7 +90,7 @@ void zcmu_file_queue_close(struct zcmu_store *store, void *data)
 
 	(void)store;
 	zcmu_file_aside_stop(queue);
-	/* Who has handed over the last one may still be in there. */
+	/* The thread that has handed over the last request may still be in there. */
 	pthread_mutex_lock(&queue->lock);
 	assert(!queue->handed_over.first);
 	pthread_mutex_unlock(&queue->lock);
@@ -110,11 +110,11 @@ int zcmu_file_queue_fd(struct zcmu_store *store, void *queue)
 void zcmu_file_queue_submit(struct zcmu_store *store, void *queue)
 {
 	(void)store;
-	/* What it can't take now it takes with the next: they are kept in the ring. */
+	/* Entries that the kernel can't take now are kept in the ring, and taken the next time. */
 	io_uring_submit(&((struct queue *)queue)->ring);
 }
 
-/* A free entry of the submission queue; there is one after a submit at the latest. */
+/* A free entry of the submission queue. If there is none, a submit makes one. */
 struct io_uring_sqe *zcmu_file_queue_sqe(struct queue *queue)
 {
 	struct io_uring_sqe *sqe;
@@ -125,8 +125,8 @@ struct io_uring_sqe *zcmu_file_queue_sqe(struct queue *queue)
 }
 
 /*
- * From now on the queue is woken when something is handed over to it. By its own thread: a
- * ring's requests end with the thread that has made them.
+ * From now on the queue is woken when something is handed over to it. Its own thread calls this,
+ * because a ring's requests end with the thread that has made them.
  */
 void zcmu_file_queue_arm(struct queue *queue)
 {
@@ -141,7 +141,7 @@ void zcmu_file_queue_arm(struct queue *queue)
 	io_uring_sqe_set_data(sqe, queue);
 }
 
-/* In any thread: a request has ended, and its own thread answers it. */
+/* Runs in any thread: a request has ended, and its own thread answers it. */
 void zcmu_file_queue_hand_over(struct zcmu_io *io, int error)
 {
 	struct queue *queue = io->queue;
@@ -150,7 +150,7 @@ void zcmu_file_queue_hand_over(struct zcmu_io *io, int error)
 
 	io->data = (void *)(intptr_t)error;
 	pthread_mutex_lock(&queue->lock);
-	/* Under the lock: afterwards the queue may be closed. It can't be full. */
+	/* Write under the lock: after it the queue may be closed. The eventfd can't be full. */
 	if (!queue->handed_over.first)
 		n = write(queue->wake_fd, &one, sizeof(one));
 	file_list_append(&queue->handed_over, io);
@@ -169,7 +169,7 @@ static struct zcmu_io *take(struct queue *queue)
 	return io;
 }
 
-/* Is it a wake-up, and no request? Then answer what was handed over. */
+/* Is it a wake-up, and no request? Then answer the requests that were handed over. */
 bool zcmu_file_queue_woken(struct queue *queue, const void *user_data)
 {
 	struct zcmu_io *io;

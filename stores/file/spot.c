@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads and writes that are only a copy from or to the page cache, done on the spot. What each
- * case gains (256 KiB, 1 x 8, MiB/s; doc/performance.md, "The file store"):
+ * Reads and writes that are only a copy from or to the page cache, done on the spot. The gain of
+ * each case (256 KiB, 1 x 8, MiB/s; doc/performance.md, "The file store"):
  *
- *	writes	622 -> 741 on 6.1: io_uring has a kernel thread do most of them, one at a time
- *	reads	691 -> 769 on tmpfs of 6.12, which can't say that it needn't wait
- *	pieces	679 -> 714 for writes to tmpfs of 6.12, and 647 -> 922 at 1 MiB
- *	detours	nothing, but where a disk is slow (too much is dirty, little is cached) one request
- *		of many waits, in place of all of them: the others are io_uring's
+ * 	writes	622 -> 741 on 6.1: io_uring has a kernel thread do most of them, one at a time
+ * 	reads	691 -> 769 on tmpfs of 6.12, which can't say that it needn't wait
+ * 	pieces	679 -> 714 for writes to tmpfs of 6.12, and 647 -> 922 at 1 MiB
+ * 	detours	nothing, but where a disk is slow (too much is dirty, little is cached) one request
+ * 		of many waits, instead of all of them: the others are left to io_uring
  *
- * What has to reach the disk is file.c's, what takes the file's lock for long aside.c's.
+ * Requests whose data must reach the disk are in file.c, those that hold the file's lock for long
+ * in aside.c.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -18,25 +19,25 @@
 
 #include "file.h"
 
-/* What takes longer on the spot than its copy could has waited for a disk. */
+/* A call that takes longer than its copy could has waited for a disk. */
 #define SLOW_NS		4000000
 #define COPY_NS_PER_KIB	4096
 /*
- * So many writes are io_uring's then, or so many reads after one that wasn't cached; doubling
- * with each of them, before it is tried again.
+ * After that, this many writes are left to io_uring, or this many reads after one that wasn't
+ * cached. The number doubles each time, before the spot is tried again.
  */
 #define DETOUR_MIN	16u
 #define DETOUR_MAX	4096u
-/* Pages of the page cache: whatever the CPU has is no larger. */
+/* Size of the pages of the page cache: the CPU's pages aren't larger. */
 #define WHOLE_PAGES	4096u
 
 /*
- * Tmpfs of Linux 6.6 and later looks, before it copies a page, at all that is left of what it
- * was given. In pieces of 16 pages that is little; more calls cost more.
+ * Before Linux 6.6 and later copy a page on tmpfs, they look at all that is left of the buffer. In
+ * pieces of 16 pages that is little; more calls would cost more.
  */
 #define TMPFS_PIECE	65536u
 
-/* Is there nothing in this write that has to wait for a disk? Part of a page may be read first. */
+/* Can this write be done without waiting for a disk? Part of a page may be read first. */
 static bool is_only_a_copy(const struct zcmu_io *io)
 {
 	return !(io->offset % WHOLE_PAGES) && !(io->length % WHOLE_PAGES);
@@ -63,7 +64,7 @@ static void note_slow(struct detour *detour)
 	detour->left = detour->next;
 }
 
-/* Where too much is dirty already, writers are made to wait; what was swapped out is read. */
+/* Writers must wait if too much is dirty already, and swapped-out pages are read. */
 static bool was_slow(const struct timespec *begin, uint64_t bytes)
 {
 	struct timespec end;
@@ -74,7 +75,10 @@ static bool was_slow(const struct timespec *begin, uint64_t bytes)
 	return ns > (int64_t)(SLOW_NS + bytes / 1024 * COPY_NS_PER_KIB);
 }
 
-/* Return: what the last call has written, of what the others have left of @io; or -errno. */
+/*
+ * Return: the bytes that the last call has written, of those that the others have left of @io; or
+ * -errno.
+ */
 static ssize_t write_on_the_spot(const struct file *file, struct zcmu_io *io)
 {
 	ssize_t n;
@@ -92,11 +96,11 @@ static ssize_t write_on_the_spot(const struct file *file, struct zcmu_io *io)
 /**
  * zcmu_file_spot_write - write now, if that is only a copy
  * @file: the file
- * @io: a write that needs not be on the disk when it is answered; what was written already is
- *	passed over
- * @res: as io_uring says it: bytes of what is left of @io, or -errno
+ * @io: a write that need not be on the disk when it is answered; bytes that are written already are
+ *	skipped
+ * @res: as from io_uring: bytes of the rest of @io, or -errno
  *
- * Return: false if it is io_uring's to do.
+ * Return: false if io_uring must do it.
  */
 bool zcmu_file_spot_write(struct file *file, struct zcmu_io *io, int *res)
 {
@@ -120,8 +124,8 @@ bool zcmu_file_spot_write(struct file *file, struct zcmu_io *io, int *res)
 /**
  * zcmu_file_spot_read - read now, as far as it is cached
  *
- * As zcmu_file_spot_write(). Tmpfs of later kernels doesn't know how to say that something isn't
- * cached; there it is, unless it was swapped out, which shows by the time it takes.
+ * As zcmu_file_spot_write(). Tmpfs of later kernels can't say that something isn't cached. There
+ * everything is cached, unless it was swapped out, and the time of the call shows that.
  */
 bool zcmu_file_spot_read(const struct file *file, struct zcmu_io *io, int *res)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Flushes, and writes with FUA: may they be answered with success? An error of what was written
- * back goes to one of those that ask at the same time; the others succeed, and may come to
- * light first. So one that has ended well is held until all have ended that were under way
- * then, in whatever queue, and is answered with what is known of the file by that time.
+ * Flushes, and writes with FUA: may they be answered with success? An error of a writeback is
+ * reported to one of the calls that run at the same time; the others succeed, and may return first.
+ * So a call that has succeeded is held until all calls have ended that were under way at that time,
+ * in any queue. It is then answered with all that is known about the file.
  *
- * They are counted in epochs. Those that are held wait for the older epoch; what ends well
- * meanwhile (late) has its turn when that has ended: then it is what is held, the epoch that was
- * current is the older one, and a new one begins. Alone, each is answered at once.
+ * The calls are counted in epochs. Held calls wait for the older epoch. Calls that succeed
+ * meanwhile (late) wait until that has ended. Then they are held, the epoch that was current
+ * becomes the older one, and a new one begins. A call that is alone is answered at once.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ bool zcmu_file_is_sync(const struct zcmu_store *store, const struct zcmu_io *io)
 	       (io->op == ZCMU_IO_WRITE && (io->fua || file_of(store)->is_synchronous));
 }
 
-/* Return: what zcmu_file_sync_end() wants to know. */
+/* Return: the epoch, for zcmu_file_sync_end(). */
 unsigned int zcmu_file_sync_begin(struct file *file)
 {
 	struct syncs *syncs = &file->syncs;
@@ -33,7 +33,7 @@ unsigned int zcmu_file_sync_begin(struct file *file)
 	return epoch;
 }
 
-/* Those whose wait is over. The lock is held. */
+/* Calls whose wait is over. The lock is held. */
 static struct zcmu_io *release(struct syncs *syncs)
 {
 	struct zcmu_io *free = NULL, **end = &free;
@@ -52,9 +52,9 @@ static struct zcmu_io *release(struct syncs *syncs)
 }
 
 /*
- * It has ended, with what loss_of_flush() says, which is known to all before it counts as ended.
- * @io is answered, now or later, by its own queue's thread, which this is. NULL: who has asked
- * is no request.
+ * A call has ended, with the result of loss_of_flush(), which all threads can see before the call
+ * counts as ended. @io is answered, now or later, by its own queue's thread, which calls this.
+ * NULL: the call belongs to no request.
  */
 void zcmu_file_sync_end(struct file *file, unsigned int epoch, int error, struct zcmu_io *io)
 {

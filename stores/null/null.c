@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * null: a disk of any size that forgets what is written and reads as zeroes. This
- * is the contract of zcmu-store.h in one screen: begin with it to write a store.
+ * null: a disk of any size that forgets what is written and reads as zeroes. This is the contract
+ * of zcmu-store.h in one screen: begin with it to write a store.
  *
- * With null,touch=0:SIZE a READ's payload isn't even cleared: to measure the way to
- * the store and back, not for data that anybody looks at.
+ * With null,touch=0:SIZE a READ's payload isn't even cleared. That is for measuring the path to the
+ * store and back, not for data that anybody looks at.
  */
 #include <errno.h>
 #include <string.h>

@@ -16,7 +16,7 @@
 
 /* Addresses cost nothing: the disk may grow into these without being moved. */
 #define ROOM	(1ull << 40)
-/* Bytes that are given back or cleared at a time: a millisecond or some */
+/* Bytes that are given back or cleared at a time: about a millisecond */
 #define MAX_AT_ONCE	(16u << 20)
 
 struct ram {
@@ -25,9 +25,9 @@ struct ram {
 	uint64_t size;		/* bytes of it that are accessible */
 };
 
-/* A thread's: long ones, oldest first. */
+/* A thread's queue of long requests, oldest first. */
 struct queue {
-	int fd;			/* eventfd: there are some */
+	int fd;			/* eventfd: readable if there are any */
 	struct zcmu_io *first, **end;
 };
 
@@ -43,7 +43,7 @@ static void append(struct queue *queue, struct zcmu_io *io)
 	queue->end = &io->next;
 }
 
-/* There is one. */
+/* There is a request. */
 static struct zcmu_io *pop(struct queue *queue)
 {
 	struct zcmu_io *io = queue->first;
@@ -54,7 +54,7 @@ static struct zcmu_io *pop(struct queue *queue)
 	return io;
 }
 
-/* An eventfd takes it unless its counter is full: then it is readable already. */
+/* An eventfd accepts this unless its counter is full; then it is readable already. */
 static void signal_queue(const struct queue *queue)
 {
 	const uint64_t one = 1;
@@ -70,7 +70,7 @@ static bool was_signalled(const struct queue *queue)
 	return read(queue->fd, &count, sizeof(count)) == sizeof(count) && queue->first;
 }
 
-/* Where there is a limit to addresses (ulimit -v), it can't grow. */
+/* If addresses are limited (ulimit -v), the disk can't grow. */
 static int reserve(struct ram *ram, uint64_t size)
 {
 	ram->room = size < ROOM ? ROOM : size;
@@ -141,17 +141,20 @@ static void ram_write(struct zcmu_store *store, struct zcmu_io *io)
 	zcmu_io_done(io, 0);
 }
 
-/* Does a page take memory, here or in swap? As Documentation/admin-guide/mm/pagemap has it. */
+/* Does a page take memory, here or in swap? See Documentation/admin-guide/mm/pagemap. */
 static bool is_allocated(uint64_t entry)
 {
 	return entry >> 62;
 }
 
-/* What the kernel says of @n pages, from that of @memory on. Return: of how many it does. */
+/* The kernel's entries for @n pages, from that of @memory on. Return: how many it has. */
 static size_t ask_pagemap(const char *memory, uint64_t *entries, size_t n)
 {
 	uint64_t place = (uintptr_t)memory / (uint64_t)sysconf(_SC_PAGESIZE);
-	/* Opened each time, because it is of the process that opens it: that may fork. */
+	/*
+	 * The file is opened each time, because it describes the process that opens it, which may
+	 * fork.
+	 */
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	ssize_t got = pread(fd, entries, n * sizeof(*entries), (off_t)(place * sizeof(*entries)));
 
@@ -161,8 +164,8 @@ static size_t ask_pagemap(const char *memory, uint64_t *entries, size_t n)
 }
 
 /*
- * A page, or a part of one. One that takes no memory reads as zeroes, and to write them, or even
- * to look, could give it some.
+ * Clear a page, or a part of one. A page that takes no memory reads as zeroes; writing zeroes to
+ * it, or even looking, could allocate memory.
  */
 static void clear(char *memory, uint64_t length)
 {
@@ -172,14 +175,14 @@ static void clear(char *memory, uint64_t length)
 		memset(memory, 0, length);
 }
 
-/* Whole pages that can't be given back (somebody has locked them) */
+/* Clear whole pages that can't be given back (because they are locked) */
 static void clear_pages(char *memory, uint64_t length, uint64_t page)
 {
 	for (; length; length -= page, memory += page)
 		clear(memory, page);
 }
 
-/* Whole pages go back to the kernel and read as zeroes then; the rest is cleared. */
+/* Give whole pages back to the kernel, after which they read as zeroes; clear the rest. */
 static void zero(char *memory, uint64_t offset, uint64_t end)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -197,8 +200,8 @@ static void zero(char *memory, uint64_t offset, uint64_t end)
 }
 
 /*
- * What takes long to give back is given back in parts, between other requests: one each time that
- * the queue is reaped.
+ * A long request is done in parts, between other requests: one part each time that the queue is
+ * reaped.
  */
 static void ram_zero(struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -226,7 +229,7 @@ static void ram_queue_reap(struct zcmu_store *store, void *argument)
 	zero(ram_of(store)->memory, io->offset, io->offset + length);
 	io->offset += length;
 	io->length -= length;
-	/* They have turns. */
+	/* Requests take turns. */
 	if (io->length)
 		append(queue, io);
 	if (queue->first)
@@ -270,7 +273,7 @@ static int ram_queue_fd(struct zcmu_store *store, void *queue)
 	return ((struct queue *)queue)->fd;
 }
 
-/* The part that goes is given back, and is zeroes if it comes again. */
+/* The part that is cut off is given back, and reads as zeroes if it comes again. */
 static int ram_resize(struct zcmu_store *store, uint64_t size)
 {
 	struct ram *ram = ram_of(store);
@@ -293,8 +296,8 @@ static int ram_resize(struct zcmu_store *store, uint64_t size)
 }
 
 /*
- * Pages that nobody has written to since they were trimmed take no memory. One that
- * was only read may count as well: the kernel maps its page of zeroes there.
+ * Pages that nobody has written to since they were trimmed take no memory. A page that was only
+ * read may count as well: the kernel maps its page of zeroes there.
  */
 static void ram_map(struct zcmu_store *store, struct zcmu_io *io)
 {
@@ -305,7 +308,7 @@ static void ram_map(struct zcmu_store *store, struct zcmu_io *io)
 
 	n = ask_pagemap(ram_of(store)->memory + first * page, entries,
 			last - first < 1024 ? last - first + 1 : 1024);
-	if (n) {		/* otherwise nobody knows, and all of it is mapped */
+	if (n) {		/* otherwise it is unknown, and all of it counts as mapped */
 		io->mapped = is_allocated(entries[0]);
 		for (i = 1; i < n && is_allocated(entries[i]) == io->mapped; i++)
 			;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * rbd: the way to an open image: the cluster, the pool, the image or snapshot. Each step
- * that fails says what it was about, why, and what to look at.
+ * rbd: opens the cluster, the pool, and the image or snapshot. The message of each step that fails
+ * names the object, the reason, and what to check.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 #include "rbd.h"
 
-/* How long may it take to connect? Seconds */
+/* Time limit for connecting, in seconds */
 unsigned int image_patience(const struct image *image)
 {
 	return image->give_up && image->give_up < 10 ? image->give_up : 10;
@@ -32,7 +32,7 @@ static const char *get(const struct image *image, const char *name, char *value,
 
 static int read_conf(struct image *image)
 {
-	/* Without a name it looks in Ceph's places, and need not find one. */
+	/* Without a name librados looks in Ceph's places; it needn't find a file. */
 	int err = rados_conf_read_file(image->cluster, image->conf);
 
 	if (!err || (err == -ENOENT && !image->conf))
@@ -60,14 +60,14 @@ static int set_settings(struct image *image)
 }
 
 /*
- * What makes this a disk, whatever the files say.
+ * Settings that a disk needs, whatever the files say.
  *
- * No cache of librbd's: a write is answered when all copies have it. What would be in a
- * cache of this process is lost when another takes the image over. And whoever an image is
- * taken from is shut out.
+ * No cache in librbd: a write is answered when all copies have it. Data in a cache of this process
+ * would be lost when another process takes the image over. And a client whose image is taken is
+ * shut out.
  *
- * Every operation ends, by an error of librados' if nobody answers: a payload is librbd's
- * until then, so giving up can't be done over its head.
+ * Every operation ends, by an error of librados if nobody answers. Until then librbd owns the
+ * payload, so this store can't give up by itself.
  */
 static int set_ours(struct image *image)
 {
@@ -125,7 +125,7 @@ static int open_pool(struct image *image)
 	return 0;
 }
 
-/* What is wrong is told; image_disconnect() undoes it all, also after an error. */
+/* Errors are reported; image_disconnect() undoes everything, also after an error. */
 int image_connect(struct image *image)
 {
 	int err = rados_create(&image->cluster, image->id);
@@ -135,7 +135,7 @@ int image_connect(struct image *image)
 		image->cluster = NULL;
 		return err;
 	}
-	/* What it has to say goes to its log, if the configuration names one: we say it here. */
+	/* librbd's messages go to its log, if the configuration names one. We print our own. */
 	rados_conf_set(image->cluster, "log_to_stderr", "false");
 	rados_conf_set(image->cluster, "err_to_stderr", "false");
 	err = read_conf(image);
@@ -198,7 +198,7 @@ static int open_once(struct image *image)
 	return err;
 }
 
-/* What must be as set_ours() has it. */
+/* Settings that must be as set_ours() has them. */
 static bool is_bad(const rbd_config_option_t *option)
 {
 	if (!strcmp(option->name, "rbd_cache"))
@@ -209,8 +209,8 @@ static bool is_bad(const rbd_config_option_t *option)
 }
 
 /*
- * The configuration of the pool or the image goes before ours, which is before that of the
- * files: does it bring a cache back?
+ * The configuration of the pool or the image overrides ours, which overrides that of the files.
+ * Does it switch on a cache?
  */
 static int check_configuration(struct image *image)
 {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * rbd: one process writes an image at a time. librbd's exclusive lock is taken when the
- * store is opened, and not let go of when another client asks for it, as it is by default.
+ * rbd: one process writes an image at a time. The store takes librbd's exclusive lock when it is
+ * opened. It doesn't release the lock when another client asks for it; librbd's default would.
  *
- * Who holds it is never asked to hand it over: a QEMU would, and go on without. A holder is
- * only taken from if he is dead, or the user says so (lock=steal). Then the cluster shuts
- * him out first (its blocklist): whatever he has sent and was not done yet, and whatever he
- * sends from then on, is turned away by each OSD, before that OSD does anything for us.
+ * The store never asks a holder to hand the lock over: QEMU would do so, and go on without it. It
+ * takes the lock only from a dead holder, or if the user says so (lock=steal). Then the cluster
+ * shuts the holder out first (its blocklist): each OSD rejects the holder's unfinished and future
+ * requests, before that OSD does anything for us.
  *
- * That a holder is dead is known of
- *	- who has no watch of the image's header any more: after 30 s of silence;
- *	- a zcmu of this machine, at once: in the image's metadata is the name of a socket that
- *	  it has bound, an abstract one, which goes with the process and not before.
+ * A holder is known to be dead
+ * 	- if it has no watch of the image's header any more: after 30 s of silence;
+ * 	- at once if it was a zcmu of this machine: the image's metadata has the name of an
+ * 	  abstract socket that it has bound, which exists exactly as long as the process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,13 +28,13 @@
 
 #define KEY	"zcmu_holder"
 
-/* What the metadata says of who has locked the image. */
+/* The holder of the lock, from the image's metadata. */
 struct holder {
 	char place[128];	/* the boot and the network namespace: where the socket is */
 	char token[40];		/* the socket's name */
 	char host[65];
 	int pid;
-	char client[128];	/* librbd's name of him */
+	char client[128];	/* its name in librbd */
 };
 
 /*
@@ -52,7 +52,7 @@ static void first_line(const char *path, char *line, size_t size)
 		fclose(file);
 }
 
-/* "BOOT,NAMESPACE": the same text is the same place. */
+/* "BOOT,NAMESPACE": the same text means the same place. */
 static void this_place(char *place, size_t size)
 {
 	char boot[64], name_space[64];
@@ -63,7 +63,7 @@ static void this_place(char *place, size_t size)
 	snprintf(place, size, "%s,%s", boot, name_space);
 }
 
-/* Bind the abstract socket of a token. Return: a descriptor; -EADDRINUSE: who has it lives. */
+/* Bind the abstract socket of a token. Return: a descriptor; -EADDRINUSE: the owner lives. */
 static int bind_token(const char *token)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -99,7 +99,7 @@ static int give_sign_of_life(struct image *image, char *token, size_t size)
 	return 0;
 }
 
-/* Leave word of who holds the image now. */
+/* Store in the metadata who holds the image now. */
 static int sign(struct image *image, const char *client)
 {
 	struct holder self = { .pid = getpid() };
@@ -115,7 +115,7 @@ static int sign(struct image *image, const char *client)
 	return rbd_metadata_set(image->handle, KEY, text);
 }
 
-/* Return: false if nobody has left word who is @client. */
+/* Return: false if the metadata doesn't describe @client. */
 static bool read_sign(struct image *image, const char *client, struct holder *holder)
 {
 	char text[512];
@@ -147,7 +147,7 @@ static bool has_died_here(const struct holder *holder)
  * The lock
  */
 
-/* Return: 0 and who it is, to be freed; -ENOENT: nobody. */
+/* Return: 0 and the holder, to be freed; -ENOENT: nobody. */
 static int get_holder(struct image *image, char **client)
 {
 	rbd_lock_mode_t mode;
@@ -165,7 +165,7 @@ static int get_holder(struct image *image, char **client)
 	return *client ? 0 : -ENOMEM;
 }
 
-/* Has the cluster heard of that client lately? */
+/* Has the cluster heard from that client lately? */
 static bool has_watch(struct image *image, const char *client)
 {
 	rbd_image_watcher_t watchers[64];
@@ -191,12 +191,12 @@ static int refuse(struct image *image, const char *client, const struct holder *
 	return -EBUSY;
 }
 
-/* The cluster shuts the holder out, and knows that everywhere it counts, when this returns. */
+/* The cluster shuts the holder out. When this returns, all OSDs concerned know that. */
 static int take_from(struct image *image, const char *client)
 {
 	int err = rbd_lock_break(image->handle, RBD_LOCK_MODE_EXCLUSIVE, client);
 
-	/* Who has let go of it meanwhile need not be shut out. */
+	/* A holder that has released the lock meanwhile need not be shut out. */
 	if (!err || err == -ENOENT)
 		return 0;
 	zcmu_error("%s: can't shut out %s, who writes it: %s%s", image->title, client,
@@ -252,7 +252,7 @@ static int acquire(struct image *image)
 		image->is_locked = true;
 		return 0;
 	}
-	/* Somebody was quicker. */
+	/* Another client was faster. */
 	if (!get_holder(image, &client)) {
 		err = refuse(image, client, NULL);
 		free(client);
@@ -282,7 +282,7 @@ int image_lock(struct image *image)
 	return err;
 }
 
-/* If it is not ours any more that is not our business. */
+/* Failures are ignored: the lock may belong to another client already. */
 void image_unlock(struct image *image)
 {
 	if (image->is_locked)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * rbd: an image of Ceph, by librbd. One process writes an image at a time, and one that
- * had it before can't any more (lock.c). rbd.h says what is where.
+ * rbd: an image of Ceph, by librbd. One process writes an image at a time, and an earlier writer
+ * can't write any more (lock.c). The map of the files is in rbd.h.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +20,7 @@ static struct image *image_of(const struct zcmu_store *store)
 	return store->data;
 }
 
-/* The header has changed: a snapshot, a flag, or the size. In a thread of librbd's. */
+/* The header has changed: a snapshot, a flag, or the size. Runs in a thread of librbd. */
 static void header_changed(void *argument)
 {
 	struct image *image = argument;
@@ -70,7 +70,7 @@ static int describe(struct image *image)
 			   image->title, size);
 		return -EINVAL;
 	}
-	/* Half a block at the end is nobody's. */
+	/* Half a block at the end isn't used. */
 	store->size = size / store->block_size * store->block_size;
 	store->physical_block_size = 4096;
 	store->optimal_io_size = stripe >= 4096 && stripe <= UINT32_MAX ? (uint32_t)stripe : 0;
@@ -121,7 +121,7 @@ static const struct zcmu_option image_options[] = {
 	{ 0 }
 };
 
-/* What stands in front of the colon */
+/* Options in front of the colon */
 static int take_options(struct image *image, const struct image_options *is)
 {
 	image->give_up = (unsigned int)is->give_up;
@@ -148,7 +148,7 @@ static int image_store_open(struct zcmu_store *store, const char *argument)
 		err = image_connect(image);
 	if (!err)
 		err = image_open(image);
-	/* Before it is looked at: until then somebody else may change it. */
+	/* Take the lock before looking at the image: until then another client may change it. */
 	if (!err && !store->read_only)
 		err = image_lock(image);
 	if (!err)
@@ -160,7 +160,7 @@ static int image_store_open(struct zcmu_store *store, const char *argument)
 	return err;
 }
 
-/* librbd calls it, whatever it is. */
+/* librbd calls this for any progress. */
 static int ignore_progress(uint64_t done, uint64_t total, void *argument)
 {
 	(void)done;
@@ -176,7 +176,7 @@ static int image_resize(struct zcmu_store *store, uint64_t size)
 	uint64_t is;
 	int err = rbd_get_size(image->handle, &is);
 
-	/* It may have grown already: by "rbd resize". */
+	/* The image may have grown already, by "rbd resize". */
 	if (!err && !shrinks && is >= size)
 		return 0;
 	if (!err && store->read_only)
@@ -190,7 +190,7 @@ static int image_resize(struct zcmu_store *store, uint64_t size)
 	return err;
 }
 
-/* Names can be another image's later; numbers of a cluster can't. */
+/* A name can belong to another image later; ids of a cluster can't. */
 static int tell_identity(const struct image *image, char *text, size_t size)
 {
 	char cluster[40] = "", id[128] = "";
@@ -208,7 +208,7 @@ static int tell_identity(const struct image *image, char *text, size_t size)
 	return 0;
 }
 
-/* To be looked at takes no lock; so who writes it isn't disturbed. */
+/* Looking at an image takes no lock, so its writer isn't disturbed. */
 static int look_up_identity(const char *argument, char *text, size_t size)
 {
 	struct zcmu_store nobody = { .ops = &zcmu_store_plugin, .read_only = true };
@@ -239,7 +239,7 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.name = "rbd",
 	.usage = "rbd:POOL/IMAGE",
 	.summary = "an image of a Ceph cluster",
-	/* There is no .flush: what was answered is on all copies (cluster.c, rbd_cache). */
+	/* There is no .flush: an answered write is on all copies (cluster.c, rbd_cache). */
 	.flags = ZCMU_STORE_NETWORK,
 	.open = image_store_open,
 	.close = image_store_close,

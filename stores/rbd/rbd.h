@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rbd store's insides. All of the disk's threads share one open image, which librbd
- * allows; each has a queue of its own for what was answered.
+ * The rbd store's internals. All of the disk's threads share one open image, which librbd allows;
+ * each has a queue of its own for answers.
  *
- *	rbd.c		the store: opening, what it can do, its size
- *	spec.c		POOL/IMAGE and Ceph's settings
- *	cluster.c	connecting, opening or creating the image, and what may be wrong there
- *	lock.c		one writer at a time: whose turn it is, and taking it from him
- *	request.c	queues and requests; what the image's state makes of their answers
+ * 	rbd.c		the store: opening, what it can do, its size
+ * 	spec.c		POOL/IMAGE and Ceph's settings
+ * 	cluster.c	connecting, opening or creating the image, and errors there
+ * 	lock.c		one writer at a time: who has the lock, and taking it from a holder
+ * 	request.c	queues and requests; their answers, given the image's state
  *
- * Functions of ours are called image_...: rbd_... are librbd's.
+ * Our functions are called image_...: rbd_... are librbd's.
  */
 #ifndef STORE_RBD_H
 #define STORE_RBD_H
@@ -22,7 +22,7 @@
 
 #include "zcmu.h"
 
-/* An option that is Ceph's to understand: "keyring", "mon_host" and any other. */
+/* An option for Ceph: "keyring", "mon_host" and any other. */
 struct setting {
 	struct setting *next;
 	char *name, *value;
@@ -31,8 +31,8 @@ struct setting {
 struct image {
 	struct zcmu_store *store;
 	/* The spec */
-	char *spec;			/* as it was given */
-	char *title;			/* "rbd:POOL/IMAGE", what messages begin with */
+	char *spec;			/* as the user gave it */
+	char *title;			/* "rbd:POOL/IMAGE", the beginning of messages */
 	char *pool, *name_space, *name;
 	char *snapshot;			/* or NULL */
 	char *conf, *id;		/* or NULL */
@@ -40,19 +40,19 @@ struct image {
 	unsigned int give_up;		/* seconds; 0: never */
 	bool steals;
 
-	/* librbd's; each is NULL until it is there */
+	/* Objects of librbd; each is NULL until it is there */
 	rados_t cluster;
 	rados_ioctx_t ioctx;
 	rbd_image_t handle;
-	uint64_t watch;			/* of the image's header */
+	uint64_t watch;			/* on the image's header */
 	bool watches;
 	bool is_locked;
 	int sign_of_life;		/* a socket, or -1; see lock.c */
 
-	/* What requests have found out */
-	atomic_bool is_fenced;		/* the image is somebody else's: for good */
-	atomic_bool is_silent;		/* the last answer was that none came; told once */
-	_Atomic uint64_t told_size;	/* the image's size that was spoken of last */
+	/* Results of requests */
+	atomic_bool is_fenced;		/* another client has the image: final */
+	atomic_bool is_silent;		/* the last request got no answer; reported once */
+	_Atomic uint64_t told_size;	/* the image's size in the last message */
 };
 
 /* spec.c */

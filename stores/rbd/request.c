@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * rbd: queues and requests. librbd answers in threads of its own, where only notes are
- * taken: a request is looked at, and answered, in the thread whose queue it came by.
+ * rbd: queues and requests. librbd answers in threads of its own, where the result is only noted. A
+ * request is examined, and answered, in the thread whose queue it came by.
  *
- * Who touches a payload, and when
+ * Access to a payload:
  *
- *	READ	librbd has the bytes in a buffer that came from the network, and copies them
- *		into the payload just before it answers: one copy.
- *	WRITE	librbd copies the payload before rbd_aio_writev() returns, unless
- *		rbd_disable_zero_copy_writes is false: then the payload goes to the socket
- *		itself, and librbd answers when nothing of it refers to that any more. It
- *		must not be changed meanwhile: a checksum is made of it before it is sent.
+ * 	READ	librbd has the bytes in a buffer that came from the network, and copies them
+ * 		into the payload just before it answers: one copy.
+ * 	WRITE	librbd copies the payload before rbd_aio_writev() returns, unless
+ * 		rbd_disable_zero_copy_writes is false: then the payload goes to the socket
+ * 		itself, and librbd answers when nothing refers to it any more. It must not
+ * 		be changed meanwhile: a checksum is made of it before it is sent.
  *
- * Either way nothing of librbd's touches a payload after its answer, and nothing is
- * answered here before that: librados ends what the cluster doesn't answer (set_ours() in
- * cluster.c). If the kernel gives a command up earlier, lent pages are exchanged
- * below us: what librbd reads or writes then is nobody's.
+ * In both cases librbd doesn't touch a payload after its answer, and nothing is answered here
+ * before that: librados ends requests that the cluster doesn't answer (set_ours() in cluster.c). If
+ * the kernel gives a command up earlier, it exchanges the lent pages without our notice: what
+ * librbd then reads or writes belongs to nobody.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,9 @@
 
 #include "rbd.h"
 
-/* Of TRIM and ZERO at a time. Each object of it is a message of its own; all are sent at once. */
+/*
+ * Bytes of TRIM and ZERO at a time. Each object takes a message of its own; all are sent at once.
+ */
 #define MAX_PART	(256u << 20)
 
 struct request {
@@ -34,12 +36,12 @@ struct request {
 	struct queue *queue;
 	struct zcmu_io *io;
 	uint64_t done;		/* TRIM, ZERO: bytes of parts that have ended */
-	int64_t result;		/* librbd's: bytes of a READ, else 0; or a negative errno */
+	int64_t result;		/* from librbd: bytes of a READ, else 0; or a negative errno */
 };
 
 struct queue {
 	struct image *image;
-	int event_fd;		/* counts, if there is anything in ended */
+	int event_fd;		/* readable if there is anything in ended */
 	pthread_mutex_t lock;
 	struct request *ended, **end;	/* under lock */
 };
@@ -60,7 +62,7 @@ static void has_ended(struct request *request, int64_t result)
 	was_empty = !queue->ended;
 	*queue->end = request;
 	queue->end = &request->next;
-	/* Under the lock: afterwards the queue may be closed. It can't be full. */
+	/* Write under the lock: after it the queue may be closed. The eventfd can't be full. */
 	if (was_empty && write(queue->event_fd, &one, sizeof(one)) < 0)
 		abort();
 	pthread_mutex_unlock(&queue->lock);
@@ -151,8 +153,8 @@ void image_request(struct zcmu_store *store, struct zcmu_io *io)
  */
 
 /*
- * Does the error say that the image is not ours any more? The cluster turns us away, or the
- * lock is gone. It stays so, whatever comes later: a blocklist forgets after an hour.
+ * Does the error say that the image is not ours any more? The cluster rejects us, or the lock is
+ * gone. That is final, because a blocklist forgets after an hour.
  */
 static bool is_fence(const struct image *image, int64_t result)
 {
@@ -166,7 +168,7 @@ static void note_fence(struct image *image)
 			   image->title);
 }
 
-/* Told once for each outage. */
+/* Reported once for each outage. */
 static void note_silence(struct image *image)
 {
 	char monitors[256] = "";
@@ -185,8 +187,8 @@ static void note_answer(struct image *image)
 }
 
 /*
- * Was it inside of the image? librbd cuts off what isn't, without an error: of a write of
- * an image that was made smaller, nothing is left.
+ * Was the request inside of the image? librbd cuts off the part outside, without an error. If an
+ * image was made smaller, nothing is left of a write behind the end.
  */
 static int check_range(struct image *image, const struct zcmu_io *io)
 {
@@ -271,7 +273,7 @@ void image_queue_close(struct zcmu_store *store, void *data)
 	struct queue *queue = data;
 
 	(void)store;
-	/* Who has put the last answer may still be in there. */
+	/* The thread that has put the last answer may still be in there. */
 	pthread_mutex_lock(&queue->lock);
 	pthread_mutex_unlock(&queue->lock);
 	pthread_mutex_destroy(&queue->lock);

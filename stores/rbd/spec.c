@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * rbd: the spec, POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:NAME=VALUE]... It is written as QEMU's
- * users know it: a colon or backslash that is part of a word has a backslash in front. What may
- * stand behind the image are Ceph's settings, hundreds, which no table of ours has; the store's
- * own options are the library's to take, in front of the colon.
+ * rbd: the spec, POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:NAME=VALUE]... The syntax is QEMU's: a colon or
+ * backslash that is part of a word is escaped by a backslash. Behind the image are Ceph's settings,
+ * hundreds, which no table of ours has. The library parses the store's own options, in front of the
+ * colon.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #include "rbd.h"
 
-/* The next word up to a colon that counts, unescaped in place. @rest: behind it, or NULL. */
+/* The next word up to an unescaped colon, unescaped in place. @rest: behind it, or NULL. */
 static char *next_word(char **rest)
 {
 	char *word = *rest, *from = word, *to = word;
@@ -35,7 +35,7 @@ static int add_setting(struct image *image, const char *name, const char *value)
 
 	if (!setting)
 		return -ENOMEM;
-	/* In their order: the last one of a name counts. */
+	/* Keep their order: the last one of a name counts. */
 	while (*end)
 		end = &(*end)->next;
 	*end = setting;
@@ -55,7 +55,7 @@ static int take_setting(struct image *image, char *word)
 		return -EINVAL;
 	}
 	*value++ = '\0';
-	/* Ceph has none of these names; so it would say that it doesn't know them. */
+	/* Ceph has none of these names, and would say that it doesn't know them. */
 	for (option = image->store->ops->options; option->name; option++) {
 		if (strcmp(word, option->name))
 			continue;
@@ -66,7 +66,7 @@ static int take_setting(struct image *image, char *word)
 	return add_setting(image, word, value);
 }
 
-/* "POOL/IMAGE", with a namespace between them, and a snapshot behind, if there are any. */
+/* "POOL/IMAGE", with an optional namespace between them, and an optional snapshot behind. */
 static int set_name(struct image *image, char *word)
 {
 	char *at = strchr(word, '@'), *first, *last;
@@ -75,7 +75,7 @@ static int set_name(struct image *image, char *word)
 		*at++ = '\0';
 	first = strchr(word, '/');
 	last = strrchr(word, '/');
-	/* Two slashes with a namespace between them are the most there can be. */
+	/* There are at most two slashes, with a namespace between them. */
 	if (!first || first == word || !last[1] || (at && !*at) ||
 	    (last != first && (last == first + 1 || strchr(first + 1, '/') != last))) {
 		zcmu_error("%s: say rbd:POOL/IMAGE, or rbd:POOL/NAMESPACE/IMAGE@SNAPSHOT",
