@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * cow: what is written goes to a file, the overlay; what is below stays as it is. A block
- * that is in the overlay is read there.
+ * cow: writes go to a file, the overlay; the store below stays as it is. A block that is in the
+ * overlay is read there.
  *
- * The overlay is the disk's bytes, sparse; a bit for each block that is in it; a page that
- * says whose it is; and the bits once more. Those in front go to the file with a flush, after
- * the blocks they speak of: a machine that crashes loses what was not flushed, and nothing else.
- * Those behind (the live ones) go to the page cache with each write, before it is answered: a
- * process that dies loses nothing. They count until the machine is booted again.
+ * The overlay has the disk's bytes, sparse; a bit for each block that is in it; a page with the
+ * overlay's identity; and the bits once more. The bits in front are written with a flush, after the
+ * blocks that they describe: a machine that crashes loses what was not flushed, and nothing else.
+ * The bits behind (the live ones) go to the page cache with each write, before it is answered: a
+ * process that dies loses nothing. They are valid until the machine is booted again.
  */
 #include "cow.h"
 #include "store/stores.h"
@@ -22,14 +22,14 @@
 #include <unistd.h>
 
 /*
- * A read that comes in part from below: the runs that are asked for there. Of those that fail the
- * first on the disk counts: in front of it all was read.
+ * A read that comes in part from below: the runs that are requested there. If some fail, the first
+ * on the disk counts: everything in front of it was read.
  */
 struct cow_read {
 	struct layer_io *lio;
 	atomic_uint left;
 	pthread_mutex_t lock;	/* what follows */
-	uint64_t failed_run;	/* where it begins; UINT64_MAX: none has failed */
+	uint64_t failed_run;	/* beginning of the failed run; UINT64_MAX: none has failed */
 	int error;		/* and its error and place */
 	uint64_t failed_at;
 };
@@ -60,7 +60,10 @@ static const struct zcmu_option options[] = {
  * Requests
  */
 
-/* All of it, whatever the kernel does at a time. @failed_at: where that ends if it fails */
+/*
+ * Move all of it, however much the kernel does at a time. @failed_at: the end of the part that was
+ * moved, if the call fails
+ */
 static int move(int fd, bool writes, struct iovec *iov, int n, uint64_t offset, uint64_t *failed_at)
 {
 	ssize_t got;
@@ -99,7 +102,7 @@ static void note_failure(struct cow_read *read, uint64_t run, int error, uint64_
 	pthread_mutex_unlock(&read->lock);
 }
 
-/* A run, or what asks for them, is over. */
+/* A run has ended, or the function that requests them. */
 static void read_ended(struct cow_read *read)
 {
 	struct layer_io *lio = read->lio;
@@ -171,7 +174,7 @@ static void cow_read(struct cow *cow, struct layer_io *lio)
 		layer_done(&lio->io, -ENOMEM);
 		return;
 	}
-	/* One of those left is this function. */
+	/* This function counts as one of those left. */
 	*read = (struct cow_read){
 		.lio = lio, .left = 1, .failed_run = UINT64_MAX, .failed_at = UINT64_MAX,
 	};
@@ -193,7 +196,7 @@ static void cow_write(struct cow *cow, struct layer_io *lio)
 	uint64_t end = io->offset + io->length, failed_at = end;
 	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset, &failed_at), put;
 
-	/* Where it has failed, what is in front counts all the same. */
+	/* Blocks in front of the failure count even so. */
 	if (err)
 		end = failed_at / block * block;
 	put = cow_put_in(cow, io->offset / block, end / block);
@@ -246,7 +249,7 @@ static int cow_start(struct layer *layer)
 			   " bytes, which takes %" PRIu64, cow->path, below->size, cow->map_bytes);
 		return -ENOMEM;
 	}
-	/* What is below can't be written to, but this can, and this way. */
+	/* The store below can't be written to, but the layer can. */
 	store->read_only = layer->read_only;
 	store->can_flush = ZCMU_CAN_NATIVE;
 	store->can_fua = ZCMU_CAN_EMULATED;
@@ -263,7 +266,7 @@ static int cow_start(struct layer *layer)
 	ops->write = layer_request;
 	ops->resize = NULL;
 	ops->map = NULL;
-	/* Its requests below are others than those that it gets. */
+	/* Its requests below differ from those that it gets. */
 	ops->cancel = NULL;
 	return cow_open_overlay(cow);
 }
@@ -299,7 +302,7 @@ static int cow_open(struct zcmu_store *store, const char *argument)
 	return layer_open(store, argument, &kind);
 }
 
-/* Its disk is made of both, so both must be the same ones. */
+/* The disk's data comes from both, so both must be the same ones. */
 static int cow_identity(struct zcmu_store *store, const char *argument, char *text, size_t size)
 {
 	char overlay[ZCMU_STORE_IDENTITY_MAX], below[ZCMU_STORE_IDENTITY_MAX] = "";
@@ -316,7 +319,10 @@ static int cow_identity(struct zcmu_store *store, const char *argument, char *te
 	zcmu_options_end(&zcmu_cow_layer, named);
 	if (!err)
 		err = layer_identity(store, argument, below, sizeof(below));
-	/* Of what is below the name has to do, unless that can tell once it is open. */
+	/*
+	 * The store below is identified by its name, unless it can tell its identity only when it
+	 * is open.
+	 */
 	if (err && (err != -EOPNOTSUPP || (!store && layer_tells_identity_late(argument))))
 		return err;
 	return (size_t)snprintf(text, size, "%s,%s", overlay, below) < size ? 0 : -ERANGE;

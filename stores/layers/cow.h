@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cow's insides.
+ * cow's internals.
  *
- *	cow.c		the layer: requests
- *	cow_map.c	which blocks are in the overlay, and how that becomes stable
- *	cow_overlay.c	the file: made, taken, or made anew where it was half made
+ * 	cow.c		the layer: requests
+ * 	cow_map.c	which blocks are in the overlay, and how that becomes stable
+ * 	cow_overlay.c	the file: created, opened, or created anew after an interrupted creation
  */
 #ifndef LAYER_COW_H
 #define LAYER_COW_H
@@ -25,10 +25,10 @@ struct cow {
 	char *name;			/* "cow: PATH", for messages */
 	int fd;
 	uint64_t map_bytes;		/* whole pages */
-	_Atomic unsigned char *map;	/* a bit for each block: it is in the overlay */
-	atomic_bool *dirty;		/* for each page of the map: the file hasn't got it */
-	pthread_mutex_t flush_lock;	/* one flushes at a time, so it has all the errors */
-	pthread_mutex_t live_lock;	/* bits are set and written: none goes back */
+	_Atomic unsigned char *map;	/* a bit for each block that is in the overlay */
+	atomic_bool *dirty;		/* for each page of the map: the file doesn't have it */
+	pthread_mutex_t flush_lock;	/* one flush at a time, so it gets all the errors */
+	pthread_mutex_t live_lock;	/* for setting and writing bits, so that none is lost */
 	struct loss loss;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which blocks are in the overlay: the bits, in memory and in the file, and what makes blocks and
- * bits stable. See cow.c for why they are there twice.
+ * Which blocks are in the overlay: the bits, in memory and in the file, and how blocks and bits
+ * become stable. cow.c says why the bits are there twice.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static bool are_in(const struct cow *cow, uint64_t first, uint64_t end)
 	return first == end;
 }
 
-/* Set the bits of blocks, at most a page of them, live ones first. live_lock is held. */
+/* Set the bits of blocks, at most a page of them, live bits first. live_lock is held. */
 static int set_bits(struct cow *cow, uint64_t first, uint64_t end)
 {
 	uint64_t start = first / 8, n = (end - 1) / 8 - start + 1, block, i;
@@ -57,8 +57,8 @@ static int set_bits(struct cow *cow, uint64_t first, uint64_t end)
 }
 
 /*
- * The blocks are written: whoever sees the bit finds them, and so does the next process, which
- * has it from the file. If that can't be, the blocks are what they were.
+ * The blocks are written. A thread that sees the bit finds them, and so does the next process,
+ * which reads the bit from the file. If the bit can't be written, the blocks are read as before.
  */
 int cow_put_in(struct cow *cow, uint64_t first, uint64_t end)
 {
@@ -95,7 +95,7 @@ static int copy_pages(struct cow *cow, struct copied **list)
 		copy = malloc(sizeof(*copy));
 		if (!copy)
 			return -ENOMEM;
-		/* A bit that comes after this makes it dirty again. */
+		/* A bit that is set after this makes the page dirty again. */
 		atomic_store(&cow->dirty[page], false);
 		for (i = 0; i < COW_PAGE; i++)
 			copy->bytes[i] = atomic_load(&cow->map[page * COW_PAGE + i]);
@@ -117,8 +117,8 @@ static int write_pages(const struct cow *cow, const struct copied *copy)
 }
 
 /*
- * Make what was written stable. Blocks that are gone stay gone, and so do bits: they are not
- * vouched for any more.
+ * Make written blocks stable. Lost blocks stay lost, and so do bits: later flushes don't vouch for
+ * them.
  */
 static int sync_overlay(struct cow *cow)
 {
@@ -130,7 +130,7 @@ static int sync_overlay(struct cow *cow)
 	return loss_of_flush(&cow->loss, cow->name, err);
 }
 
-/* First the blocks, then the bits that speak of them. */
+/* First the blocks, then the bits that describe them. */
 int cow_flush(struct cow *cow)
 {
 	struct copied *list = NULL, *copy;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The overlay's file: opened and locked, and then made, or taken if it is one of a disk like
- * this. What can't be made is not left behind.
+ * The overlay's file: it is opened and locked, and then created, or used if it belongs to a disk
+ * like this. A file that can't be completed is not left behind.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,8 +20,8 @@
 
 struct trailer {
 	uint64_t magic, size, block_size;
-	char boot[40];			/* in which the live bits are right; or empty */
-	char below[ZCMU_STORE_IDENTITY_MAX];	/* what it was made for; empty: nobody knows */
+	char boot[40];			/* the boot in which the live bits are right; or empty */
+	char below[ZCMU_STORE_IDENTITY_MAX];	/* the store it was made for; empty: unknown */
 };
 
 static_assert(sizeof(struct trailer) <= COW_PAGE, "a trailer is a page at most");
@@ -32,7 +32,7 @@ static int fail(const struct cow *cow, const char *what, int err)
 	return err;
 }
 
-/* Which start of the machine is this? Empty if that can't be told. */
+/* The identity of this boot of the machine. Empty if it is unknown. */
 static void read_boot(char *boot, size_t size)
 {
 	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
@@ -44,7 +44,7 @@ static void read_boot(char *boot, size_t size)
 	boot[strcspn(boot, "\n")] = '\0';
 }
 
-/* Which store is below? Empty if that can't be told. */
+/* The identity of the store below. Empty if it is unknown. */
 static void read_below(const struct cow *cow, char *text, size_t size)
 {
 	memset(text, 0, size);
@@ -53,8 +53,8 @@ static void read_below(const struct cow *cow, char *text, size_t size)
 }
 
 /*
- * It may be the same one all the same: moved to another file system, say. Nobody but the user can
- * tell, and what is in the overlay is all there is of it.
+ * It may be the same store even so: moved to another file system, for example. Only the user can
+ * tell, and the overlay's data exists nowhere else.
  */
 static void compare_below(const struct cow *cow, const struct trailer *trailer)
 {
@@ -91,7 +91,7 @@ static int make_overlay(struct cow *cow, uint64_t end)
 	return err ? fail(cow, "can't make it", err) : 0;
 }
 
-/* It couldn't be made. If it is there, and empty, it can be tried again. */
+/* The file couldn't be completed. If it exists, and is empty, a new attempt is possible. */
 static void undo(const struct cow *cow, bool was_created)
 {
 	if (was_created ? unlink(cow->path) : ftruncate(cow->fd, 0))
@@ -132,11 +132,11 @@ static int take_overlay(struct cow *cow, uint64_t end, bool *is_live)
 	}
 	read_boot(boot, sizeof(boot));
 	*is_live = boot[0] && !strncmp(trailer.boot, boot, sizeof(boot));
-	/* Numbers of devices, which an identity may have in it, are this boot's. */
+	/* Numbers of devices, which an identity may contain, are only valid in this boot. */
 	if (*is_live)
 		compare_below(cow, &trailer);
 	err = read_map(cow, *is_live ? cow_live_start(cow) : below->size);
-	/* What only the live bits know is not stable yet. */
+	/* Blocks that only the live bits know are not stable yet. */
 	for (page = 0; !err && *is_live && page < cow->map_bytes / COW_PAGE; page++)
 		atomic_store(&cow->dirty[page], true);
 	return err;
@@ -154,8 +154,8 @@ static bool is_empty(const struct cow *cow, uint64_t page)
 }
 
 /*
- * From now on the live bits are kept. Those of an earlier start of the machine go; then come all
- * that are known, and then the word that they are right.
+ * From now on the live bits are kept. The bits of an earlier boot are cleared; then all known bits
+ * are written, and then the mark that they are right.
  */
 static int begin_live(struct cow *cow, uint64_t end)
 {
@@ -174,7 +174,7 @@ static int begin_live(struct cow *cow, uint64_t end)
 	return err ? fail(cow, "can't write its bits", err) : 0;
 }
 
-/* It is open, and this process's. */
+/* The file is open, and belongs to this process. */
 static int lock(const struct cow *cow)
 {
 	if (!flock(cow->fd, LOCK_EX | LOCK_NB))
@@ -197,8 +197,9 @@ static int check_size(const struct cow *cow)
 }
 
 /*
- * Has it no trailer yet? Whoever has begun to make it has died, or the machine has crashed: it has
- * its size, and not a byte of data. Of another size it is somebody's new disk image, say.
+ * Does it lack a trailer? Then the process that was creating it has died, or the machine has
+ * crashed: the file has its size, and not a byte of data. If it has another size, it may be the
+ * user's new disk image.
  */
 static bool is_unmade(const struct cow *cow, const struct stat *st, uint64_t end)
 {
@@ -206,7 +207,7 @@ static bool is_unmade(const struct cow *cow, const struct stat *st, uint64_t end
 				lseek(cow->fd, 0, SEEK_DATA) < 0 && errno == ENXIO);
 }
 
-/* Whoever has created it may have removed it before we could lock it. */
+/* The process that has created it may have removed it before we could lock it. */
 static int check_named(const struct cow *cow, const struct stat *st)
 {
 	struct stat named;
@@ -217,7 +218,7 @@ static int check_named(const struct cow *cow, const struct stat *st)
 	return -ESTALE;
 }
 
-/* @is_ours: nobody else has a use for it */
+/* @is_ours: nobody else uses the file */
 static int make_or_take(struct cow *cow, bool *is_ours)
 {
 	uint64_t end = cow->layer.below->size + cow->map_bytes;
@@ -225,7 +226,7 @@ static int make_or_take(struct cow *cow, bool *is_ours)
 	struct stat st;
 	int err = lock(cow);
 
-	/* What somebody else has locked is his by now, and so is what he has made of it. */
+	/* A file that another process has locked belongs to it by now, with all its data. */
 	if (err) {
 		*is_ours = *is_ours && err != -EBUSY;
 		return err;
@@ -238,11 +239,11 @@ static int make_or_take(struct cow *cow, bool *is_ours)
 		return err;
 	*is_ours = is_unmade(cow, &st, end);
 	err = *is_ours ? make_overlay(cow, end) : take_overlay(cow, end, &is_live);
-	/* A read-only disk has nothing to keep. */
+	/* A read-only disk has nothing to store. */
 	return err || is_live || cow->layer.store->read_only ? err : begin_live(cow, end);
 }
 
-/* cow->path is open then, and the map is what it says. An error was told, and nothing is left. */
+/* On success cow->path is open, and the map is read. An error was reported, and nothing is left. */
 int cow_open_overlay(struct cow *cow)
 {
 	bool was_created = false, is_ours;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fault: what may go wrong with a store, on demand: errors, delays, requests that are
- * never answered, the death of the process; always, or while a file exists.
+ * fault: failures of a store, on demand: errors, delays, requests that are never answered, the
+ * death of the process; always, or while a file exists.
  */
 #include "layer.h"
 
@@ -13,7 +13,7 @@
 
 #define ERRORS	"EIO|ENOSPC|EROFS|EAGAIN|ENOMEM|ENODEV|ECANCELED|EINVAL"
 
-/* In the order of their names, behind "none" */
+/* In the order of their names, after "none" */
 static const int errors[] = {
 	0, -EIO, -ENOSPC, -EROFS, -EAGAIN, -ENOMEM, -ENODEV, -ECANCELED, -EINVAL,
 };
@@ -21,7 +21,7 @@ static const int errors[] = {
 struct fault_options {
 	char *trigger;		/* NULL: always */
 	uint64_t delay;		/* milliseconds */
-	uint64_t at;		/* the byte that READs and WRITEs fail at; UINT64_MAX: any */
+	uint64_t at;		/* the byte where READs and WRITEs fail; UINT64_MAX: any */
 	uint32_t error, op;	/* which of the words */
 	bool hangs, dies;
 };
@@ -68,7 +68,7 @@ static int fault_start(struct layer *layer)
 		zcmu_error("fault: which? Say fault,error=EIO,while=FILE:STORE; or delay=MS, hang, die");
 		return -EINVAL;
 	}
-	/* Is the file there? That is looked up by its name, for each request. */
+	/* Does the file exist? It is looked up by its name, for each request. */
 	if (is->trigger)
 		layer_add_flags(layer, ZCMU_STORE_OPENS_FILES);
 	return 0;
@@ -80,7 +80,7 @@ static bool reaches(const struct zcmu_io *io, uint64_t at)
 	       at - io->offset < io->length;
 }
 
-/* Is it about this request, now? */
+/* Does the fault apply to this request, now? */
 static bool is_due(const struct fault *fault, const struct zcmu_io *io)
 {
 	const struct fault_options *is = options_of(fault);
@@ -103,11 +103,11 @@ static int64_t fault_decide(struct layer *layer, const struct zcmu_io *io, bool 
 		return LOOK_AGAIN;
 	if (is->delay && !again)
 		return (int64_t)is->delay * 1000;
-	/* What is in front of the place is done before it fails. */
+	/* Blocks in front of the place are done before the request fails. */
 	return fault->has_at ? 0 : fault->error;
 }
 
-/* What hangs is not answered whatever comes. */
+/* A request that hangs is never answered. */
 static bool fault_stays(struct layer *layer, const struct zcmu_io *io)
 {
 	(void)io;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * What layers share: see layer.h.
- */
+/* The parts that layers share: see layer.h. */
 #include "layer.h"
 #include "store/stores.h"
 
@@ -13,16 +11,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A thread's own: the queue of what is below, and requests that are held back. */
+/* A thread's own: the queue of the store below, and requests that are held back. */
 struct layer_queue {
 	struct layer *layer;
-	struct zcmu_thread *thread;	/* whose it is; NULL: of no disk */
+	struct zcmu_thread *thread;	/* its thread; NULL: no disk's */
 	void *below;
-	int epoll_fd;		/* of what is below and the timer: what the library polls */
+	int epoll_fd;		/* of the store below and the timer; the library polls it */
 	int timer_fd;
-	/* Where no disk has the queue, what is below may answer, and so ask for more, anywhere. */
+	/*
+	 * If no disk has the queue, the store below may answer in any thread, and so lead to more
+	 * requests.
+	 */
 	pthread_mutex_t lock;	/* held */
-	struct layer_io *held;	/* the next that is due first */
+	struct layer_io *held;	/* ordered by due time */
 };
 
 enum { EVENT_BELOW, EVENT_TIMER };
@@ -76,8 +77,8 @@ static void finish_there(struct zcmu_store *store, void *queue, struct zcmu_call
 }
 
 /*
- * A layer has queues, and so it answers in the queue's thread, which may cancel the request until
- * then; a store below that has none answers in any.
+ * A layer has queues, so it answers in the queue's thread, which may cancel the request until then.
+ * If the store below has no queues, it answers in any thread.
  */
 static bool is_elsewhere(const struct layer_io *lio)
 {
@@ -169,7 +170,7 @@ void layer_request(struct zcmu_store *store, struct zcmu_io *io)
 	decide(lio, false);
 }
 
-/* Return: was it held back? */
+/* Return: was the request held back? */
 static bool take_back(struct layer_queue *queue, struct layer_io *lio)
 {
 	struct layer_io **place = &queue->held;
@@ -188,7 +189,7 @@ static bool take_back(struct layer_queue *queue, struct layer_io *lio)
 	return was_held;
 }
 
-/* Nobody waits for a request: if it was passed on, the store below may want to know. */
+/* Nobody waits for a request. If it was passed on, the store below may want to know. */
 void layer_cancel(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct layer *layer = layer_of(store);
@@ -202,7 +203,7 @@ void layer_cancel(struct zcmu_store *store, struct zcmu_io *io)
 		zcmu_store_cancel(layer->below, &lio->io);
 }
 
-/* Those whose time has come */
+/* Go on with the requests whose time has come */
 static void release(struct layer_queue *queue)
 {
 	struct layer_io *lio;
@@ -324,7 +325,7 @@ int layer_queue_open(struct zcmu_store *store, void **ret)
 /* A disk like the one below, and with the same abilities. */
 static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 {
-	/* The library's copy, which is this store's alone. */
+	/* This is the library's copy for this store alone. */
 	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
 
 	store->size = below->size;
@@ -358,13 +359,13 @@ static void resemble(struct zcmu_store *store, const struct zcmu_store *below)
 		ops->cancel = NULL;
 }
 
-/* The library's copy of the callbacks is this store's alone. */
+/* This is the library's copy of the callbacks for this store alone. */
 void layer_add_flags(struct layer *layer, uint32_t flags)
 {
 	((struct zcmu_store_ops *)layer->store->ops)->flags |= flags;
 }
 
-/* Take the options of ",a=b,c=d:STORE". Return: where STORE begins, or NULL, and it is told. */
+/* Parse the options of ",a=b,c=d:STORE". Return: where STORE begins, or NULL after a message. */
 const char *layer_parse(const struct zcmu_store_ops *ops, void *options, const char *argument)
 {
 	const char *text = *argument == ',' ? argument + 1 : NULL;
@@ -422,8 +423,8 @@ void layer_close(struct zcmu_store *store)
 }
 
 /*
- * As the store below would see it without us: its size before it grows, and after it shrank. It may
- * have more than the disk shows, and must not take its growing for a cut.
+ * Show the size to the store below as if there were no layer: before it grows, and after it shrank.
+ * It may have more bytes than the disk shows, and must not mistake its growing for a cut.
  */
 int layer_resize(struct zcmu_store *store, uint64_t size)
 {
@@ -437,7 +438,7 @@ int layer_resize(struct zcmu_store *store, uint64_t size)
 	return err;
 }
 
-/* What is below has the bytes, and the layer none. */
+/* The store below has the bytes, and the layer none. */
 int layer_identity(struct zcmu_store *store, const char *argument, char *text, size_t size)
 {
 	const char *spec;
@@ -448,7 +449,7 @@ int layer_identity(struct zcmu_store *store, const char *argument, char *text, s
 	return *spec ? zcmu_store_identify(spec + 1, text, size) : -EINVAL;
 }
 
-/* Is it not known who is below until that is open? */
+/* Is the identity of the store below unknown until it is open? */
 bool layer_tells_identity_late(const char *argument)
 {
 	const char *spec = argument + zcmu_options_length(argument);

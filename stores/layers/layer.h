@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layers: stores that stand in front of another one, and change what it does. A layer's
- * argument begins right behind its name: "[,OPTION=VALUE]...:STORE".
+ * Layers: stores that stand in front of another one, and change what it does. A layer's argument
+ * begins right behind its name: "[,OPTION=VALUE]...:STORE".
  *
- * layer.c has what they share: opening what is below, passing requests on, at once or
- * later, and answers back. A layer decides; cow has a way of its own.
+ * layer.c has the shared parts: opening the store below, passing requests on, at once or later, and
+ * passing answers back. A layer decides; cow has its own way.
  */
 #ifndef ZCMU_LAYER_H
 #define ZCMU_LAYER_H
@@ -13,34 +13,34 @@
 
 struct layer;
 
-/* A request on its way down: a copy, because the store below may change its own. */
+/* A request on its way down. It is a copy, because the store below may change its own. */
 struct layer_io {
 	struct zcmu_io io;
 	struct zcmu_io *upper;
 	struct layer *layer;
 	struct layer_queue *queue;	/* NULL: it came without one */
-	struct layer_io *next;		/* held back */
+	struct layer_io *next;		/* the next that is held back */
 	bool is_held;
 	uint64_t begun, at;		/* microseconds */
-	struct zcmu_call call;		/* its answer, on the way to the queue's thread */
+	struct zcmu_call call;		/* carries its answer to the queue's thread */
 	int error;
 };
 
 struct layer_kind {
 	const char *name;
-	size_t size;		/* of what begins with the struct layer */
-	bool read_only;		/* what is below is not written to */
-	/* What is below is open. Messages are the layer's. */
+	size_t size;		/* of the structure that begins with struct layer */
+	bool read_only;		/* the store below is not written to */
+	/* The store below is open. The layer prints messages. */
 	int (*start)(struct layer *layer);
 	void (*stop)(struct layer *layer);
 	/*
-	 * What becomes of a request: 0: it goes on; a number of microseconds: it is held back
-	 * so long, and asked about @again; a negative errno: it is answered with that.
+	 * Decide what happens to a request. 0: it goes on. A number of microseconds: it is held
+	 * back so long, and decided @again then. A negative errno: it is answered with that.
 	 */
 	int64_t (*decide)(struct layer *layer, const struct zcmu_io *io, bool again);
-	/* It is held back, and nobody waits for it: is it to stay so? NULL: never */
+	/* Nobody waits for a request that is held back: shall it stay so? NULL: never */
 	bool (*stays)(struct layer *layer, const struct zcmu_io *io);
-	/* In place of passing it on. The layer calls layer_done(). */
+	/* Called instead of passing a request on. The layer calls layer_done(). */
 	void (*request)(struct layer *layer, struct layer_io *io);
 	void (*answered)(struct layer *layer, const struct layer_io *io, int error);
 };
@@ -49,7 +49,7 @@ struct layer {
 	const struct layer_kind *kind;
 	struct zcmu_store *store;	/* this one */
 	struct zcmu_store *below;
-	bool read_only;			/* asked for; what is below may be so anyway */
+	bool read_only;			/* requested; the store below may be so anyway */
 };
 
 const char *layer_parse(const struct zcmu_store_ops *ops, void *options, const char *argument);
@@ -71,7 +71,7 @@ void layer_done(struct zcmu_io *io, int error);
 uint64_t layer_now(void);		/* microseconds */
 const char *layer_op_name(enum zcmu_io_op op);
 
-/* Callbacks that the store below hasn't are taken out when it is open. */
+/* Callbacks that the store below lacks are removed when it is open. */
 #define LAYER_OPS							\
 	.abi = ZCMU_STORE_ABI,						\
 	.size = sizeof(struct zcmu_store_ops),				\

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * limit: no more than so many bytes, or requests, in a second. Each request has its turn
- * on one line of time that all threads share; one whose turn is later is held back.
+ * limit: a maximum of bytes, or requests, in a second. Each request has its turn on one timeline
+ * that all threads share; a request whose turn is later is held back.
  */
 #include "layer.h"
 

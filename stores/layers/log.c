@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * log: a line for each request, when it is answered: when it began, what it was, how it
- * ended, and how long that took. The file can be changed for a new one of its name.
+ * log: a line for each request, when it is answered: when it began, what it was, how it ended, and
+ * how long that took. The file can be replaced by a new one of its name.
  */
 #include "layer.h"
 
@@ -29,7 +29,7 @@ struct log {
 	struct layer layer;
 	FILE *file;		/* its own lock keeps lines whole */
 	uint64_t begun;
-	struct log *next;	/* of those that are open */
+	struct log *next;	/* of the open logs */
 };
 
 static struct log *open_logs;
@@ -78,7 +78,7 @@ static void log_stop(struct layer *layer)
 	fclose(log->file);
 }
 
-/* Each line is one write, to the old file or to the new one: nobody has to be kept waiting. */
+/* Each line is one write, to the old file or to the new one, so no thread has to wait. */
 static void reopen(struct log *log)
 {
 	int fd = open(path_of(log), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
@@ -100,7 +100,7 @@ void zcmu_reopen_logs(void)
 	pthread_mutex_unlock(&open_logs_lock);
 }
 
-/* The request as it came: the store below may have changed its copy. */
+/* The request as it arrived: the store below may have changed its copy. */
 static void log_answered(struct layer *layer, const struct layer_io *lio, int error)
 {
 	const struct zcmu_io *io = lio->upper;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * readonly: nobody writes to what is below, which is opened for reading only.
- */
+/* readonly: nobody writes to the store below, which is opened for reading only. */
 #include "layer.h"
 
 static const struct layer_kind kind = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * nbd: a network block device, by libnbd. Payloads go between the socket and the
- * initiator's memory; each of the disk's threads has a connection of its own. What the
- * initiator may ask for is what the server can do. nbd.h says what is where.
+ * nbd: a network block device, by libnbd. Payloads go between the socket and the initiator's
+ * memory; each of the disk's threads has a connection of its own. The server's abilities are those
+ * of the disk. The map of the files is in nbd.h.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@ static bool is_power_of_two(uint32_t n)
 	return n && !(n & (n - 1));
 }
 
-/* What the server can do is what the disk can. */
+/* The disk has the server's abilities. */
 static void describe(struct zcmu_store *store, const struct server *server)
 {
 	uint32_t preferred = is_power_of_two(server->preferred_block) ? server->preferred_block : 0;
@@ -42,7 +42,7 @@ static void describe(struct zcmu_store *store, const struct server *server)
 			 server->flush ? ZCMU_CAN_EMULATED : ZCMU_CAN_NONE;
 	store->can_trim = server->trim ? ZCMU_CAN_NATIVE : ZCMU_CAN_NONE;
 	store->can_zero = server->zero ? ZCMU_CAN_NATIVE : ZCMU_CAN_EMULATED;
-	/* Without it, a flush is of what was written by the same connection. */
+	/* Without it, a flush covers only writes of the same connection. */
 	store->max_threads = server->multi_conn ? 0 : 1;
 }
 
@@ -120,8 +120,8 @@ static int nbd_store_open(struct zcmu_store *store, const char *argument)
 }
 
 /*
- * A server tells its size when a connection is made, and not again: ask by a new one. The
- * queues make theirs anew when they are asked for what is behind the old end.
+ * A server tells its size only when a connection is made, so ask with a new one. The queues connect
+ * again when they get requests behind the old end.
  */
 static int nbd_resize(struct zcmu_store *store, uint64_t size)
 {
@@ -131,7 +131,7 @@ static int nbd_resize(struct zcmu_store *store, uint64_t size)
 	int err;
 
 	if (size <= store->size)
-		return 0;	/* the disk is smaller than the export, then */
+		return 0;	/* then the disk is smaller than the export */
 	err = nbd_server_connect(nbd, &handle, &server);
 	if (err)
 		return err;

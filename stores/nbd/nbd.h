@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The nbd store's insides. A queue is a thread's connection to the server; nothing of
- * it is touched by any other thread, but for what stable.c has its lock for.
+ * The nbd store's internals. A queue is a thread's connection to the server. No other thread
+ * touches any of it, but for the parts under stable.c's lock.
  *
- *	nbd.c		the store: opening, what it can do, its size
- *	uri.c		options of ours that stand in the URI
- *	server.c	one connection: making it, and whether the server is still the same
- *	queue.c		a queue's life: connected, lost, tried again, given up
- *	request.c	requests: cut in parts, sent, sent again, answered
- *	stable.c	what was answered and not flushed, and so may be lost with a connection
+ * 	nbd.c		the store: opening, what it can do, its size
+ * 	uri.c		our own options in the URI
+ * 	server.c	one connection: making it, and whether the server is still the same
+ * 	queue.c		a queue's life: connected, lost, tried again, given up
+ * 	request.c	requests: cut in parts, sent, sent again, answered
+ * 	stable.c	answered changes that aren't flushed, and may be lost with a connection
  */
 #ifndef STORE_NBD_H
 #define STORE_NBD_H
@@ -20,7 +20,7 @@
 
 #include "zcmu.h"
 
-/* What a server says of an export when a connection is made. */
+/* What a server reports about an export when a connection is made. */
 struct server {
 	uint64_t size;
 	uint32_t min_block, preferred_block, max_block;	/* bytes; 0: not told */
@@ -28,13 +28,12 @@ struct server {
 };
 
 /*
- * Changes (writes, trims, zeroes) that were answered and not flushed, of those that were
- * answered on a connection. They are numbered in the order of their answers, over all
- * connections; none if first > last.
+ * Changes (writes, trims, zeroes) that were answered on a connection and not flushed. They are
+ * numbered in the order of their answers, over all connections; there are none if first > last.
  */
 struct unstable {
 	uint64_t first, last;
-	/* A request that was sent when so many connections had been made was answered. */
+	/* A request was answered that was sent when this many connections had been made. */
 	uint64_t alive;
 };
 
@@ -42,42 +41,42 @@ struct queue;
 
 struct nbd {
 	struct zcmu_store *store;
-	char *uri;			/* libnbd's, without our options */
+	char *uri;			/* for libnbd, without our options */
 	unsigned int give_up;		/* seconds; 0: never */
-	struct server server;		/* as the disk was told it is */
+	struct server server;		/* as it was when the disk was opened */
 	struct nbd_handle *spare;	/* what open() has connected; the first queue takes it */
 	uint32_t max_part;		/* bytes of a READ or WRITE */
 	pthread_mutex_t lock;		/* stable.c: all below */
 	struct queue *queues;
 	uint64_t connections;		/* made so far */
-	uint64_t changes;		/* answered so far, as far as they are not stable at once */
-	struct unstable gone;		/* on connections that are no more */
-	bool is_lost;			/* something may be: every flush fails */
+	uint64_t changes;		/* answered so far, without those that are stable at once */
+	struct unstable gone;		/* on closed connections */
+	bool is_lost;			/* a change may be lost: every flush fails */
 };
 
 struct request;
 
-/* What is sent at a time: one command of NBD. */
+/* The unit that is sent: one command of NBD. */
 struct part {
 	struct request *request;
 	struct part *next, *previous;	/* waiting, sent or ended */
 	char *buffer;			/* READ, WRITE */
 	uint64_t offset, length;
-	uint64_t seen;			/* READ: bytes that came */
-	int error;			/* an errno, 0 or positive; when it has ended */
+	uint64_t seen;			/* READ: bytes that arrived */
+	int error;			/* an errno, 0 or positive; set when it has ended */
 	bool answered;			/* by the server */
 	/* stable.c: as it was when the part was sent */
 	uint64_t connections, changes;	/* struct nbd's */
 	uint64_t made;			/* struct queue's */
 };
 
-/* One of the library's, or the store's own. */
+/* A request of the library, or the store's own. */
 struct request {
 	struct zcmu_io *io;
 	struct queue *queue;
 	unsigned int left;	/* parts that have not ended */
-	int error;		/* of the first that failed; negative */
-	char *bounce;		/* in place of a payload whose pieces are no blocks */
+	int error;		/* of the first part that failed; negative */
+	char *bounce;		/* replaces a payload whose pieces are no blocks */
 	struct part parts[];
 };
 
@@ -96,33 +95,33 @@ struct queue {
 	struct nbd *nbd;
 	enum link link;
 	struct nbd_handle *handle;
-	int epoll_fd;			/* of the socket and the timer: what the library polls */
+	int epoll_fd;			/* of the socket and the timer; the library polls it */
 	int timer_fd;
 	int wake_fd;			/* eventfd: another thread has something for this one */
-	int socket;			/* that epoll_fd has, and for what */
+	int socket;			/* in epoll_fd, and its events */
 	uint32_t events;
 	uint64_t size;			/* bytes, as this connection knows them */
 	struct parts waiting;		/* for a connection */
 	struct parts sent;
-	struct parts ended;		/* by libnbd's callback, under its lock: to be looked at */
-	struct parts doubtful;		/* flushes that wait for other connections' */
+	struct parts ended;		/* added by libnbd's callback, under its lock */
+	struct parts doubtful;		/* flushes that wait for those of other connections */
 	struct zcmu_io own;		/* a flush of the store's own */
-	bool has_spare;		/* its connection is the one that open() has made */
+	bool has_spare;		/* open() has made its connection */
 	bool own_is_out, own_failed;
 	bool woken;			/* by wake_fd */
-	bool renews;			/* nothing is sent: one that knows the new size follows */
+	bool renews;			/* nothing is sent: one with the new size follows */
 	/* milliseconds of the monotonic clock; 0: none */
 	uint64_t silent_since;		/* when it was last heard, if something is expected */
 	uint64_t retry_at, deadline, armed_for;
 	unsigned int back_off;		/* milliseconds */
-	bool given_up;			/* everything fails until there is a connection */
-	bool told;			/* of this outage */
+	bool given_up;			/* all requests fail until there is a connection */
+	bool told;			/* this outage was reported */
 	/* stable.c, under nbd->lock */
 	struct queue *next;
-	uint64_t made;			/* nbd->connections, this one counted */
+	uint64_t made;			/* nbd->connections, including this one */
 	struct unstable unstable;
 	bool is_asked;			/* to flush its connection */
-	bool is_in_doubt;		/* it wants to be woken when others were flushed or lost */
+	bool is_in_doubt;		/* must be woken when others were flushed or lost */
 };
 
 /* uri.c */

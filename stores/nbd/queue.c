@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * nbd: a queue, which is a thread's connection. If it is lost it is made again, with
- * pauses that grow, and commands wait meanwhile; when nothing was heard of the server for
- * too long, they fail. A server that is connected and silent is treated in the same way.
+ * nbd: a queue, which is a thread's connection. A lost connection is made again, with growing
+ * pauses, and commands wait meanwhile. When nothing was heard from the server for too long, they
+ * fail. A server that is connected and silent is treated in the same way.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static uint64_t now(void)
  * Events
  */
 
-/* Poll the socket for what libnbd waits for. It may be another socket than before. */
+/* Poll the socket for the events that libnbd waits for. It may be another socket than before. */
 static void watch_socket(struct queue *queue)
 {
 	struct epoll_event e = { .data.u32 = EVENT_SOCKET };
@@ -72,7 +72,7 @@ static bool is_expecting(const struct queue *queue)
 	return queue->sent.first || queue->waiting.first;
 }
 
-/* When is the server given up? 0: not yet known, or never. */
+/* The time when the server is given up. 0: not yet known, or never. */
 static uint64_t give_up_at(const struct queue *queue)
 {
 	if (!queue->nbd->give_up || queue->given_up)
@@ -87,7 +87,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
-/* A timer that rings too early does no harm, and costs less than one set each time. */
+/* A timer that expires too early does no harm, and costs less than setting it each time. */
 static void set_timer(struct queue *queue)
 {
 	uint64_t want = give_up_at(queue);
@@ -105,19 +105,17 @@ static void set_timer(struct queue *queue)
 	queue->armed_for = want;
 }
 
-/* Something was heard of the server, or is expected from now on. */
+/* Something was heard from the server, or is expected from now on. */
 void nbd_queue_expect(struct queue *queue)
 {
 	queue->silent_since = now();
 }
 
-/*
- * Losing it, and having it back
- */
+/* Losing the connection, and making it again */
 
 static void connection_failed(struct queue *queue, const char *reason);
 
-/* Nothing of libnbd touches a payload after this. */
+/* libnbd doesn't touch a payload after this. */
 static void drop_handle(struct queue *queue)
 {
 	if (queue->handle)
@@ -144,7 +142,7 @@ static void start_connecting(struct queue *queue)
 		connection_failed(queue, nbd_server_reason());
 }
 
-/* An outage is told of once, with its first reason. */
+/* An outage is reported once, with its first reason. */
 static void tell_of_outage(struct queue *queue, const char *reason)
 {
 	unsigned int seconds = queue->nbd->give_up;
@@ -160,7 +158,7 @@ static void tell_of_outage(struct queue *queue, const char *reason)
 			     queue->nbd->uri, reason);
 }
 
-/* It is tried again after a pause, which grows until the server has answered something. */
+/* Connect again after a pause, which grows until the server has answered something. */
 static void connection_failed(struct queue *queue, const char *reason)
 {
 	bool was_up = queue->link == LINK_UP, expected = is_expecting(queue);
@@ -176,8 +174,8 @@ static void connection_failed(struct queue *queue, const char *reason)
 }
 
 /*
- * The disk has grown, and this connection is from before. It goes when nothing is under way
- * any more, and what was answered is stable: a flush on the next one may not be for that.
+ * The disk has grown, and this connection was made before. It is closed when nothing is under way
+ * any more and all answered changes are stable: a flush on the next connection may not cover them.
  */
 static void renew(struct queue *queue)
 {
@@ -237,7 +235,7 @@ static void give_up(struct queue *queue)
 	nbd_parts_fail(queue, ENOTCONN);
 }
 
-/* By another thread, whose flush waits for ours, or for whose flush ours waits. */
+/* Another thread has woken this one: its flush waits for ours, or ours waits for its flush. */
 static void woken(struct queue *queue)
 {
 	queue->woken = false;
@@ -274,14 +272,14 @@ static void step(struct queue *queue)
 		start_connecting(queue);
 }
 
-/* Is there more to do before anything else happens? An answer may have led to a request. */
+/* Is there more to do before the next event? An answer may have led to a request. */
 static bool has_more(const struct queue *queue)
 {
 	return queue->ended.first ||
 	       (queue->link == LINK_UP && queue->waiting.first && !queue->renews);
 }
 
-/* Whatever has happened: bring the queue to where it waits for the next event. */
+/* After any event: bring the queue to a state where it waits for the next one. */
 static void go_on(struct queue *queue)
 {
 	do {
@@ -332,8 +330,8 @@ int nbd_queue_fd(struct zcmu_store *store, void *data)
 }
 
 /*
- * No flush on another connection may be for what was answered on this one, once it is gone.
- * It isn't waited for longer than a server is when it is connected to.
+ * Once this connection is gone, no flush on another one may cover its changes, so flush it first.
+ * The wait has the same limit as connecting.
  */
 static void flush_at_the_end(struct queue *queue)
 {
@@ -351,8 +349,8 @@ static void flush_at_the_end(struct queue *queue)
 }
 
 /*
- * Leave the connection that open() has made to the next queue, if nothing is under way on it: there
- * may be no other any more (zcmu serve --user), and a server may end with its last one.
+ * Leave the connection that open() has made to the next queue, if nothing is under way on it. A new
+ * connection may be impossible (zcmu serve --user), and a server may end with its last one.
  */
 static bool keep_spare(struct queue *queue)
 {
@@ -374,11 +372,11 @@ void nbd_queue_close(struct zcmu_store *store, void *data)
 	(void)store;
 	if (queue->link == LINK_UP)
 		flush_at_the_end(queue);
-	/* Polite, but no reason to wait. */
+	/* This is polite, but no reason to wait. */
 	if (queue->link == LINK_UP && !keep_spare(queue))
 		nbd_aio_disconnect(queue->handle, 0);
 	drop_handle(queue);
-	/* At most a flush of our own. */
+	/* At most a flush of our own is left. */
 	nbd_parts_fail(queue, ENOTCONN);
 	nbd_stable_remove(queue);
 	if (queue->timer_fd >= 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * nbd: requests. Each becomes one part or several, because a server limits their length
- * or the payload isn't in one piece. A part's bytes go between the socket and the payload
- * itself. A part whose connection is lost waits for the next one, and is sent again.
+ * nbd: requests. Each becomes one part or several, because a server limits their length or the
+ * payload isn't in one piece. A part's bytes go directly between the socket and the payload. A part
+ * whose connection is lost waits for the next one, and is sent again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -58,7 +58,9 @@ static bool has_payload(const struct zcmu_io *io)
 	return io->op == ZCMU_IO_READ || io->op == ZCMU_IO_WRITE;
 }
 
-/* Is every piece of the payload a run of blocks? With lent pages there is one piece. */
+/*
+ * Is every piece of the payload a multiple of the block size? With lent pages there is one piece.
+ */
 static bool pieces_are_blocks(const struct zcmu_io *io, uint32_t block_size)
 {
 	int i;
@@ -117,7 +119,9 @@ static void cut_all(struct request *request, uint32_t max)
 	uint64_t offset = io->offset;
 	int i;
 
-	/* One answer is about what is alike from the beginning: more is not asked for. */
+	/*
+	 * A reply describes one run of blocks of the same kind from the beginning: ask for no more.
+	 */
 	if (io->op == ZCMU_IO_MAP && io->length > MAX_RANGE)
 		io->length = MAX_RANGE;
 	if (!has_payload(io)) {
@@ -157,8 +161,8 @@ static struct request *make_request(struct queue *queue, struct zcmu_io *io)
 }
 
 /*
- * libnbd's callbacks. They come from within its functions, which hold the handle's lock:
- * so they only take notes.
+ * libnbd's callbacks. They are called from within its functions, which hold the handle's lock, so
+ * they only take notes.
  */
 
 static int chunk_came(void *data, const void *chunk, size_t length, uint64_t offset,
@@ -190,7 +194,7 @@ static int extents_came(void *data, const char *context, uint64_t offset, uint32
 	io->mapped = (entries[1] & both) != both;
 	for (i = 0; i + 1 < n && ((entries[i + 1] & both) != both) == io->mapped; i += 2)
 		length += entries[i];
-	/* Half a block that takes space is one that does. */
+	/* A block of which half takes space counts as one that takes space. */
 	if (io->mapped)
 		length = (length + block - 1) / block * block;
 	else
@@ -272,13 +276,18 @@ static void send_now(struct queue *queue, struct part *part)
 	append(&queue->ended, part);
 }
 
-/* Send what waits. What can't be sent because the connection has just died waits on. */
+/*
+ * Send the waiting parts. Parts that can't be sent because the connection has just died keep
+ * waiting.
+ */
 void nbd_parts_send(struct queue *queue)
 {
 	struct part *part;
 
 	while (queue->link == LINK_UP && !queue->renews && (part = queue->waiting.first)) {
-		/* It has grown since this connection was made, and the server doesn't know. */
+		/*
+		 * The disk has grown since this connection was made, and the server doesn't know.
+		 */
 		if (part->offset + part->length > queue->size) {
 			queue->renews = true;
 			return;
@@ -295,7 +304,7 @@ static void own_done(struct zcmu_io *io, int error)
 	queue->own_failed = error;
 }
 
-/* Flush this connection, ahead of what waits for it. */
+/* Flush this connection, before the parts that wait for it. */
 void nbd_flush_own(struct queue *queue)
 {
 	struct request *request;
@@ -337,13 +346,13 @@ static void end_part(struct part *part)
 	zcmu_io_done(io, error);
 }
 
-/* Is it for the next connection? A server that goes down says so to each command. */
+/* Should the part wait for the next connection? A server that goes down says so to each command. */
 static bool is_lost(const struct part *part)
 {
 	return part->error == ENOTCONN || part->error == ESHUTDOWN;
 }
 
-/* A READ whose chunks don't make up all of it was not done. */
+/* A READ is not done if its chunks don't cover all of it. */
 static void check_read(struct part *part)
 {
 	if (!part->error && part->request->io->op == ZCMU_IO_READ && part->seen != part->length)
@@ -351,8 +360,8 @@ static void check_read(struct part *part)
 }
 
 /*
- * Look at what has ended: answer it, or let it wait for another connection. Return: false
- * if this one is not of use any more.
+ * Look at parts that have ended: answer them, or let them wait for another connection. Return:
+ * false if this connection is not usable any more.
  */
 bool nbd_parts_settle(struct queue *queue)
 {
@@ -375,7 +384,7 @@ bool nbd_parts_settle(struct queue *queue)
 		}
 		end_part(part);
 	}
-	/* What was sent first is sent first again. */
+	/* Keep the order: parts that were sent first are sent first again. */
 	if (again.last) {
 		again.last->next = queue->waiting.first;
 		if (queue->waiting.first)
@@ -387,7 +396,7 @@ bool nbd_parts_settle(struct queue *queue)
 	return usable;
 }
 
-/* Other connections were flushed, or are no more: what of the flushes that wait for that? */
+/* Other connections were flushed, or are closed: can the flushes that wait for that be decided? */
 void nbd_parts_look_again(struct queue *queue)
 {
 	struct parts all = queue->doubtful;
@@ -402,7 +411,7 @@ void nbd_parts_look_again(struct queue *queue)
 	}
 }
 
-/* The handle is gone, and with it what libnbd knew: everything waits again. */
+/* The handle is gone, and with it libnbd's state: everything waits again. */
 void nbd_parts_take_back(struct queue *queue)
 {
 	struct part *part;
@@ -433,7 +442,7 @@ void nbd_request(struct zcmu_store *store, struct zcmu_io *io)
 	struct request *request;
 	unsigned int i, n;
 
-	/* A server that doesn't tell: all of it is taken to be there. */
+	/* The server doesn't tell: all of the range counts as mapped. */
 	if (io->op == ZCMU_IO_MAP && !queue->nbd->server.extents) {
 		zcmu_io_done(io, 0);
 		return;
@@ -448,7 +457,7 @@ void nbd_request(struct zcmu_store *store, struct zcmu_io *io)
 		zcmu_io_done(io, -ENOMEM);
 		return;
 	}
-	/* The clock runs from when something is expected. */
+	/* The clock runs from the time when an answer is expected. */
 	if (queue->link == LINK_UP && !queue->sent.first && !queue->waiting.first)
 		nbd_queue_expect(queue);
 	n = request->left;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * nbd: a connection to the server, until it is made; what the server says of the
- * export then, and whether that is still the disk that the initiator knows.
+ * nbd: a connection to the server, until it is made; what the server then reports about the export,
+ * and whether that is still the disk that the initiator knows.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 #include "nbd.h"
 
-/* What libnbd has said last in this thread, without the function that said it. */
+/* libnbd's last message in this thread, without the function's name. */
 const char *nbd_server_reason(void)
 {
 	const char *error = nbd_get_error(), *text;
@@ -22,17 +22,17 @@ const char *nbd_server_reason(void)
 	return text ? text + 2 : error;
 }
 
-/* A handle that is not connected. NULL: libnbd has said why. */
+/* A handle that is not connected. NULL: libnbd has an error message. */
 struct nbd_handle *nbd_server_handle(void)
 {
 	struct nbd_handle *handle = nbd_create();
 
 	if (!handle)
 		return NULL;
-	/* The URI comes from who serves the disk: it may name his keys. */
+	/* The URI comes from the user who serves the disk, so it may name the user's keys. */
 	if (nbd_set_uri_allow_local_file(handle, true) ||
 	    nbd_add_meta_context(handle, LIBNBD_CONTEXT_BASE_ALLOCATION) ||
-	    /* It would touch the payload twice; nbd_aio_pread_structured() tells what came. */
+	    /* libnbd would touch the payload twice; nbd_aio_pread_structured() tells what came. */
 	    nbd_set_pread_initialize(handle, false)) {
 		nbd_close(handle);
 		return NULL;
@@ -50,7 +50,7 @@ static uint32_t block_size(struct nbd_handle *handle, int which)
 	return size > 0 && size <= UINT32_MAX ? (uint32_t)size : 0;
 }
 
-/* Return: 0, or a negative errno, and nbd_server_reason() knows. */
+/* Return: 0, or a negative errno; then nbd_server_reason() has the reason. */
 int nbd_server_describe(struct nbd_handle *handle, struct server *server)
 {
 	int64_t size = nbd_get_size(handle);
@@ -73,7 +73,7 @@ int nbd_server_describe(struct nbd_handle *handle, struct server *server)
 	return 0;
 }
 
-/* Does the server still do what the initiator was told? NULL: yes; else why not. */
+/* Can the server still do what the initiator was told? NULL: yes; else the reason why not. */
 const char *nbd_server_changed(const struct nbd *nbd, const struct server *server)
 {
 	const struct zcmu_store *store = nbd->store;
@@ -92,7 +92,7 @@ const char *nbd_server_changed(const struct nbd *nbd, const struct server *serve
 	return NULL;
 }
 
-/* @reason: libnbd's */
+/* @reason: from libnbd */
 static const char *advice(int error, const char *reason)
 {
 	if (strcasestr(reason, "certificate verification"))
@@ -125,13 +125,13 @@ static int64_t now(void)
 	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-/* How long may it take to connect? Seconds */
+/* Time limit for connecting, in seconds */
 unsigned int nbd_server_patience(const struct nbd *nbd)
 {
 	return nbd->give_up && nbd->give_up < 10 ? nbd->give_up : 10;
 }
 
-/* Wait for a connection that was begun. @reason: why it failed. */
+/* Wait for a connection that was started. @reason: why it failed. */
 static int wait_connected(const struct nbd *nbd, struct nbd_handle *handle, char *reason,
 			  size_t size)
 {
@@ -153,7 +153,7 @@ static int wait_connected(const struct nbd *nbd, struct nbd_handle *handle, char
 	return 0;
 }
 
-/* Connect, and wait for it. What is wrong is told. */
+/* Connect, and wait for it. Errors are reported. */
 int nbd_server_connect(struct nbd *nbd, struct nbd_handle **ret, struct server *server)
 {
 	const char *untrusted = nbd_uri_trusts_anybody(nbd);

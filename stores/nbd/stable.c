@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * nbd: what the server has answered and was not flushed. A flush is of one server, that of
- * the connection it is sent on: one that comes back may have lost what it had answered, and
- * answers the next flush well nevertheless. Here it is decided which changes a flush has
- * made stable, and it fails if there are others. What is sent again, and when, is queue.c's.
+ * nbd: changes that the server has answered and that were not flushed. A flush covers one server,
+ * the one of the connection that it is sent on. A server that comes back may have lost changes that
+ * it had answered, and still answers the next flush with success. This file decides which changes a
+ * flush has made stable, and makes the flush fail if there are others. queue.c decides what is sent
+ * again, and when.
  *
- * With several connections, a flush on one is for changes on another if both lead to the
- * same server: that one has answered something on the other connection that it was sent
- * after this one was made, and has answered the flush on this one. One that has answered
- * nothing since then is asked: its thread flushes it, and the flush waits for that.
+ * With several connections, a flush on one covers changes on another if both lead to the same
+ * server. That is known if the server has answered something on the other connection that was sent
+ * after this one was made, and has answered the flush on this one. If it has answered nothing since
+ * then, it is asked: the other connection's thread flushes it, and the flush waits for that.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +22,7 @@ static bool is_any(const struct unstable *unstable)
 	return unstable->first <= unstable->last;
 }
 
-/* All up to this one are stable. */
+/* All changes up to this one are stable. */
 static void leave_out(struct unstable *unstable, uint64_t change)
 {
 	if (unstable->first <= change)
@@ -43,7 +44,7 @@ static bool is_change(const struct part *part)
 	return true;
 }
 
-/* Is it stable when it is answered? */
+/* Is the part stable when it is answered? */
 static bool is_stable(const struct nbd *nbd, const struct part *part)
 {
 	return part->request->io->fua && nbd->server.fua;
@@ -54,7 +55,7 @@ static bool is_own(const struct part *part)
 	return part->request->io == &part->request->queue->own;
 }
 
-/* Once; every flush fails from then on. nbd->lock is held. */
+/* Reported once; every flush fails from then on. nbd->lock is held. */
 static void note_loss(struct nbd *nbd, const char *what)
 {
 	if (nbd->is_lost)
@@ -82,8 +83,8 @@ static void wake_those_in_doubt(struct nbd *nbd)
 }
 
 /*
- * The server has answered a flush: which changes that were answered before it was sent has it
- * made stable? Return: false if that is not known yet. nbd->lock is held.
+ * The server has answered a flush. Has it made all changes stable that were answered before it was
+ * sent? Return: false if that is not known yet. nbd->lock is held.
  */
 static bool judge_flush(struct queue *queue, struct part *part)
 {
@@ -120,8 +121,8 @@ static bool judge_flush(struct queue *queue, struct part *part)
 }
 
 /*
- * Servers report what they could not write back once, and it may be anybody's: a flush
- * that succeeds afterwards says nothing about it.
+ * A server reports a failed writeback once, and the report may go to any client. A flush that
+ * succeeds afterwards says nothing about it.
  */
 static bool tells_of_a_loss(const struct nbd *nbd, const struct part *part)
 {
@@ -130,7 +131,7 @@ static bool tells_of_a_loss(const struct nbd *nbd, const struct part *part)
 	return is_change(part) && is_stable(nbd, part) && part->error == EIO;
 }
 
-/* A part goes out. */
+/* A part is sent. */
 void nbd_stable_sent(struct queue *queue, struct part *part)
 {
 	struct nbd *nbd = queue->nbd;
@@ -143,8 +144,8 @@ void nbd_stable_sent(struct queue *queue, struct part *part)
 }
 
 /*
- * The server has answered a part, which the initiator doesn't know yet. What comes of it is
- * in part->error. Return: false if nothing can be said yet: ask nbd_stable_is_decided().
+ * The server has answered a part, which the initiator doesn't know yet. The result is in
+ * part->error. Return: false if it can't be decided yet: ask nbd_stable_is_decided().
  */
 bool nbd_stable_answered(struct queue *queue, struct part *part)
 {
@@ -185,7 +186,7 @@ bool nbd_stable_is_decided(struct queue *queue, struct part *part)
 	return decided;
 }
 
-/* Was something answered on this connection that was not flushed? */
+/* Was a change answered on this connection that was not flushed? */
 bool nbd_stable_is_unstable(struct queue *queue)
 {
 	bool any;
@@ -196,7 +197,7 @@ bool nbd_stable_is_unstable(struct queue *queue)
 	return any;
 }
 
-/* Does another thread's flush wait for this connection's? It is asked once. */
+/* Does another thread's flush wait for a flush of this connection? It is requested once. */
 bool nbd_stable_is_asked(struct queue *queue)
 {
 	bool asked;
@@ -219,7 +220,7 @@ void nbd_stable_connected(struct queue *queue)
 	pthread_mutex_unlock(&nbd->lock);
 }
 
-/* What was sent is all taken back or answered, and there is no connection any more. */
+/* All sent parts were taken back or answered, and there is no connection any more. */
 void nbd_stable_disconnected(struct queue *queue)
 {
 	struct nbd *nbd = queue->nbd;

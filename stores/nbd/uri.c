@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * nbd: the URI. It is libnbd's to understand, but for whom to trust: that is looked up here, in
- * the URI's own syntax, which the options' parser doesn't know.
+ * nbd: the URI. libnbd parses it, but trust is looked up here: in the URI's own syntax, which the
+ * options' parser doesn't know.
  */
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 
 #include "nbd.h"
 
-/* Where options of ours were written once; libnbd would pass over one in silence. */
+/* Names of old options of ours in the URI; libnbd would ignore them silently. */
 static bool has_option_in_query(const char *uri)
 {
 	const char *p = strchr(uri, '?');
@@ -24,7 +24,7 @@ static bool has_option_in_query(const char *uri)
 	return false;
 }
 
-/* "nbd:" in front of another scheme may stay away: "nbd://host" comes as it is. */
+/* "nbd:" in front of another scheme is optional: "nbd://host" comes unchanged. */
 int nbd_uri_take(struct nbd *nbd, const char *argument)
 {
 	if (!strstr(argument, "://")) {
@@ -48,7 +48,7 @@ static int hex_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* The value of a "name=" in the query, with what is percent-encoded decoded. */
+/* The value of a "name=" in the query, percent-decoded. */
 static bool find_value(const char *uri, const char *name, char *value, size_t size)
 {
 	const char *p = strchr(uri, '?');
@@ -74,10 +74,10 @@ static bool find_value(const char *uri, const char *name, char *value, size_t si
 }
 
 /*
- * With TLS, is there anything to know the server by? libnbd doesn't verify one if it finds no
- * certificate of an authority, and says nothing of that. NULL: there is, or it is no TLS; else
- * what is missing. Asked before each connection: where no file can be read any more (--user),
- * the next one must not be made in good faith.
+ * With TLS, is there a way to verify the server? If libnbd finds no certificate of an authority, it
+ * doesn't verify the server, and says nothing. NULL: there is a way, or it is no TLS; else what is
+ * missing. This is checked before each connection: where no file can be read any more (--user), the
+ * next one must not be made without verification.
  */
 const char *nbd_uri_trusts_anybody(const struct nbd *nbd)
 {

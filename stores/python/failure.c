@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exceptions of scripts: told line by line, with the traceback, and made an error that a
- * request can be answered with. Nothing that was raised becomes success.
+ * Exceptions of scripts. They are reported line by line, with the traceback, and turned into an
+ * error for the answer of a request. No exception becomes success.
  */
 #include "python.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Failures that are told of one disk: a request that fails for ever must not fill the log. */
+/*
+ * The most failures that are reported of one disk: a request that fails for ever must not fill the
+ * log.
+ */
 #define MAX_TOLD	32
 
 struct exception {
@@ -26,11 +29,11 @@ static void drop_exception(struct exception *e)
 	Py_XDECREF(e->type);
 	Py_XDECREF(e->value);
 	Py_XDECREF(e->traceback);
-	/* Of our own attempts to tell it. */
+	/* Exceptions of our own attempts to report it. */
 	PyErr_Clear();
 }
 
-/* The errno of an OSError, as the operating system or the script has said. */
+/* The errno of an OSError, from the operating system or the script. */
 static int error_of(const struct exception *e)
 {
 	PyObject *attribute;
@@ -48,7 +51,7 @@ static int error_of(const struct exception *e)
 	return number > 0 && number < 4096 ? -(int)number : -EIO;
 }
 
-/* What traceback.format_exception() makes of it: strings of a line or more each; or NULL */
+/* The result of traceback.format_exception(): strings of a line or more each; or NULL */
 static PyObject *format(const struct exception *e)
 {
 	PyObject *module = PyImport_ImportModule("traceback"), *list = NULL;
@@ -84,7 +87,7 @@ static void tell_lines(const char *name, const char *text)
 	}
 }
 
-/* All but the last string, which says what the exception is. */
+/* Print all but the last string, which says what the exception is. */
 static void tell_traceback(const char *name, PyObject *list)
 {
 	Py_ssize_t i;
@@ -93,7 +96,7 @@ static void tell_traceback(const char *name, PyObject *list)
 		tell_lines(name, text_of(list, i));
 }
 
-/* The last line of all: "OSError: [Errno 28] No space left on device" */
+/* The last line: "OSError: [Errno 28] No space left on device" */
 static void last_line(PyObject *list, char *line, size_t size)
 {
 	const char *text = list ? text_of(list, PyList_GET_SIZE(list) - 1) : "", *end, *begin;
@@ -109,7 +112,7 @@ static void last_line(PyObject *list, char *line, size_t size)
 		snprintf(line, size, "an exception that can't be shown");
 }
 
-/* For open: told whole, with what to do. */
+/* For open: the complete report, with what to do. */
 int python_open_failed(const char *name)
 {
 	struct exception e;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Python in this process: one interpreter for all stores, started by the first of them
- * and never ended, because threads of scripts may outlive their stores. Also the module
- * zcmu that scripts import.
+ * Python in this process: one interpreter for all stores. The first store starts it, and it never
+ * ends, because threads of scripts may outlive their stores. The module zcmu that scripts import is
+ * here, too.
  */
 #include "python.h"
 
@@ -95,8 +95,8 @@ static PyObject *make_module(void)
  */
 
 /*
- * Debian's modules in C (hashlib and others) find Python's symbols in the process or not at
- * all; a plug-in's libraries are the plug-in's alone unless one asks for more.
+ * Debian's modules in C (hashlib and others) must find Python's symbols in the process. But a
+ * plug-in's libraries are visible to the plug-in alone, unless it asks for more.
  */
 static void share_symbols(void)
 {
@@ -107,8 +107,8 @@ static void share_symbols(void)
 }
 
 /*
- * Isolated: neither the environment nor the user's own modules have a say in what runs, as
- * root maybe. The library's own prefix: whatever python3 is first in PATH may be another one.
+ * Isolated: neither the environment nor the user's own modules can change what runs, perhaps as
+ * root. The prefix is that of the library: the first python3 in PATH may be another one.
  */
 static PyStatus initialize(void)
 {
@@ -140,7 +140,10 @@ static void thread_ends(void *value)
 {
 	(void)value;
 	PyGILState_Ensure();
-	/* Both of what python_enter() has begun: this thread's state goes with the last one. */
+	/*
+	 * End both states that python_enter() has begun: this thread's state goes with the last
+	 * one.
+	 */
 	PyGILState_Release(PyGILState_LOCKED);
 	PyGILState_Release(PyGILState_UNLOCKED);
 }
@@ -162,14 +165,17 @@ static void start(void)
 		start_error = -ENOEXEC;
 		return;
 	}
-	/* What is needed when something has failed must not have to be found then. */
+	/* Import now the modules that are needed after a failure. */
 	module = PyImport_ImportModule("traceback");
 	if (!module || !PyImport_ImportModule("zcmu"))
 		start_error = python_open_failed("python");
 	PyEval_SaveThread();
 }
 
-/* Python runs when this has returned 0; the thread is not in it. Every error was told. */
+/*
+ * When this has returned 0, Python runs, and the thread doesn't hold its lock. Errors were
+ * reported.
+ */
 int python_start(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -179,8 +185,8 @@ int python_start(void)
 }
 
 /*
- * Entering. Python's state for a thread is kept until that ends: made anew for each call it
- * would cost more than the call, and the script's thread-local data.
+ * Entering. Python's state for a thread is kept until the thread ends. Making it anew for each call
+ * would cost more than the call, and lose the script's thread-local data.
  */
 
 PyGILState_STATE python_enter(void)
@@ -220,12 +226,12 @@ static int add_folder(const char *file)
 }
 
 /*
- * Run a script as a module of its own, so that two stores of one script share nothing.
- * Return: the module, or NULL and an exception.
+ * Run a script as a module of its own, so that two stores with one script share nothing. Return:
+ * the module, or NULL and an exception.
  */
 PyObject *python_run(const char *file, const char *source, PyObject **module_name)
 {
-	static unsigned int number;	/* Python's lock is held */
+	static unsigned int number;	/* under Python's lock */
 	PyObject *name = NULL, *path = NULL, *code = NULL, *module = NULL;
 
 	name = PyUnicode_FromFormat("zcmu_store_%u", number++);
@@ -243,7 +249,7 @@ PyObject *python_run(const char *file, const char *source, PyObject **module_nam
 	return module;
 }
 
-/* Its files and locks are let go now, not when Python has a mind to. */
+/* Release its files and locks now, not when Python collects garbage. */
 void python_forget(PyObject *module_name)
 {
 	if (module_name && PyDict_DelItem(PyImport_GetModuleDict(), module_name))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * python: the store is a script's class Store. Opens the script, asks it what it is and
- * what it can do, and ends it. python.h says what is where, zcmu-python(7) what a script has.
+ * python: the store is a script's class Store. This file opens the script, asks for its properties
+ * and abilities, and ends it. The map of the files is in python.h; zcmu-python(7) says what a
+ * script has.
  */
 #include "python.h"
 
@@ -11,18 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SCRIPT	(1u << 20)	/* bytes; what is larger is something else */
+#define MAX_SCRIPT	(1u << 20)	/* bytes; a larger file is no script */
 
 static struct python *python_of(const struct zcmu_store *store)
 {
 	return store->data;
 }
 
-/*
- * What the Store says of itself
- */
+/* The attributes of the Store */
 
-/* An attribute, if it is there. Return: 0; -1 and an exception if it is none of its type. */
+/* Get an attribute, if it is there. Return: 0; -1 and an exception if it has the wrong type. */
 static int take_number(PyObject *self, const char *name, uint64_t max, uint64_t *value)
 {
 	PyObject *attribute = PyObject_GetAttrString(self, name);
@@ -78,7 +77,10 @@ static int take_bool(PyObject *self, const char *name, bool *value)
 	return ret;
 }
 
-/* The library's copy of the callbacks is this store's alone: take out what the script hasn't. */
+/*
+ * This is the library's copy of the callbacks, for this store alone: remove those that the script
+ * lacks.
+ */
 static int describe(struct zcmu_store *store, PyObject *self)
 {
 	struct zcmu_store_ops *ops = (struct zcmu_store_ops *)store->ops;
@@ -154,7 +156,7 @@ static int take_methods(struct python *python, PyObject *self)
  * Opening
  */
 
-/* Return: its text; NULL, and it was told why not, with *err. */
+/* Return: the file's text; NULL, with a message and *err. */
 static char *read_script(const char *file, const char *name, int *err)
 {
 	FILE *stream = fopen(file, "re");
@@ -235,7 +237,7 @@ static void python_close(struct zcmu_store *store)
 	free_python(python);
 }
 
-/* Python comes to life here at the latest. Nothing is left of a store that can't be opened. */
+/* Python is started here at the latest. If the store can't be opened, nothing is left of it. */
 static int open_script(struct zcmu_store *store, const char *file, const char *argument)
 {
 	struct python *python = python_of(store);
@@ -284,7 +286,7 @@ static int python_open(struct zcmu_store *store, const char *argument)
 	return err;
 }
 
-/* As with requests: after the one that is being done. */
+/* As with requests, this waits for the request that is being done. */
 static int python_resize(struct zcmu_store *store, uint64_t size)
 {
 	struct python *python = python_of(store);
@@ -295,7 +297,7 @@ static int python_resize(struct zcmu_store *store, uint64_t size)
 	result = PyObject_CallFunction(python->methods[METHOD_RESIZE], "K",
 				       (unsigned long long)size);
 	if (!result) {
-		/* It is told each time: somebody has asked, and waits for the answer. */
+		/* Reported each time, because a caller waits for the answer. */
 		PySet_Clear(python->told);
 		err = python_call_failed(python, "resize");
 	}
@@ -311,7 +313,7 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.name = "python",
 	.usage = "python:FILE[,ARGUMENT]",
 	.summary = "a script in Python: its class Store",
-	/* Calls wait for Python's lock, and for whatever the script does. */
+	/* Calls wait for Python's lock, and for anything the script does. */
 	.flags = ZCMU_STORE_BLOCKS | ZCMU_STORE_TRIM_ZEROES,
 	.open = python_open,
 	.close = python_close,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The python store's insides: a script's class Store is the store.
+ * The python store's internals: a script's class Store is the store.
  *
- *	python.c	the store: opening a script, what it says of itself, its end
- *	request.c	requests: payloads lent to the script and taken back, its answers
- *	interpreter.c	Python itself: started once, entered by every thread; the module zcmu
- *	failure.c	exceptions: told in lines, and made errors
+ * 	python.c	the store: opening a script, its attributes, its end
+ * 	request.c	requests: payloads lent to the script and taken back, its answers
+ * 	interpreter.c	Python itself: started once, entered by every thread; the module zcmu
+ * 	failure.c	exceptions: reported in lines, and turned into errors
  *
- * Locks: the store's own first, then Python's (python_enter()); none when a request is
- * answered, because that may lead to the next one.
+ * Locks: the store's own first, then Python's (python_enter()); none when a request is answered,
+ * because that may lead to the next one.
  */
 #ifndef STORE_PYTHON_H
 #define STORE_PYTHON_H
 
-/* First of all: it decides on feature macros. */
+/* This must come first, because it sets feature macros. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -38,10 +38,10 @@ enum method {
 struct python {
 	char *name;			/* "python:FILE", in front of messages */
 	PyObject *module_name;		/* in sys.modules */
-	PyObject *methods[NR_METHODS];	/* bound to the Store; NULL: it has none */
-	PyObject *told;			/* a set: failures that were told; see failure.c */
-	bool parallel;			/* the script can be called by several threads at once */
-	pthread_mutex_t lock;		/* if not: held by who calls it */
+	PyObject *methods[NR_METHODS];	/* bound to the Store; NULL: it has no such method */
+	PyObject *told;			/* a set: failures that were reported; see failure.c */
+	bool parallel;			/* several threads may call the script at once */
+	pthread_mutex_t lock;		/* if not parallel: held by the caller */
 };
 
 /* interpreter.c */
@@ -51,7 +51,7 @@ void python_leave(PyGILState_STATE state);
 PyObject *python_run(const char *file, const char *source, PyObject **module_name);
 void python_forget(PyObject *module_name);
 
-/* failure.c: there is an exception, and none any more afterwards. Return: a negative errno */
+/* failure.c: these handle an exception, which is cleared. Return: a negative errno */
 int python_open_failed(const char *name);
 int python_call_failed(struct python *python, const char *what);
 bool python_is_refusal(PyObject *type);		/* interpreter.c: zcmu.Error */

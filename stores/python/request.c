@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests: each is a call of a method of the script's Store, and answered when that
- * returns. The payload is lent to it as a memoryview, and taken back.
+ * Requests: each is a call of a method of the script's Store, and is answered when that returns.
+ * The payload is lent to it as a memoryview, and taken back.
  */
 #include "python.h"
 
@@ -23,8 +23,9 @@ const char *const python_method_names[NR_METHODS] = {
 };
 
 /*
- * Call after call, unless the script can do more. While a script waits for something, Python
- * lets other threads run: without this they would find it in the middle of another request.
+ * Serialize the calls, unless the script allows parallel ones. While a script waits for something,
+ * Python runs other threads. Without this lock they would call the script in the middle of another
+ * request.
  */
 PyGILState_STATE python_begin_call(struct python *python)
 {
@@ -46,10 +47,10 @@ void python_end_call(struct python *python, PyGILState_STATE state)
 
 struct payload {
 	PyObject *view;
-	void *copy;		/* that the view is of; NULL: it is of the payload itself */
+	void *copy;		/* the view's memory; NULL: it shows the payload itself */
 };
 
-/* Is it one run of addresses, in however many pieces? */
+/* Is it one run of addresses, in any number of pieces? */
 static bool is_contiguous(const struct zcmu_io *io)
 {
 	int i;
@@ -70,7 +71,10 @@ static int lend(struct payload *payload, const struct zcmu_io *io)
 
 	payload->copy = NULL;
 	if (!is_contiguous(io)) {
-		/* Cleared: what the script leaves out of a READ shows nobody's old memory. */
+		/*
+		 * Cleared, so that parts of a READ that the script doesn't fill show nobody's old
+		 * memory.
+		 */
 		payload->copy = memory = calloc(1, io->length);
 		if (!memory)
 			return -ENOMEM;
@@ -85,19 +89,19 @@ static int lend(struct payload *payload, const struct zcmu_io *io)
 	return -ENOMEM;
 }
 
-/* Is there anything but the view that may know where the payload is? */
+/* Can anything but the view know where the payload is? */
 static bool is_shared(const PyMemoryViewObject *view)
 {
 	return view->exports || view->mbuf->exports > 1;
 }
 
 /*
- * The pages go when the request is answered: no memoryview that the script has kept may lead
- * there any more. All that were made of one share a managed buffer, which they ask before
- * each touch whether it was released (BASE_INACCESSIBLE() in Python's memoryobject.c);
- * release() would do for the view alone. What was made of such a memoryview and isn't one
- * (an array of numpy's, of ctypes') asks nobody, and can't be told from a kept slice, because
- * all it holds is one. Return: whether there is nothing of the kind
+ * The pages go when the request is answered, so no memoryview that the script has kept may lead
+ * there any more. All memoryviews made of one share a managed buffer. Before each touch they check
+ * whether it was released (BASE_INACCESSIBLE() in Python's memoryobject.c); release() would do that
+ * for the view alone. Other objects made of such a memoryview (an array of numpy's, of ctypes')
+ * don't check. They can't be told from a kept slice, because they hold only a slice. Return:
+ * whether nothing of the kind exists
  */
 static bool take_back(struct payload *payload)
 {
@@ -105,7 +109,7 @@ static bool take_back(struct payload *payload)
 	bool is_free = true;
 
 	if (is_shared(view)) {
-		/* What nobody can reach is only waiting to be found. */
+		/* Objects that nobody can reach are only waiting for the garbage collector. */
 		PyGC_Collect();
 		is_free = !is_shared(view);
 		view->mbuf->flags |= _Py_MANAGED_BUFFER_RELEASED;
@@ -113,7 +117,7 @@ static bool take_back(struct payload *payload)
 		Py_XDECREF(PyObject_CallMethod(payload->view, "release", NULL));
 	}
 	Py_DECREF(payload->view);
-	/* Our own memory can stay, if somebody may still look at it. */
+	/* Our own memory can stay, if an object may still look at it. */
 	if (is_free)
 		free(payload->copy);
 	return is_free;
@@ -123,7 +127,7 @@ static bool take_back(struct payload *payload)
  * Calls
  */
 
-/* The answer of a method that has nothing to say: None. Anything else is a misunderstanding. */
+/* A method that returns nothing must return None. Anything else is a mistake of the script. */
 static int check_none(PyObject *result, const char *method)
 {
 	if (!result || result == Py_None)
@@ -146,7 +150,10 @@ static PyObject *move(struct python *python, struct zcmu_io *io, enum method met
 	if (result && io->op == ZCMU_IO_READ && payload.copy)
 		zcmu_iov_put(io->iov, io->iovcnt, 0, payload.copy, io->length);
 	if (!result) {
-		/* Its traceback holds the frames, and they what the script has made of the view. */
+		/*
+		 * Its traceback holds the frames, and they hold what the script has made of the
+		 * view.
+		 */
 		char what[96];
 
 		snprintf(what, sizeof(what), "%s of %" PRIu64 " bytes at %" PRIu64,
