@@ -67,7 +67,7 @@ int attribute_write(const char *value, const char *format, ...)
 	return err;
 }
 
-/* The same for a value that no message may contain */
+/* The same for a value that must not appear in messages */
 int attribute_write_secret(const char *value, const char *format, ...)
 {
 	char path[PATH_MAX];

@@ -13,7 +13,7 @@ int attribute_read(char *value, size_t size, const char *format, ...)
 int attribute_write(const char *value, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int attribute_write_secret(const char *value, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));	/* which no message may contain */
+	__attribute__((format(printf, 2, 3)));	/* the value must not appear in messages */
 bool attribute_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif /* ZCMU_TOOL_ATTRIBUTE_H */

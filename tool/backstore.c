@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Backstores of type "user" in the target core's configfs: ours, and those of others
- * (targetcli). Each of ours has an HBA of its own, so that disks come and go without
- * a lock between their processes.
+ * Backstores of type "user" in the target core's configfs: ours, and those of others (targetcli).
+ * Each of ours has an HBA of its own, so that disks come and go without a lock between their
+ * processes.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -29,9 +29,9 @@
 #define MAX_IO_BYTES	(8u << 20)
 
 /*
- * Of the ring; the kernel's default, 8, is memory that every disk has, used or not. The
- * largest entries are those of copied payloads, 16 bytes for each 4 KiB of the copy area at
- * worst: 1 MiB for all of its 256. The rest is for their heads.
+ * MiB of the ring. The kernel's default, 8, is memory that every disk has, used or not. The largest
+ * entries are those of copied payloads, 16 bytes for each 4 KiB of the copy area at worst: 1 MiB
+ * for all of its 256. The rest is for their headers.
  */
 #define RING_MB		2
 
@@ -40,7 +40,9 @@ void backstore_path(const struct backstore *backstore, char *path, size_t size)
 	snprintf(path, size, CORE "/user_%u/%s", backstore->hba, backstore->name);
 }
 
-/* A name is a folder's, and part of a UIO device's: so no slash, no surprises. */
+/*
+ * A name becomes a folder's name, and part of a UIO device's: so no slash, and no odd characters.
+ */
 bool backstore_name_is_valid(const char *name)
 {
 	size_t i;
@@ -54,7 +56,7 @@ bool backstore_name_is_valid(const char *name)
 	return i <= NAME_MAX_LEN;
 }
 
-/* NULL: *err is 0 if there is no such folder, for nothing is in it; else it could not be seen. */
+/* NULL: *err is 0 if there is no such folder, which counts as empty; else it could not be read. */
 static DIR *open_folder(const char *path, int *err)
 {
 	DIR *dir = opendir(path);
@@ -63,7 +65,7 @@ static DIR *open_folder(const char *path, int *err)
 	return dir;
 }
 
-/* *uio is -1 if it has none. */
+/* *uio is -1 if the backstore has none. */
 static int find_uio(const struct backstore *backstore, int *uio)
 {
 	char prefix[NAME_MAX + 32];
@@ -89,7 +91,7 @@ static int find_uio(const struct backstore *backstore, int *uio)
 	return err;
 }
 
-/* Fill in what configfs says of a backstore. */
+/* Read a backstore's data from configfs. */
 static int inspect(struct backstore *backstore, unsigned int hba, const char *name)
 {
 	char value[32];
@@ -124,8 +126,8 @@ static int visit_hba(unsigned int hba, visit_function visit, void *argument)
 }
 
 /*
- * Visit every backstore of type "user" until a visit returns non-zero; return that, or an error
- * if not all could be seen.
+ * Visit every backstore of type "user" until a visit returns non-zero. Return that, or an error if
+ * not all could be read.
  */
 static int visit_all(visit_function visit, void *argument)
 {
@@ -151,7 +153,7 @@ struct search {
 	bool is_found;
 };
 
-/* Other HBAs may have one of that name as well: ours is the one that is meant. */
+/* Other HBAs may have a backstore of that name as well. Ours is preferred. */
 static int visit_find(unsigned int hba, const char *name, void *argument)
 {
 	struct search *search = argument;
@@ -232,10 +234,7 @@ int backstore_list(struct backstore **ret, size_t *count)
 	return 0;
 }
 
-/*
- * Its UIO device, and no other's: the number may have become that of another disk since it was
- * looked up.
- */
+/* Open its own UIO device: the number may belong to another disk since it was looked up. */
 int backstore_open_uio(const struct backstore *backstore)
 {
 	char path[32], name[512], wanted[NAME_MAX + 32];
@@ -263,7 +262,7 @@ int backstore_open_uio(const struct backstore *backstore)
 	return -ENODEV;
 }
 
-/* Of all that may have its name, it is this one's ring. */
+/* Of all backstores with the name, open the ring of this one. */
 int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **ret)
 {
 	char name[NAME_MAX + 32];
@@ -272,7 +271,10 @@ int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **re
 	return zcmu_disk_open(name, ret);
 }
 
-/* Does this process have the device open? Seen from outside, so that nobody is disturbed. */
+/*
+ * Does this process have the device open? This is checked from outside, so that nobody is
+ * disturbed.
+ */
 static bool process_has_open(const char *pid, dev_t device)
 {
 	struct dirent *entry;
@@ -291,7 +293,7 @@ static bool process_has_open(const char *pid, dev_t device)
 	return found;
 }
 
-/* Does some process have its UIO device open? Only root can look at all of them. */
+/* Does any process have its UIO device open? Only root can look at all of them. */
 bool backstore_is_served(const struct backstore *backstore)
 {
 	char path[32];
@@ -324,13 +326,13 @@ const char *backstore_state(const struct backstore *backstore)
 	return is_ours || !geteuid() ? "not served" : "unknown";
 }
 
-/* Was it made by zcmu serve? */
+/* Did zcmu serve make it? */
 bool backstore_is_ours(const struct backstore *backstore)
 {
 	return !strncmp(backstore->config, CONFIG_PREFIX, strlen(CONFIG_PREFIX));
 }
 
-/* An HBA that nobody has: the folder is ours if mkdir() says that it is new. */
+/* An HBA that nobody has: if mkdir() succeeds, the folder is new, and ours. */
 static int create_hba(unsigned int *hba)
 {
 	char path[64];
@@ -349,14 +351,14 @@ static int create_hba(unsigned int *hba)
 	return -errno;
 }
 
-/* What the disk is, for people who look into configfs: "zcmu/file/path/of/disk.img". */
+/* The disk's config, for people who look into configfs: "zcmu/file/path/of/disk.img". */
 void backstore_make_config(const char *spec, char *config, size_t size)
 {
 	const char *colon = strchr(spec, ':');
 	const char *argument = colon ? colon + 1 : "";
 	size_t i;
 
-	/* rtslib dislikes colons, and the kernel takes a comma for the end. */
+	/* rtslib dislikes colons, and for the kernel a comma ends the value. */
 	snprintf(config, size, CONFIG_PREFIX "%.*s%s%s", colon ? (int)(colon - spec) : 32, spec,
 		 *argument == '/' ? "" : "/", argument);
 	for (i = 0; config[i]; i++) {
@@ -387,8 +389,8 @@ static int configure(const struct backstore *backstore, const struct zcmu_store 
 }
 
 /*
- * The target core keeps persistent reservations in files, and takes none where their
- * folder is missing. Without it the disk is as good in all other ways.
+ * The target core keeps persistent reservations in files. It accepts none if their folder is
+ * missing. Without it the disk works in all other ways.
  */
 static void make_folder_for_reservations(void)
 {
@@ -402,8 +404,8 @@ static void make_folder_for_reservations(void)
 }
 
 /*
- * Make a backstore; nothing is left if that fails. It can't be used until it is enabled, and if
- * that is not come to, it is seen to be half made.
+ * Make a backstore; nothing is left if that fails. It can't be used until it is enabled. If it
+ * never is, others can see that it is half made.
  */
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
 		     const char *serial, unsigned int time_out, struct backstore *ret)
@@ -432,7 +434,7 @@ int backstore_create(const char *name, const struct zcmu_store *store, const cha
 	return 0;
 }
 
-/* The end of its making: everything that the next process has to know of it is there. */
+/* The last step: everything that the next process must know about it is there. */
 int backstore_enable(struct backstore *backstore)
 {
 	char path[PATH_MAX];
@@ -445,7 +447,7 @@ int backstore_enable(struct backstore *backstore)
 	return err;
 }
 
-/* Remove it and its HBA, which may be shared if somebody else made it. */
+/* Remove it and its HBA. The HBA may be shared if somebody else made it. */
 int backstore_remove(const struct backstore *backstore)
 {
 	char path[PATH_MAX], text[512];

@@ -24,7 +24,7 @@ bool backstore_name_is_valid(const char *name);
 int backstore_find(const char *name, struct backstore *ret);	/* -ENOENT: quiet, there is none */
 int backstore_find_wanted(const char *name, struct backstore *ret);
 int backstore_list(struct backstore **ret, size_t *count);
-bool backstore_is_served(const struct backstore *backstore);	/* root knows for sure */
+bool backstore_is_served(const struct backstore *backstore);	/* only root can be sure */
 const char *backstore_state(const struct backstore *backstore);
 bool backstore_is_ours(const struct backstore *backstore);
 int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether a disk that goes on with another process goes on with its contents. Asked of a store by
- * its name (serve/takeover.c), and again when it is open, in the process that has it.
+ * Does a disk keep its contents when another process continues to serve it? This is checked by the
+ * store's name (serve/takeover.c), and again when the store is open, in the process that has it.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include "contents.h"
 #include "zcmu.h"
 
-/* The bytes of a volatile store are gone with the process. @flags: the store's */
+/* The data of a volatile store is lost when the process ends. @flags: the store's */
 int contents_check_outlive(const char *name, uint32_t flags)
 {
 	if (!(flags & ZCMU_STORE_VOLATILE))

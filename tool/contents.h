@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether what a store holds outlives the process that has it open */
+/* Does the store's data outlive the process that has it open? */
 #ifndef ZCMU_TOOL_CONTENTS_H
 #define ZCMU_TOOL_CONTENTS_H
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * /run/zcmu/.NAME.control: how other zcmu commands talk to the process that serves a
- * disk. A packet is a line: the request is words, "resize 1073741824"; the answer is
- * "ok", or "error" and on the next line what the process has said of it. A connection
- * has one request. Only root gets as far as asking.
+ * /run/zcmu/.NAME.control: how other zcmu commands talk to the process that serves a disk. A packet
+ * is a text. The request is words: "resize 1073741824". The answer is "ok", or "error" with the
+ * process's message on the next line. A connection has one request. Only root can connect.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,14 +23,14 @@
 #include "runfile.h"
 #include "zcmu.h"
 
-#define REQUEST_SECONDS	5	/* for a client to say what it wants */
+#define REQUEST_SECONDS	5	/* for a client to send its request */
 #define ANSWER_SECONDS	150
-#define BACKLOG		128	/* all of them wait while a request is carried out */
+#define BACKLOG		128	/* all clients wait while a request is carried out */
 
-/* What is said while a request is carried out is for who has asked. */
+/* Messages during a request go to the client that sent it. */
 static __thread char *answer;
 
-/* What is said at the end, by whatever thread, is for whoever asks for that, and for the log. */
+/* Messages at the end, from any thread, go to the client that asked for the end, and to the log. */
 static pthread_mutex_t gather_lock = PTHREAD_MUTEX_INITIALIZER;
 static char gathered[CONTROL_MAX];
 static bool gathers;
@@ -48,7 +47,7 @@ static void make_path(const char *name, struct sockaddr_un *address)
  * The side that serves
  */
 
-/* The runfile is ours already, so a socket that is there is a dead process's. */
+/* The runfile is ours already, so an existing socket belongs to a dead process. */
 int control_open(const char *name, struct control *ret)
 {
 	struct sockaddr_un address;
@@ -69,7 +68,7 @@ int control_open(const char *name, struct control *ret)
 	return err;
 }
 
-/* Who connects is told that it is this process that listens, not the one that did. */
+/* SO_PEERCRED must name this process, not the one that called listen() before. */
 int control_own(const struct control *control)
 {
 	int err = listen(control->fd, BACKLOG) ? -errno : 0;
@@ -79,7 +78,10 @@ int control_own(const struct control *control)
 	return err;
 }
 
-/* From the process that has served the disk so far; who has asked meanwhile waits there. */
+/*
+ * Inherit the socket from the process that has served the disk so far. Clients that connect
+ * meanwhile wait.
+ */
 void control_inherit(const char *name, int fd, struct control *ret)
 {
 	struct sockaddr_un address;
@@ -90,7 +92,7 @@ void control_inherit(const char *name, int fd, struct control *ret)
 	snprintf(ret->path, sizeof(ret->path), "%s", address.sun_path);
 }
 
-/* @is_ours: the name is, so that the file is no other process's by now. */
+/* @is_ours: we still have the name, so the file doesn't belong to another process. */
 void control_close(struct control *control, bool is_ours)
 {
 	if (control->path[0] && is_ours)
@@ -137,7 +139,7 @@ void control_gather(void)
 	pthread_mutex_unlock(&gather_lock);
 }
 
-/* Split at blanks. Return: how many words there are, at most @max. */
+/* Split at blanks. Return: the number of words, at most @max. */
 static size_t split(char *line, char **words, size_t max)
 {
 	size_t n = 0;
@@ -155,7 +157,7 @@ static void reply(int fd, int err, const char *said)
 	char text[CONTROL_MAX + 16];
 	int n = snprintf(text, sizeof(text), "%s\n%s", err ? "error" : "ok", said);
 
-	/* Who has gone doesn't want to know. */
+	/* A client that has gone doesn't want the answer. */
 	(void)!send(fd, text, (size_t)n, MSG_NOSIGNAL);
 }
 
@@ -170,7 +172,7 @@ static bool receive(int fd, char *request, size_t size)
 	return n > 0;
 }
 
-/* Return: is it answered later? */
+/* Return: is the request answered later? */
 static bool serve_request(int fd, control_function function, void *argument)
 {
 	char request[CONTROL_MAX], said[CONTROL_MAX] = "";
@@ -202,8 +204,8 @@ void control_handle(struct control *control, control_function function, void *ar
 }
 
 /*
- * It is over, with that: tell who waits for it, and who has asked for it, or for anything else,
- * meanwhile. Nobody comes any more.
+ * The process is done, with this result. Tell the client that waits for the end, and clients with
+ * this or any other request that came meanwhile. No more clients come.
  */
 void control_conclude(struct control *control, bool is_ours, int err)
 {
@@ -244,7 +246,7 @@ static void pass_on(char *said, bool ok)
 	}
 }
 
-/* @said: gets what was said of something that was done; or NULL, then those are warnings. */
+/* @said: gets the message of a request that was done; or NULL, then messages are warnings. */
 static int exchange(int fd, const char *name, const char *request, char *said, size_t size)
 {
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
@@ -273,9 +275,9 @@ static int exchange(int fd, const char *name, const char *request, char *said, s
 }
 
 /*
- * Who listens there? Return: a descriptor that is connected; -ESRCH: nobody; -EACCES: it isn't
- * for us to ask. Quiet. @pid: of who listens; 0: not known, or not to be seen from here, a PID
- * namespace where it has no number
+ * Which process listens there? Return: a connected descriptor; -ESRCH: none; -EACCES: we may not
+ * ask. Quiet. @pid: the listener; 0: unknown, or not visible from here, because it has no number in
+ * this PID namespace
  */
 static int connect_to_server(const char *name, pid_t *pid)
 {
@@ -314,13 +316,13 @@ bool control_is_served(const char *name)
 	pid_t pid;
 	int err = control_find_server(name, &pid);
 
-	/* It is there, and has no time. */
+	/* The process is there, and busy. */
 	return !err || err == -EAGAIN;
 }
 
 /*
- * A pid is another process's as soon as its own has ended: so who was connected to must live
- * when the pidfd is made, and that is so if the connection hasn't ended then.
+ * A pid may belong to another process as soon as its own has ended. So the connected process must
+ * live when the pidfd is made. It does if the connection hasn't ended by then.
  */
 int control_server_pidfd(const char *name, pid_t *pid)
 {
@@ -359,7 +361,7 @@ int control_ask_for(const char *name, const char *request, char *said, size_t si
 	return err;
 }
 
-/* What an older zcmu says of it, which waits for a signal. */
+/* The message of an older zcmu, which waits for a signal. */
 static bool does_not_know(const char *said)
 {
 	return strstr(said, "does not know the request \"stop\"");
@@ -395,7 +397,7 @@ static int await_the_end(int fd, const char *name, int seconds)
 }
 
 /*
- * Have it end, and wait for how that goes. -EOPNOTSUPP, quiet: it is an older zcmu;
+ * Have the process end, and wait for the result. -EOPNOTSUPP, quiet: it is an older zcmu;
  * -ENOTCONN, quiet: it can't be reached.
  */
 int control_stop(const char *name, int seconds)

@@ -12,14 +12,14 @@
 
 struct control {
 	int fd;				/* poll()ed for reading */
-	int asker;			/* who is told how it has ended; or -1 */
+	int asker;			/* the client that gets the result of the end; or -1 */
 	char path[128];
 };
 
 /* A request that control_conclude() answers */
 #define CONTROL_LATER	1
 
-/* Carries out a request; what it says goes back to who has asked. 0: it is done. */
+/* Carries out a request; its messages go back to the client. Return: 0 if it is done. */
 typedef int (*control_function)(char **words, size_t count, void *argument);
 
 int control_open(const char *name, struct control *ret);
@@ -27,8 +27,8 @@ void control_inherit(const char *name, int fd, struct control *ret);
 int control_own(const struct control *control);
 void control_close(struct control *control, bool is_ours);
 void control_handle(struct control *control, control_function function, void *argument);
-bool control_takes(const char *message);	/* is it for who has asked? */
-void control_gather(void);	/* from here on what is said is for control_conclude(), too */
+bool control_takes(const char *message);	/* is the message for the client? */
+void control_gather(void);	/* from here on messages are kept for control_conclude(), too */
 void control_conclude(struct control *control, bool is_ours, int err);
 int control_ask(const char *name, const char *request);
 int control_stop(const char *name, int seconds);

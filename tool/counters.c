@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Reads attrib/counters: "name value" lines, all of one moment. */
+/* Reads attrib/counters: "name value" lines, all from one moment. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file that a command has created, as a store, and that is of no use when the command fails: it
- * is removed, if its name still leads to it. One that was there is never touched, nor one that
- * somebody else has created meanwhile: who has opened it says whether it was made for that. A store
- * of another kind is not the command's to remove. Whoever lacks what creates a file is told that.
+ * A file that a command has created, as a store, is useless when the command fails. It is removed,
+ * if its name still leads to it. A file that existed before is never touched, nor one that somebody
+ * else has created meanwhile: the store that opened the file says whether it created it. Stores of
+ * other kinds are not removed. If the option that creates a file is missing, a hint is printed.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,8 +16,8 @@
 #include "zcmu.h"
 
 /*
- * What it would be in, if that is a file: maybe behind layers. It is a guess, which goes for
- * nothing unless the store, once open, says that it is that very file.
+ * The file that the store would be in, perhaps behind layers. This is a guess. It counts only if
+ * the store, once open, says that it is that very file.
  */
 static const char *file_of(const char *spec)
 {
@@ -36,7 +36,9 @@ void created_begin(struct created *created, const char *spec, bool may_create)
 		created->spec = file_of(spec);
 }
 
-/* It is open: the file is asked who it is, and not its name, which may be another's by now. */
+/*
+ * The store is open: ask the file for its identity, not its name, which may lead elsewhere by now.
+ */
 void created_opened(struct created *created, const struct zcmu_store *store)
 {
 	if (created->spec && (!store->created || zcmu_store_identity(store, created->identity,
@@ -50,7 +52,7 @@ void created_undo(const struct created *created)
 	char identity[ZCMU_STORE_IDENTITY_MAX];
 	struct stat st;
 
-	/* A link to it is somebody else's: none is followed when a file is created. */
+	/* A link to it belongs to somebody else: none is followed when a file is created. */
 	if (!path || !created->identity[0] || lstat(path, &st) || S_ISLNK(st.st_mode) ||
 	    zcmu_store_identify(created->spec, identity, sizeof(identity)) ||
 	    strcmp(identity, created->identity))
@@ -60,7 +62,7 @@ void created_undo(const struct created *created)
 			     created->spec, strerror(errno));
 }
 
-/* The store doesn't know how it is called for. */
+/* The store doesn't know the command's options. */
 void created_hint_at_size(const char *spec, const struct zcmu_store_options *options, int err)
 {
 	if (err == -ENOENT && !options->size && !options->read_only && !strncmp(spec, "file:", 5))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A store's file that goes if its command fails */
+/* A store's file that is removed if its command fails */
 #ifndef ZCMU_TOOL_CREATED_H
 #define ZCMU_TOOL_CREATED_H
 
@@ -8,7 +8,7 @@
 #include "zcmu.h"
 
 struct created {
-	const char *spec;		/* NULL: there is nothing to be removed */
+	const char *spec;		/* NULL: nothing is to be removed */
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the file that was opened */
 };
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where a backstore is exported: whichever fabric, whoever did it. Fabrics are folders
- * of configfs, all of the same form: FABRIC/TARGET/tpgt_N/lun/lun_M/LINK, where the link
- * leads to the backstore.
+ * Where a backstore is exported, by any fabric and anybody. Fabrics are folders of configfs, all of
+ * the same form: FABRIC/TARGET/tpgt_N/lun/lun_M/LINK, where the link leads to the backstore.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +19,7 @@
 #include "zcmu.h"
 
 struct search {
-	char wanted[NAME_MAX + 32];	/* how the link's target ends */
+	char wanted[NAME_MAX + 32];	/* the end of the link's target */
 	struct export *found;
 	size_t count;
 	int err;
@@ -29,14 +28,14 @@ struct search {
 typedef void (*visit_function)(struct search *search, const struct export *so_far,
 			       const char *folder, const char *name);
 
-/* Call @visit for what is in a folder, of that type and not hidden. */
+/* Call @visit for each entry of a folder that has that type and isn't hidden. */
 static void visit_folder(struct search *search, const struct export *so_far, const char *folder,
 			 unsigned char type, visit_function visit)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(folder);
 
-	/* What isn't there has nothing in it; what can't be seen may have. */
+	/* A missing folder is empty; a folder that can't be read may not be. */
 	if (!dir && errno != ENOENT && errno != ENOTDIR)
 		search->err = -errno;
 	while (dir && !search->err && (entry = readdir(dir))) {
@@ -166,7 +165,7 @@ void exports_free(struct exports *exports)
 	*exports = (struct exports){ NULL, 0 };
 }
 
-/* The disk of this machine that it is, by the loopback fabric */
+/* Its disk on this machine, by the loopback fabric */
 const char *exports_device(const struct exports *exports)
 {
 	size_t i;
@@ -178,7 +177,7 @@ const char *exports_device(const struct exports *exports)
 	return NULL;
 }
 
-/* "iscsi:iqn.2026-11.org.example:disk LUN 0"; a second TPG is worth mentioning. */
+/* "iscsi:iqn.2026-11.org.example:disk LUN 0"; a second TPG is named, too. */
 const char *export_text(const struct export *export, char *text, size_t size)
 {
 	char tpg[24] = "";

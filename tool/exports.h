@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a disk is exported, by whom ever */
+/* Where a disk is exported, by anybody */
 #ifndef ZCMU_TOOL_EXPORTS_H
 #define ZCMU_TOOL_EXPORTS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How numbers look, and for what width. JSON is json.c's. */
+/* Formats numbers, and the width of the output. JSON is in json.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>

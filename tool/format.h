@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How numbers look, and for what width */
+/* Formats numbers, and the width of the output */
 #ifndef ZCMU_TOOL_FORMAT_H
 #define ZCMU_TOOL_FORMAT_H
 
@@ -7,6 +7,6 @@
 #include <stdint.h>
 
 const char *format_size(uint64_t bytes, char *text, size_t size);
-unsigned int format_columns(int fd);	/* of a terminal; 0: it is a file, of any width */
+unsigned int format_columns(int fd);	/* of a terminal; 0: a file, with no limit */
 
 #endif /* ZCMU_TOOL_FORMAT_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * JSON for programs: made, and printed. Where there is no memory for a part of it, nothing is
- * printed, and the command fails (standard.c): a text that lacks something would be believed.
+ * Makes and prints JSON for programs. If there is no memory for a part, nothing is printed, and the
+ * command fails (standard.c): readers would believe an incomplete text.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -14,7 +14,7 @@
 #include "json.h"
 #include "standard.h"
 
-/* Something is missing in what is made now. One thread prints. */
+/* A part of the current output is missing. Only one thread prints. */
 static bool is_incomplete;
 
 static struct json_object *made(struct json_object *object)
@@ -54,7 +54,7 @@ struct json_object *json_boolean(bool value)
 	return made(json_object_new_boolean(value));
 }
 
-/* NULL as a value is null. It is the object's from here on. */
+/* NULL as a value is null. From here on the object owns it. */
 void json_add(struct json_object *object, const char *key, struct json_object *value)
 {
 	if (object && !json_object_object_add(object, key, value))
@@ -72,8 +72,8 @@ void json_append(struct json_object *list, struct json_object *value)
 }
 
 /*
- * How many bytes has the character at @text? 0: it is none of UTF-8, which knows no longer form of
- * a shorter one, no surrogates, and nothing behind 10FFFFh.
+ * The length in bytes of the UTF-8 character at @text. 0: it is invalid. UTF-8 has no overlong
+ * forms, no surrogates, and nothing above 10FFFFh.
  */
 static size_t utf8_length(const unsigned char *text)
 {
@@ -92,7 +92,7 @@ static size_t utf8_length(const unsigned char *text)
 	return n;
 }
 
-/* Names are made of any bytes, and JSON is UTF-8: what isn't becomes U+FFFD, byte by byte. */
+/* Names may have any bytes, and JSON is UTF-8: each invalid byte becomes U+FFFD. */
 struct json_object *json_text(const char *text)
 {
 	char *valid = malloc(strlen(text) * 3 + 1), *to = valid;
@@ -113,7 +113,7 @@ struct json_object *json_text(const char *text)
 	return object;
 }
 
-/* What is printed as a whole begins like this. */
+/* The beginning of each complete document. */
 struct json_object *json_document(void)
 {
 	struct json_object *object = json_members();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON for programs: what is NULL for want of memory makes print_json() fail */
+/* JSON for programs. If there is no memory for a value, it is NULL, and print_json() fails */
 #ifndef ZCMU_TOOL_JSON_H
 #define ZCMU_TOOL_JSON_H
 
@@ -8,7 +8,7 @@
 
 struct json_object;
 
-#define JSON_VERSION	1	/* of what programs read: raised when a key changes its meaning */
+#define JSON_VERSION	1	/* of the format: raised when a key changes its meaning */
 
 struct json_object *json_document(void);	/* an object, with the version */
 struct json_object *json_members(void);

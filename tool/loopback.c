@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The loopback fabric: shows a backstore as a SCSI disk of this machine. Each disk
- * has a target of its own with one LUN.
+ * The loopback fabric: makes a backstore a SCSI disk of this machine. Each disk has a target of its
+ * own with one LUN.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -115,7 +115,7 @@ static int find_device(struct loopback *loopback)
 	return loopback_device(loopback->wwn, 1, 0, loopback->device, sizeof(loopback->device));
 }
 
-/* The node comes early; only when it opens has the disk its size and its queue. */
+/* The node appears early. The disk has its size and its queue only when the node can be opened. */
 static int check_opens(const struct loopback *loopback)
 {
 	int fd = open(loopback->device, O_RDONLY | O_CLOEXEC);
@@ -126,7 +126,7 @@ static int check_opens(const struct loopback *loopback)
 	return 0;
 }
 
-/* The SCSI layer looks at a new disk in its own time. */
+/* The SCSI layer scans a new disk in its own time. */
 static int wait_for_device(struct loopback *loopback)
 {
 	struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 }, now;
@@ -150,8 +150,8 @@ static int wait_for_device(struct loopback *loopback)
 }
 
 /*
- * Somebody has deleted the disk, or the SCSI layer did not find it when nobody served it: have
- * it look there again, and wait.
+ * Somebody has deleted the disk, or the SCSI layer did not find it when nobody served it. Make the
+ * SCSI layer scan again, and wait.
  */
 int loopback_scan(struct loopback *loopback)
 {
@@ -166,7 +166,7 @@ int loopback_scan(struct loopback *loopback)
 		zcmu_error("can't find the SCSI address of %s: %s", loopback->wwn, strerror(-err));
 		return err;
 	}
-	/* The fabric says of its hosts that they have no LUNs, so it can't be asked for LUN 0. */
+	/* The fabric's hosts report no LUNs, so a scan can't name LUN 0. */
 	snprintf(where, sizeof(where), "%u %u -", channel, id);
 	err = attribute_write(where, "/sys/class/scsi_host/host%u/scan", host);
 	return err ? err : wait_for_device(loopback);
@@ -212,7 +212,7 @@ int loopback_attach(const struct backstore *backstore, struct loopback *ret)
 	return err;
 }
 
-/* Does a folder below lun/lun_0 hold a link to the backstore? */
+/* Does a folder below lun/lun_0 have a link to the backstore? */
 static bool lun_leads_to(const char *wwn, const struct backstore *backstore)
 {
 	char path[PATH_MAX], target[PATH_MAX], wanted[64 + NAME_MAX];
@@ -261,7 +261,7 @@ int loopback_find(const struct backstore *backstore, struct loopback *ret)
 	return err;
 }
 
-/* Is it mounted, swapped to, or part of something? An exclusive open tells. */
+/* Is it mounted, used as swap, or part of something? An exclusive open tells. */
 bool loopback_is_in_use(const struct loopback *loopback)
 {
 	int fd;

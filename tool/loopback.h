@@ -14,7 +14,7 @@ struct loopback {
 };
 
 int loopback_attach(const struct backstore *backstore, struct loopback *ret);
-int loopback_scan(struct loopback *loopback);	/* its target is there, but no disk of it */
+int loopback_scan(struct loopback *loopback);	/* its target exists, but its disk doesn't */
 int loopback_device(const char *target, unsigned int tpg, unsigned int lun, char *device,
 		    size_t size);	/* quiet */
 int loopback_find(const struct backstore *backstore, struct loopback *ret);	/* quiet */

@@ -75,10 +75,13 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	/* A write beyond the limit (ulimit -f) fails, as others do: it is an error to be told. */
+	/*
+	 * A write beyond the limit (ulimit -f) fails like any other write, and the error is
+	 * reported.
+	 */
 	signal(SIGXFSZ, SIG_IGN);
 	signals_want_children();
-	/* Before anything else is opened, by a plug-in's loader as well. */
+	/* Do this before anything else is opened, even by a plug-in's loader. */
 	if (standard_open())
 		return EXIT_FAILED;
 	return standard_end(run(argc, argv));

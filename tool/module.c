@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The kernel's side: which target_core_user is loaded, and the loading of what is
- * missing.
- */
+/* The kernel's side: finds which target_core_user is loaded, and loads missing modules. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +36,7 @@ int run_program(const char *const argv[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
-/* Quiet: what needs the module finds out, and says so. */
+/* Quiet: the user of the module notices that it is missing, and reports that. */
 int module_load(const char *name)
 {
 	const char *const argv[] = { "modprobe", "-q", name, NULL };
@@ -49,7 +46,7 @@ int module_load(const char *name)
 	return run_program(argv) ? -ENOENT : 0;
 }
 
-/* Load what serving a local disk takes, and mount configfs. */
+/* Load the modules that serving a local disk needs, and mount configfs. */
 int module_prepare(void)
 {
 	static const char *const names[] = { "configfs", "target_core_mod", "target_core_user",
@@ -61,7 +58,10 @@ int module_prepare(void)
 		return -EPERM;
 	}
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		/* Built-in modules have no folder and can't be loaded: what follows finds out. */
+		/*
+		 * Built-in modules have no folder and can't be loaded. The following steps notice a
+		 * missing one.
+		 */
 		if (module_load(names[i]) && !strcmp(names[i], "target_core_user")) {
 			zcmu_error("the kernel module target_core_user is not loaded and can't be; zcmu doctor tells what to do");
 			return -ENOENT;

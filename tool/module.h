@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's side of it all */
+/* The kernel's modules */
 #ifndef ZCMU_TOOL_MODULE_H
 #define ZCMU_TOOL_MODULE_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The command line: numbers, and what is wrong with it. */
+/* The command line: numbers, and errors in arguments. */
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -39,7 +39,7 @@ void option_begin(char **argv)
 	arguments = argv;
 }
 
-/* What getopt_long() with ":" has said of the last argument it looked at. */
+/* Report the error of getopt_long() with ":" for the argument it has looked at last. */
 void option_wrong(const char *subcommand, int said)
 {
 	const char *text = arguments[optind - 1];
@@ -51,7 +51,7 @@ void option_wrong(const char *subcommand, int said)
 			    text);
 }
 
-/* Of getopt's optarg. Return: an exit status, or -1 to go on. */
+/* Parse getopt's optarg. Return: an exit status, or -1 to go on. */
 int option_number(const char *subcommand, const char *option, const char *text, unsigned int min,
 		  unsigned int max, unsigned int *ret)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line: numbers, and what is wrong with it */
+/* The command line: numbers, and errors in arguments */
 #ifndef ZCMU_TOOL_OPTION_H
 #define ZCMU_TOOL_OPTION_H
 

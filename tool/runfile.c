@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who has the name of a disk. /run/zcmu/.NAME.lock is locked by the process that serves the
- * disk, and root alone can open it, so that nobody else can lock it. /run/zcmu/NAME tells
- * people the pid. Nothing is done to a process because of that number: which process it is
- * says the control socket. Files without a lock are a crashed run's.
+ * Which process has the name of a disk. The process that serves the disk locks
+ * /run/zcmu/.NAME.lock. Only root can open it, so nobody else can lock it. /run/zcmu/NAME shows the
+ * pid to people. That number is never used to act on a process: the control socket tells which
+ * process it is. Files without a lock are left from a crash.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ static void make_lock_path(const char *name, char *path, size_t size)
 	snprintf(path, size, RUN_DIR "/.%s.lock", name);
 }
 
-/* Is the open file still the one of that path? It may have been removed, and made anew. */
+/* Does the path still lead to the open file? It may have been removed, and made anew. */
 static bool is_at(int fd, const char *path)
 {
 	struct stat open_file, there;
@@ -46,7 +46,10 @@ static bool is_at(int fd, const char *path)
 	       open_file.st_dev == there.st_dev && open_file.st_ino == there.st_ino;
 }
 
-/* Of the open file, not of a process: who inherits the descriptor inherits the lock. */
+/*
+ * The lock belongs to the open file, not to a process: a process that inherits the descriptor
+ * inherits the lock.
+ */
 static int lock(int fd)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -56,7 +59,7 @@ static int lock(int fd)
 	return errno == EACCES || errno == EAGAIN ? -EEXIST : -errno;
 }
 
-/* Return: a descriptor of the locked file; -EEXIST: somebody else has it locked. Quiet */
+/* Return: a descriptor of the locked file; -EEXIST: another process has it locked. Quiet */
 static int open_and_lock(const char *path)
 {
 	int fd, err;
@@ -66,7 +69,10 @@ static int open_and_lock(const char *path)
 		if (fd < 0)
 			return -errno;
 		err = lock(fd);
-		/* Has its owner removed the file between our open() and our lock? Once more. */
+		/*
+		 * The owner may have removed the file between our open() and our lock. Then try
+		 * again.
+		 */
 		if (!err && is_at(fd, path))
 			return fd;
 		close(fd);
@@ -75,7 +81,10 @@ static int open_and_lock(const char *path)
 	}
 }
 
-/* By whom, and as which disk, as far as that is known: it may be about to come or to go. */
+/*
+ * Tell by which process and disk the name is used, as far as known: the process may be starting or
+ * ending.
+ */
 void runfile_say_served(const char *name)
 {
 	struct exports exports = { 0 };
@@ -127,7 +136,7 @@ int runfile_create(const char *name, struct runfile *ret)
 	return 0;
 }
 
-/* Write our pid for people: whose disk it is, by this lock, since now. */
+/* Write our pid for people. With this lock the disk is ours from now on. */
 int runfile_write_pid(const struct runfile *runfile)
 {
 	char path[PATH_MAX], pid[32];
@@ -136,7 +145,7 @@ int runfile_write_pid(const struct runfile *runfile)
 
 	make_path(runfile->name, path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	/* Whoever reads it meanwhile finds a whole first line. */
+	/* A process that reads the file meanwhile finds a whole first line. */
 	if (fd >= 0 && pwrite(fd, pid, (size_t)n, 0) == n && !ftruncate(fd, n)) {
 		close(fd);
 		return 0;
@@ -147,7 +156,7 @@ int runfile_write_pid(const struct runfile *runfile)
 	return -EIO;
 }
 
-/* From the process that has served the disk so far; with its lock. */
+/* Inherit the files, with their lock, from the process that has served the disk so far. */
 int runfile_inherit(const char *name, int fd, struct runfile *ret)
 {
 	char path[PATH_MAX];
@@ -157,7 +166,7 @@ int runfile_inherit(const char *name, int fd, struct runfile *ret)
 	make_lock_path(name, path, sizeof(path));
 	if (is_at(fd, path))
 		return 0;
-	/* An older zcmu's, which stays locked as well: the process before may go on. */
+	/* The lock of an older zcmu stays locked as well, because the old process may go on. */
 	ret->fd = open_and_lock(path);
 	if (ret->fd >= 0)
 		return 0;
@@ -165,7 +174,10 @@ int runfile_inherit(const char *name, int fd, struct runfile *ret)
 	return ret->fd;
 }
 
-/* Are the files of the name still ours, or has somebody removed them, and another the name? */
+/*
+ * Do the paths still lead to our files? They may have been removed, and another process have the
+ * name.
+ */
 bool runfile_is_ours(const struct runfile *runfile)
 {
 	char path[PATH_MAX];
@@ -174,7 +186,7 @@ bool runfile_is_ours(const struct runfile *runfile)
 	return runfile->fd >= 0 && is_at(runfile->fd, path);
 }
 
-/* The name is given free by the unlock: so the files go first. */
+/* The unlock releases the name, so remove the files first. */
 void runfile_remove(struct runfile *runfile)
 {
 	char path[PATH_MAX];
@@ -191,11 +203,9 @@ void runfile_remove(struct runfile *runfile)
 	runfile->fd = -1;
 }
 
-/*
- * Seen from outside, where nothing is locked, so that nobody is disturbed
- */
+/* Seen from outside: nothing is locked, so that nobody is disturbed */
 
-/* Who may not open the file can still read of its lock. */
+/* A process that may not open the file can still see its lock. */
 static bool is_in_list_of_locks(const char *path)
 {
 	FILE *file = fopen("/proc/locks", "re");
@@ -245,7 +255,7 @@ pid_t runfile_pid(const char *name)
 
 	if (control_find_server(name, &pid) != -EACCES)
 		return pid;
-	/* Not for us to ask: what the file says, then. */
+	/* We may not ask the process, so use the file. */
 	make_path(name, path, sizeof(path));
 	if (!is_locked(name) || attribute_read(text, sizeof(text), "%s", path))
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who has a disk's name */
+/* Which process has a disk's name */
 #ifndef ZCMU_TOOL_RUNFILE_H
 #define ZCMU_TOOL_RUNFILE_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which signals a command heeds. Those that were ignored when it was started (nohup, or & in a
- * shell without job control) stay ignored. What is done about the others is serve/daemon.c's,
- * serve/handover.c's and measure/interrupt.c's.
+ * Which signals a command heeds. Signals that were ignored when it was started (nohup, or & in a
+ * shell without job control) stay ignored. Handling the others is in serve/daemon.c,
+ * serve/handover.c and measure/interrupt.c.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 
 static const int heeded[] = { SIGTERM, SIGINT, SIGHUP };
 
-/* A signal that is blocked is delivered, ignored or not: so it must not be waited for. */
+/* A blocked signal becomes pending even if it is ignored, so it must not be waited for. */
 static bool is_ignored(int number)
 {
 	struct sigaction action;
@@ -47,14 +47,14 @@ void signals_catch(void (*function)(int number))
 	}
 }
 
-/* Whoever ignores this one has children without a status, which we wait for. */
+/* If this one is ignored, children have no status, and we wait for them. */
 void signals_want_children(void)
 {
 	if (is_ignored(SIGCHLD))
 		signal(SIGCHLD, SIG_DFL);
 }
 
-/* Does SIGHUP say that somebody's terminal is closed? If not, it is for logs (logrotate(8)). */
+/* Does SIGHUP mean that a terminal is closed? If not, it means: reopen the logs (logrotate(8)). */
 bool signals_hang_up(void)
 {
 	int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
@@ -64,7 +64,7 @@ bool signals_hang_up(void)
 	return fd >= 0;
 }
 
-/* A signal came. Return: does it end what is being done? If not, it was for the logs. */
+/* A signal came. Return: does it end the current work? If not, it was for the logs. */
 bool signals_end(int signal_fd, bool hang_up_ends)
 {
 	struct signalfd_siginfo info;

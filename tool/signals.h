@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-void signals_heeded(sigset_t *set);	/* that end something: not those that were ignored */
+void signals_heeded(sigset_t *set);	/* signals that end something, without ignored ones */
 void signals_catch(void (*function)(int number));
 void signals_want_children(void);
 bool signals_hang_up(void);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Standard input and outputs of a command: they are open before anything else is opened, and
- * what could not be written to the standard output is no success. Where a process's messages
- * go once it serves is serve/daemon.c's.
+ * Standard input and outputs of a command. They are opened before anything else. A command whose
+ * output could not be written fails. The destination of a serving process's messages is in
+ * serve/daemon.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +23,9 @@ bool standard_was_closed(int fd)
 }
 
 /*
- * A descriptor that is closed would be the number of the next file that is opened: a store's,
- * a lock's. What takes its place fails as a closed one does: input can't be read, output can't
- * be written, so that whoever prints a result there finds out. Messages alone go nowhere.
+ * The number of a closed descriptor would be used for the next file that is opened: a store's, a
+ * lock's. The replacement fails as a closed one does: input can't be read, output can't be written,
+ * so that printing a result fails visibly. Only messages are dropped.
  */
 int standard_open(void)
 {
@@ -40,7 +40,7 @@ int standard_open(void)
 			was_closed[fd] = true;
 			continue;
 		}
-		/* There is nobody to tell if it is about stderr. */
+		/* If it is stderr, there is nobody to tell. */
 		if (fd < STDERR_FILENO && null < 0)
 			fprintf(stderr, "zcmu: descriptor %d is closed, and /dev/null can't be opened: %s\n",
 				fd, strerror(errno));
@@ -50,8 +50,9 @@ int standard_open(void)
 }
 
 /*
- * What a store prints, a script's print() say, must not be taken for a result: descriptor 1 is the
- * standard error output from here on, and results go to another that leads where it led.
+ * Output of a store, for example a script's print(), must not be taken for a result. From here on
+ * descriptor 1 is the standard error output, and results go to another descriptor with the old
+ * destination.
  */
 static FILE *output;
 
@@ -77,7 +78,7 @@ void standard_close_output(void)
 	output = NULL;
 }
 
-/* Close it for whoever reads there; the numbers of the standard ones stay taken. */
+/* Close it for its reader; the number of the standard descriptor stays in use. */
 void standard_give_up(int fd)
 {
 	int null;
@@ -95,7 +96,7 @@ void standard_give_up(int fd)
 	}
 }
 
-/* What was to be printed could not be made. */
+/* A part of the output could not be made. */
 static int lack;
 
 void standard_lack(int err)
@@ -103,7 +104,7 @@ void standard_lack(int err)
 	lack = err;
 }
 
-/* At the end of a command: what it has printed was written, or its status isn't 0. */
+/* At the end of a command: if its output wasn't written, its status isn't 0. */
 int standard_end(int status)
 {
 	bool failed = lack || ferror(stdout) || (output && ferror(output));
@@ -113,7 +114,7 @@ int standard_end(int status)
 		failed = true;
 	if (!failed)
 		return status;
-	/* Also where it fails already: what it has found is what it would have printed. */
+	/* Also if it has failed already: the output could have told what it found. */
 	zcmu_error("the standard output can't be written: %s%s",
 		   errno || lack ? strerror(errno ? errno : -lack) : "it was cut off",
 		   status == EXIT_OK ? "; what was to be done is done, but not told" : "");

@@ -11,8 +11,8 @@ bool standard_was_closed(int fd);	/* when the program was started */
 void standard_give_up(int fd);
 int standard_end(int status);		/* an exit status, for one */
 void standard_lack(int err);		/* something could not be printed */
-void standard_divert(void);		/* from here on 1 is for nobody's results */
-FILE *standard_output(void);		/* for ours */
+void standard_divert(void);		/* from here on descriptor 1 is not for results */
+FILE *standard_output(void);		/* for our results */
 void standard_close_output(void);
 
 #endif /* ZCMU_TOOL_STANDARD_H */

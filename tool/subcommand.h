@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The zcmu command's subcommands, one file each: they return an exit status. Everywhere in tool/,
- * functions that return int return 0 or a negative errno and have told what went wrong, unless
- * their comment says "quiet".
+ * functions that return int return 0 or a negative errno and have reported the error, unless their
+ * comment says "quiet".
  *
- * Rooms, by what a user does, and the rooms that each uses; tests/rooms reads this, and fails
- * where another is used:
+ * Rooms, by what a user does, and the rooms that each uses; tests/rooms reads this, and fails if
+ * another is used:
  *
- *	serve		confine, iscsi	a disk, until it ends: serve, resize, upgrade, stop
- *	confine		-		serve --user: the store in a process without privileges
- *	iscsi		-		a disk over iSCSI: attach, detach
- *	copy		-		from one store to another
- *	measure		-		on a disk for that alone: tune, bench
- *	look		-		what there is: list, stat, doctor
+ * 	serve		confine, iscsi	a disk, until it ends: serve, resize, upgrade, stop
+ * 	confine		-		serve --user: the store in a process without privileges
+ * 	iscsi		-		a disk over iSCSI: attach, detach
+ * 	copy		-		from one store to another
+ * 	measure		-		on a disk for that alone: tune, bench
+ * 	look		-		what there is: list, stat, doctor
  *
- * What they share is beside them, and uses none of them: the disk in the target core (backstore.c,
- * loopback.c, exports.c, counters.c), who serves it and how he is asked (runfile.c, control.c),
- * and how a command takes its arguments and answers (option.c, standard.c, format.c, json.c).
- * main.c calls all subcommands.
+ * Shared files are beside the rooms, and use none of them: the disk in the target core
+ * (backstore.c, loopback.c, exports.c, counters.c), the process that serves it and requests to it
+ * (runfile.c, control.c), and arguments and output of a command (option.c, standard.c, format.c,
+ * json.c). main.c calls all subcommands.
  */
 #ifndef ZCMU_TOOL_SUBCOMMAND_H
 #define ZCMU_TOOL_SUBCOMMAND_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu serve --user: the store is opened, and the ring served, by a process that is locked in; this
- * one never has the ring mapped. How the two talk is confine/'s.
+ * zcmu serve --user: a process that is locked in opens the store and serves the ring. This process
+ * never has the ring mapped. The protocol of the two is in confine/.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -82,7 +82,7 @@ static bool apart_is_dead(const struct serve *serve)
 	return serve->keeper.is_dead;
 }
 
-/* It may have died while it was asked for something else. */
+/* The process may have died while it carried out another request. */
 static int apart_hear(struct serve *serve, bool is_readable)
 {
 	if (apart_is_dead(serve) || (is_readable && keeper_listen(&serve->keeper)))
@@ -100,7 +100,7 @@ static int apart_stop(struct serve *serve, struct zcmu_statistics *statistics)
 	return keeper_stop(&serve->keeper, statistics);
 }
 
-/* What it was asked to do it has done, even if it has died after all. */
+/* The process has done what it was asked to do, even if it has died after that. */
 static void apart_close(struct serve *serve)
 {
 	struct zcmu_statistics ignored;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process in the background, whose parent waits for what it has to say; and where the
- * messages of one that serves go.
+ * A background process, whose parent waits for its result; and where the messages of a serving
+ * process go.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-/* What somebody has asked for is told him alone. */
+/* Messages about a client's request go to that client alone. */
 void daemon_log_to_stderr(int level, const char *message, void *argument)
 {
 	(void)argument;
@@ -37,7 +37,7 @@ static void to_syslog(int level, const char *message, void *argument)
 		syslog(level, "%s", message);
 }
 
-/* In the child: nobody listens to stdin, stdout and stderr from here on. */
+/* In the child: stdin, stdout and stderr are not used from here on. */
 void daemon_let_go(void)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -55,8 +55,8 @@ void daemon_let_go(void)
 }
 
 /*
- * Fork. In the parent, return the exit status once the child is ready or dead; its
- * messages have gone to our stderr directly. In the child, return -1.
+ * Fork. The parent returns the exit status once the child is ready or dead; the child's messages
+ * have gone to our stderr directly. The child returns -1.
  */
 int daemon_fork(int *report_fd)
 {
@@ -72,7 +72,7 @@ int daemon_fork(int *report_fd)
 		close(fds[1]);
 		if (read(fds[0], &ready, 1) == 1)
 			return EXIT_OK;
-		/* It has ended, and has said why. */
+		/* The child has ended, and has said why. */
 		return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
 		       WEXITSTATUS(status) : EXIT_FAILED;
 	}
@@ -82,7 +82,7 @@ int daemon_fork(int *report_fd)
 	return -1;
 }
 
-/* What ends a disk arrives at a descriptor, in every thread's place. */
+/* Signals that end a disk arrive at a descriptor, in place of every thread. */
 int daemon_block_signals(void)
 {
 	sigset_t set;

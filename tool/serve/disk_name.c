@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The name of a disk that is given none: made of its store, or that which the disk has
- * already. What a name may be is backstore.c's; that nobody else takes it, runfile.c's.
+ * The name of a disk that is given none: it is made from its store, or is the one that the disk has
+ * already. Valid names are in backstore.c, and runfile.c makes sure that nobody else has the name.
  */
 #include <ctype.h>
 #include <libgen.h>
@@ -19,7 +19,7 @@
 
 #define MAX_KIND_LEN	16
 
-/* What stands in front of the number: of "nbd+unix://" it is nbd. Return: its length */
+/* The part in front of the number; for "nbd+unix://" it is nbd. Return: its length */
 static int kind_len(const char *spec)
 {
 	size_t len = strcspn(spec, ":+,");
@@ -51,7 +51,7 @@ void disk_name_make(const char *spec, char *name)
 	}
 }
 
-/* Could disk_name_make() have made it, if others had not been free? */
+/* Could disk_name_make() have made the name, if other names had been taken? */
 static bool is_made_of(const char *name, const char *spec)
 {
 	size_t len = (size_t)kind_len(spec);
@@ -60,7 +60,7 @@ static bool is_made_of(const char *name, const char *spec)
 	       !name[len + strspn(name + len, "0123456789")];
 }
 
-/* Is it the disk of that store, with its serial: @given, or the one that it is known by here? */
+/* Is it the disk of that store, with its serial: @given, or the one that is kept here? */
 static bool is_left_of(const struct backstore *backstore, const char *absolute, const char *given)
 {
 	char serial[SERIAL_SIZE];
@@ -75,9 +75,9 @@ static bool is_left_of(const struct backstore *backstore, const char *absolute, 
 }
 
 /*
- * The same command line takes the disk of a dead process over: so if there is one of this
- * store whose name was made up, it is the name once more. @absolute: as its serial is kept
- * for; @serial: that was asked for, or empty
+ * The same command line takes over the disk of a dead process. So if there is one of this store
+ * whose name was made up, use that name again. @absolute: the form in which its serial is kept;
+ * @serial: the requested one, or empty
  */
 void disk_name_find(const char *spec, const char *absolute, const char *serial, char *name)
 {

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process hands its disk to its successor, which it starts: another zcmu serve, of
- * another version perhaps, with the same options. Both ends are here, but not what it
- * means to serve: that is serve.c's.
+ * A process hands its disk to its successor, which it starts: another zcmu serve, perhaps of
+ * another version, with the same options. Both ends are here; serving itself is in serve.c.
  *
- *	the old process				the new one
- *	starts it, and serves on
- *						"prepared": it runs, and knows the disk
- *	answers what it has begun, lets
- *	go of disk and store
- *	"go"
- *						opens both, serves
- *						"serving"
- *	goes
+ * 	the old process				the new one
+ * 	starts it, and serves on
+ * 						"prepared": it runs, and knows the disk
+ * 	answers what it has begun, lets
+ * 	go of disk and store
+ * 	"go"
+ * 						opens both, serves
+ * 						"serving"
+ * 	goes
  *
- * If the new one ends anywhere before "serving", the old one goes on. They talk in
- * packets, of which the first letter tells what they are; messages go this way, too, to
- * whoever has asked for it all.
+ * If the new one ends anywhere before "serving", the old one goes on. They talk in packets, whose
+ * first letter is the type. Messages for the client that requested the upgrade go this way, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +71,7 @@ static long ms_now(void)
  * The old process
  */
 
-/* It and its descendants get these descriptors, and no others. Between fork() and exec. */
+/* Give it and its descendants these descriptors, and no others. Runs between fork() and exec. */
 static void keep_open(const int *fds, size_t count)
 {
 	size_t i;
@@ -84,7 +82,9 @@ static void keep_open(const int *fds, size_t count)
 	}
 }
 
-/* Its words: ours, after its own. It takes no notice of those that made the disk. */
+/*
+ * Its arguments: its own, and ours after them. It ignores those that are only for making the disk.
+ */
 static char **make_words(const struct heir *heir, const char *fds)
 {
 	char **words = calloc((size_t)heir->argc + 7, sizeof(*words));
@@ -120,8 +120,8 @@ static int start(struct heir *heir, const int *fds, char **words)
 }
 
 /*
- * The next packet but messages, which are passed on. Return: what it is, with its text;
- * 0: it has ended; -ETIMEDOUT.
+ * The next packet that is not a message; messages are passed on. Return: its type, with its text;
+ * 0: the process has ended; -ETIMEDOUT.
  */
 static int next_packet(const struct heir *heir, long deadline, char *text, size_t size)
 {
@@ -147,7 +147,7 @@ static int next_packet(const struct heir *heir, long deadline, char *text, size_
 	}
 }
 
-/* It may have let go of the socket, and live. */
+/* The process may have closed the socket, and live. */
 static int put_an_end(struct heir *heir)
 {
 	int status = 0;
@@ -160,7 +160,10 @@ static int put_an_end(struct heir *heir)
 	return status;
 }
 
-/* It shall not have the disk: see that it lets go of it, and say how it has ended. */
+/*
+ * The successor shall not have the disk: make sure that it releases it, and report how it has
+ * ended.
+ */
 static void end_it(struct heir *heir, int got, const char *text)
 {
 	int status = put_an_end(heir);
@@ -179,7 +182,7 @@ static void end_it(struct heir *heir, int got, const char *text)
 			   WEXITSTATUS(status));
 }
 
-/* Wait for @wanted. Return: 0 or a negative errno, and it has ended. */
+/* Wait for @wanted. Return: 0, or a negative errno, and then the process has ended. */
 static int wait_for(struct heir *heir, enum packet wanted, int seconds, char *text, size_t size)
 {
 	int got = next_packet(heir, ms_now() + seconds * 1000L, text, size);
@@ -220,13 +223,13 @@ int heir_start(struct heir *heir)
 	return wait_for(heir, PACKET_PREPARED, PREPARE_SECONDS, packet, sizeof(packet));
 }
 
-/* It is not needed any more, and was told nothing yet. */
+/* The successor is not needed any more, and was told nothing yet. */
 void heir_dismiss(struct heir *heir)
 {
 	put_an_end(heir);
 }
 
-/* What it has started has died with it, or does now; it is our child since then. */
+/* Its own child has died with it, or dies now, and has been our child since then. */
 static void wait_for_its_own(const struct heir *heir)
 {
 	while (heir->has_own && (waitpid(-1, NULL, 0) > 0 || errno == EINTR))
@@ -234,7 +237,7 @@ static void wait_for_its_own(const struct heir *heir)
 }
 
 /*
- * The disk and its store are free: let it go on with them. If that fails, they are free
+ * The disk and its store are free: let the successor go on with them. If that fails, they are free
  * again when this returns.
  */
 int heir_succeed(struct heir *heir)
@@ -244,7 +247,7 @@ int heir_succeed(struct heir *heir)
 
 	if (heir->has_own)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	/* Who has ended is waited for all the same. */
+	/* Even an ended process is waited for. */
 	send_packet(heir->socket, PACKET_GO, "");
 	err = wait_for(heir, PACKET_SERVING, SERVE_SECONDS, text, sizeof(text));
 	if (err) {
@@ -257,10 +260,10 @@ int heir_succeed(struct heir *heir)
 }
 
 /*
- * In the foreground somebody waits for this process: it stays until its successors have
- * ended, of which it is made the parent by the kernel if theirs goes, and passes signals
- * on. They end as soon as the other end of @lifeline_fd is closed: if this process is
- * killed, so are they.
+ * In the foreground somebody waits for this process. It stays until its successors have ended, and
+ * passes signals on. If a successor's parent ends, the kernel makes this process the parent. The
+ * successors end as soon as the other end of @lifeline_fd is closed: if this process is killed, so
+ * are they.
  */
 int heir_make_lifeline(int *read_end)
 {
@@ -272,7 +275,7 @@ int heir_make_lifeline(int *read_end)
 	return 0;
 }
 
-/* Signals that end a disk are blocked, and may have come while it was handed over. */
+/* Signals that end a disk are blocked, and may have come during the hand-over. */
 void heir_pass_signals(pid_t pid)
 {
 	sigset_t set, pending;
@@ -336,7 +339,7 @@ int handover_parse(const char *text, struct handover *ret)
 	for (i = 0; i < 4; i++) {
 		if (i == 3 && fds[i] < 0)
 			continue;
-		/* What is printed must not go there. */
+		/* Printed text must not go there. */
 		if (fds[i] <= STDERR_FILENO || fcntl(fds[i], F_SETFD, FD_CLOEXEC))
 			return -EBADF;
 	}
@@ -346,7 +349,7 @@ int handover_parse(const char *text, struct handover *ret)
 	return 0;
 }
 
-/* A zcmu_log_function: what goes wrong is told the old process. */
+/* A zcmu_log_function: errors are sent to the old process. */
 void handover_log(int level, const char *message, void *argument)
 {
 	(void)argument;
@@ -360,11 +363,11 @@ int handover_wait(const struct handover *handover)
 
 	if (send_packet(handover->socket, PACKET_PREPARED, "") ||
 	    recv(handover->socket, packet, sizeof(packet), 0) <= 0 || packet[0] != PACKET_GO)
-		return -ECONNRESET;	/* it serves on, or is gone */
+		return -ECONNRESET;	/* the old process serves on, or is gone */
 	return 0;
 }
 
-/* From here on the disk is this process's. */
+/* From here on the disk belongs to this process. */
 int handover_end(struct handover *handover)
 {
 	int err = send_packet(handover->socket, PACKET_SERVING, zcmu_version());

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The process that is to go on with a disk, seen by the one that has it */
+/* The process that shall go on with a disk, as the owner of the disk sees it */
 struct heir {
 	const char *name;
 	const char *program;
@@ -15,7 +15,7 @@ struct heir {
 	int runfile_fd;
 	int control_fd;
 	int lifeline_fd;		/* or -1 */
-	bool has_own;			/* it has the store in a process of its own */
+	bool has_own;			/* it has a separate process for the store */
 
 	pid_t pid;
 	int socket;
@@ -26,10 +26,10 @@ int heir_start(struct heir *heir);
 int heir_succeed(struct heir *heir);
 void heir_dismiss(struct heir *heir);
 int heir_make_lifeline(int *read_end);	/* quiet */
-void heir_pass_signals(pid_t pid);	/* that have come too late for us */
+void heir_pass_signals(pid_t pid);	/* signals that have come too late for us */
 int heir_wait(const char *name);	/* an exit status */
 
-/* and the other way round: --hand-over */
+/* the other side: --hand-over */
 struct handover {
 	int socket;
 	int runfile_fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu serve, in this process: the store is opened here, and a thread leads the serving, which may
- * have more of its own.
+ * zcmu serve, in this process: the store is opened here. A thread leads the serving, and may have
+ * more threads.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -48,7 +48,7 @@ static int here_open(struct serve *serve, const struct zcmu_store_options *optio
 	if (serve_opening_end(serve, err))
 		return err;
 	serve->shape = serve->store;
-	/* Some stores know only when they are open whether their bytes outlive them. */
+	/* Some stores know only when they are open whether their data outlives them. */
 	serve->flags = serve->store->ops->flags;
 	err = zcmu_store_identity(serve->store, serve->identity, sizeof(serve->identity));
 	if (!err || err == -EOPNOTSUPP)

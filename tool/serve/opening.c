@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu serve: a store that is being opened, or asked who it is, may hang: on a server that does
- * not answer, in a script. Nothing of a disk has been made then, or it is one that was there and
- * stays as it is. So a signal ends the process on the spot, while another thread hangs; at any
- * other time, and when the store of a disk that this process has served is opened again, the signal
- * waits for serve_wait_for_end().
+ * zcmu serve: opening a store, or asking for its identity, may hang: on a server that does not
+ * answer, or in a script. At that time no disk was made, or there is an old one that stays as it
+ * is. So a signal ends the process at once, while another thread hangs. At any other time the
+ * signal waits for serve_wait_for_end(). It also waits when the store of a disk that this process
+ * has served is opened again.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,7 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-/* What this process has made is removed: its name is free. */
+/* What this process has made is removed, and its name is free. */
 static _Noreturn void give_up(struct serve *serve)
 {
 	bool is_ours;
@@ -50,7 +50,7 @@ static void *watch(void *argument)
 			;
 		if (fds[1].revents)
 			return NULL;
-		/* One for logs doesn't end it, but the next may. */
+		/* A signal for logs doesn't end it, but the next one may. */
 		if (fds[0].revents && signals_end(serve->signal_fd, serve->hang_up_ends))
 			give_up(serve);
 	}
@@ -72,7 +72,7 @@ int serve_opening_begin(struct serve *serve)
 	return err;
 }
 
-/* Return: @err, what has come of it */
+/* Return: @err, the result */
 int serve_opening_end(struct serve *serve, int err)
 {
 	uint64_t one = 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The command line of zcmu serve: what is asked for, and --help. Nothing is made here. */
+/* The command line of zcmu serve: its options, and --help. Nothing is made here. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 #define MAX_TIME_OUT		(24 * 60 * 60)
 
-/* A store or layer, and what may stand behind its name. */
+/* A store or layer, and the syntax of what follows its name. */
 static void print_store(const struct zcmu_store_ops *ops)
 {
 	const struct zcmu_option *option;
@@ -28,7 +28,7 @@ static void print_store(const struct zcmu_store_ops *ops)
 	for (option = ops->options; option && option->name; option++) {
 		snprintf(text, sizeof(text), "%s%s%s", option->name, option->value ? "=" : "",
 			 option->value ? option->value : "");
-		/* A list of words may be long: then what they mean has a line of its own. */
+		/* A list of words may be long. Then their description has a line of its own. */
 		printf("    ,%-17s %s%s\n", text, strlen(text) > 17 ? "\n                       " : "",
 		       option->summary);
 	}
@@ -126,7 +126,7 @@ static int take_option(struct serve *serve, int option)
 		serve->daemon = true;
 		return -1;
 	case OPT_READY_FD:
-		/* Somebody was told already. */
+		/* A message was printed already. */
 		if (serve_is_successor(serve))
 			return -1;
 		if (!option_parse(optarg, 0, 65535, &fd) || fcntl((int)fd, F_GETFD) < 0 ||
@@ -169,7 +169,7 @@ static int take_option(struct serve *serve, int option)
 	}
 }
 
-/* Fill in what is asked for. Return: an exit status, or -1 to go on. */
+/* Parse the arguments. Return: an exit status, or -1 to go on. */
 int serve_parse(struct serve *serve, int argc, char **argv)
 {
 	int option, status;

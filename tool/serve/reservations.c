@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Persistent reservations that shall outlive the target (APTPL). The target core writes
- * them to a file for each serial, and never reads that: it takes them from whoever makes the
- * backstore, before it is exported anywhere, and gives them to initiators as they come, through
- * whatever fabric. Who has reserved what isn't looked at here.
+ * Persistent reservations that shall outlive the target (APTPL). The target core writes them to a
+ * file for each serial, and never reads that. It takes reservations from the process that makes the
+ * backstore, before the backstore is exported, and gives them to initiators when they come, through
+ * any fabric. The content of the reservations isn't examined here.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +23,7 @@ struct reservations {
 	const struct backstore *backstore;
 	char file[PATH_MAX];
 	unsigned int line;
-	bool is_open;			/* behind a PR_REG_START */
+	bool is_open;			/* after a PR_REG_START */
 	char metadata[MAX_METADATA];	/* of the registration so far: "a=b,c=d" */
 };
 
@@ -61,7 +61,7 @@ static int take_line(struct reservations *r, char *line)
 		r->is_open = false;
 		return give_back(r);
 	}
-	/* There are none, in words. */
+	/* The file says in words that there are none. */
 	if (!r->is_open)
 		return *line && strncmp(line, "No Registrations", 16) ?
 		       say_wrong(r, "it isn't the target core's") : 0;
@@ -92,13 +92,13 @@ static int read_file(struct reservations *r, FILE *file)
 	free(line);
 	if (!err && ferror(file))
 		err = say_wrong(r, "it can't be read");
-	/* The kernel writes it anew each time, and is not sure to have come to the end. */
+	/* The kernel writes it anew each time, and may have been interrupted. */
 	if (!err && (r->is_open || !is_whole))
 		err = say_wrong(r, "it is cut short");
 	return err;
 }
 
-/* Where the target core has them, if it has any. */
+/* The target core's file for them, if there is any. */
 static int find_file(struct reservations *r)
 {
 	static const char serial_is[] = "T10 VPD Unit Serial Number: ";
@@ -113,7 +113,7 @@ static int find_file(struct reservations *r)
 	return 0;
 }
 
-/* The backstore is not exported yet: from then on the target core takes no more. */
+/* The backstore is not exported yet: after that the target core takes no more. */
 int reservations_restore(const struct backstore *backstore)
 {
 	struct reservations *r = calloc(1, sizeof(*r));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu resize: gives a disk another size while it is served. Both ends are here: the
- * subcommand, which asks, and what the process that serves the disk does then.
+ * zcmu resize: gives a disk another size while it is served. Both ends are here: the subcommand,
+ * which asks, and the code of the process that serves the disk.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -26,7 +26,7 @@
  * In the process that serves
  */
 
-/* Initiators get a UNIT ATTENTION; our own is made to look at once. */
+/* Initiators get a UNIT ATTENTION; our own disk is rescanned at once. */
 static void tell(const struct backstore *backstore, const char *device, uint64_t size)
 {
 	char path[PATH_MAX], text[32];
@@ -40,7 +40,7 @@ static void tell(const struct backstore *backstore, const char *device, uint64_t
 		attribute_write("1", "/sys/block/%s/device/rescan", device + strlen("/dev/"));
 }
 
-/* "resize BYTES [shrink]"; @old_size: as it is now. @function: changes it. */
+/* "resize BYTES [shrink]"; @old_size: the present one. @function: changes it. */
 int resize_serve(resize_function function, void *argument, uint64_t old_size,
 		 const struct backstore *backstore, const char *device, char **words, size_t count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The size of a disk that is served, in the process that serves it */
+/* The size of a served disk, in the process that serves it */
 #ifndef ZCMU_TOOL_SERVE_RESIZE_H
 #define ZCMU_TOOL_SERVE_RESIZE_H
 

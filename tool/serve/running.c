@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu serve: a disk that is there: who is told, and what may come until its end: signals,
- * requests, or that it ends by itself. How it is made and unmade is serve.c's.
+ * zcmu serve, while the disk exists: who is told, and what may happen until its end: signals,
+ * requests, or that it ends by itself. Making and removing the disk is in serve.c.
  */
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,7 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-/* Everybody knows the disk already; the old process passes on the news. */
+/* The disk is known already; the old process passes on the news. */
 static void announce_succession(struct serve *serve)
 {
 	if (serve->daemon)
@@ -32,7 +32,10 @@ static void announce_succession(struct serve *serve)
 	handover_end(&serve->handover);
 }
 
-/* If nobody can be told of it, it is no use; what was taken over is left as it was. */
+/*
+ * If the name of the device can't be printed, the disk is useless. A disk that was taken over is
+ * left as it was.
+ */
 static int print_device(struct serve *serve)
 {
 	int err;
@@ -109,13 +112,15 @@ static int carry_out(char **words, size_t count, void *argument)
 /* What serve_wait_for_end() waits for */
 enum {
 	SIGNAL,
-	SERVING,	/* something is to be heard of it */
-	REQUEST,	/* by the control socket */
+	SERVING,	/* the serving side has an event */
+	REQUEST,	/* from the control socket */
 	LIFELINE,	/* of the process that this one stands in for */
 	NR_EVENTS
 };
 
-/* Until a signal, a "zcmu stop", or until serving has ended by itself; requests are carried out. */
+/*
+ * Wait for a signal, a "zcmu stop", or until serving has ended by itself; requests are carried out.
+ */
 int serve_wait_for_end(struct serve *serve)
 {
 	struct pollfd events[NR_EVENTS] = {
@@ -129,7 +134,7 @@ int serve_wait_for_end(struct serve *serve)
 	do {
 		if (events[REQUEST].revents) {
 			control_handle(&serve->control, carry_out, serve);
-			/* What was to be heard may have been heard meanwhile, and by another. */
+			/* The request may have consumed the event already. */
 			events[SERVING].revents = 0;
 		}
 		if (serve->is_over)
@@ -139,11 +144,11 @@ int serve_wait_for_end(struct serve *serve)
 		err = serve->way->hear(serve, events[SERVING].revents);
 		if (err)
 			return err;
-		/* It may be served by another thread now, or by another process. */
+		/* Another thread, or another process, may serve the disk now. */
 		events[SERVING].fd = serve->way->fd(serve);
 		while (poll(events, NR_EVENTS, -1) < 0 && errno == EINTR)
 			;
-		/* The process that we stand for was killed. */
+		/* The process that we stand in for was killed. */
 		if (events[LIFELINE].revents)
 			_exit(EXIT_FAILED);
 	} while (!events[SIGNAL].revents || !signals_end(serve->signal_fd, serve->hang_up_ends));
@@ -153,12 +158,12 @@ int serve_wait_for_end(struct serve *serve)
 	return 0;
 }
 
-/* Another process has the disk now, or may take it over: what there is of it stays. */
+/* Another process has the disk now, or may take it over: everything of it stays. */
 int serve_leave(struct serve *serve)
 {
 	if (!serve->heir)
 		return EXIT_FAILED;
-	/* The name and who asks are the other's alone. */
+	/* The name and its clients belong to the other process alone. */
 	close(serve->runfile.fd);
 	close(serve->control.fd);
 	if (!serve->daemon && !serve->stands_in)

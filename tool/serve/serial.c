@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The serial number of a disk, which its initiators know it by. It is random, made when a
- * store is first served under a name, and kept in /var/lib/zcmu/NAME.serial: a line for each
- * store, "SERIAL STORE". Whoever writes the file has the name (runfile.c), so nobody else
- * writes it meanwhile; it is replaced as a whole, and stable before a disk is made with it.
+ * The serial number of a disk, by which its initiators know it. It is random, made when a store is
+ * first served under a name, and kept in /var/lib/zcmu/NAME.serial: a line for each store, "SERIAL
+ * STORE". Only a process that has the name (runfile.c) writes the file, so nobody else writes it
+ * meanwhile. The file is replaced as a whole, and stable before a disk is made with the serial.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 
 #define STATE_DIR	"/var/lib/zcmu"
 
-/* The target core makes a file's name of it. */
+/* The target core uses it as the name of a file. */
 bool serial_is_valid(const char *serial)
 {
 	size_t i;
@@ -38,8 +38,8 @@ bool serial_is_valid(const char *serial)
 }
 
 /*
- * What it was made of until version 0.1, from the machine, the name and the store: disks that
- * were made so go on with it. Machines that were cloned have the same.
+ * The serial as it was until version 0.1, made from the machine, the name and the store. Disks that
+ * were made so keep it. Cloned machines have the same.
  */
 void serial_of_machine(const char *name, const char *spec, char *serial)
 {
@@ -85,7 +85,7 @@ static void make_path(const char *name, char *path, size_t size)
 	snprintf(path, size, STATE_DIR "/%s.serial", name);
 }
 
-/* Of any bytes one word, which is the same for the same bytes alone. */
+/* Encode any bytes as one word; different bytes give different words. */
 static char *encode(const char *spec)
 {
 	char *word = malloc(3 * strlen(spec) + 1), *to = word;
@@ -102,7 +102,7 @@ static char *encode(const char *spec)
 	return word;
 }
 
-/* The line of a store: its serial, if it is one, or NULL. Cuts the line up. */
+/* The line of a store: its serial, if it is valid, or NULL. Changes the line. */
 static const char *serial_of_line(char *line, const char *word)
 {
 	char *rest = line, *serial = strsep(&rest, " \n"), *store = strsep(&rest, " \n");
@@ -110,7 +110,7 @@ static const char *serial_of_line(char *line, const char *word)
 	return store && !strcmp(store, word) && serial_is_valid(serial) ? serial : NULL;
 }
 
-/* Quiet. -ENOENT: the store has none yet; every other error: nobody knows. */
+/* Quiet. -ENOENT: the store has none yet; every other error: unknown. */
 static int find(const char *path, const char *word, char *serial)
 {
 	FILE *file = fopen(path, "re");
@@ -131,7 +131,7 @@ static int find(const char *path, const char *word, char *serial)
 	return found ? 0 : err;
 }
 
-/* What is there, whole lines, and one more */
+/* Write the old file's whole lines, and a new one */
 static int write_lines(int fd, const char *path, const char *serial, const char *word)
 {
 	FILE *to = fdopen(fd, "w"), *from = fopen(path, "re");
@@ -157,7 +157,7 @@ static int write_lines(int fd, const char *path, const char *serial, const char 
 	return err;
 }
 
-/* A file that is half-written under its first name is overwritten by whoever comes next. */
+/* If a file is half-written under its first name, the next process overwrites it. */
 static int add(const char *path, const char *name, const char *serial, const char *word)
 {
 	char temporary[PATH_MAX];
@@ -221,7 +221,7 @@ int serial_get(const char *name, const char *spec, bool is_lasting, char *serial
 			return err;
 		}
 		err = serial_keep(name, spec, serial);
-		/* Next time it is another disk, as its contents are others. */
+		/* Next time it is another disk, because its contents are different. */
 		if (!is_lasting)
 			err = 0;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu serve: from a STORE to a disk, and back to nothing. One process per disk: the
+ * zcmu serve: makes a disk of a STORE, and removes it again. There is one process per disk: the
  * main thread sets up and waits for the end (running.c), another leads the serving.
  */
 #include <errno.h>
@@ -34,11 +34,9 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-#define DEFAULT_TIME_OUT	30		/* seconds, the kernel's as well */
+#define DEFAULT_TIME_OUT	30		/* seconds, same as the kernel's */
 
-/*
- * Making the disk, in steps; each is undone by tear_down()
- */
+/* Making the disk, in steps; each is undone by tear_down() */
 
 static int check_name(struct serve *serve)
 {
@@ -65,7 +63,9 @@ static int check_name(struct serve *serve)
 	return -EEXIST;
 }
 
-/* Before the one that serves it lets go of it: does the store's name still lead to the store? */
+/*
+ * Called before the old process releases the disk: does the store's name still lead to the store?
+ */
 static int check_succession(struct serve *serve)
 {
 	struct backstore backstore;
@@ -93,32 +93,32 @@ static int claim_name(struct serve *serve)
 		err = runfile_create(serve->name, &serve->runfile);
 	if (!err)
 		err = control_open(serve->name, &serve->control);
-	/* Once more: whoever had it until now may have left a disk, or removed it. */
+	/* Check again: the earlier owner of the name may have left a disk, or removed it. */
 	if (!err)
 		err = check_name(serve);
 	return err ? err : runfile_write_pid(&serve->runfile);
 }
 
-/* It was another process's: show that it is ours now. */
+/* The name was another process's: show that it is ours now. */
 int serve_own_name(struct serve *serve)
 {
 	int err = control_own(&serve->control);
 
-	/* The number is for people, and it was told that it can't be written. */
+	/* The number is only for people, and the error was reported. */
 	if (!err)
 		(void)runfile_write_pid(&serve->runfile);
 	return err;
 }
 
-/* The backstore is there: serve it. Until then the mode of the process before counts. */
+/* The backstore is there: serve it. Until then the old process's recover mode is in force. */
 int serve_take_disk(struct serve *serve)
 {
 	int err = serve->way->start(serve);
 
-	/* Only now is the store known to be the disk's, if nothing was noted before. */
+	/* Only now it is known that the store is the disk's, if nothing was noted before. */
 	if (!err && serve->takes_over)
 		err = takeover_note_identity(&serve->backstore, serve->identity);
-	/* A successor may be dismissed yet: until then what it has is for the one before. */
+	/* The old process may still dismiss a successor. Until then the mode is for the old one. */
 	if (!err && !serve_is_successor(serve))
 		err = takeover_set_recover(&serve->backstore, serve->recover);
 	return err;
@@ -129,7 +129,7 @@ static int create_disk(struct serve *serve)
 	char spec[PATH_MAX + 8];
 	int err = serve_open_store(serve);
 
-	/* It may be open, and not be able to tell which one it is. */
+	/* The store may be open, and unable to tell its identity. */
 	if (err) {
 		created_undo(&serve->created);
 		return err;
@@ -145,7 +145,7 @@ static int create_disk(struct serve *serve)
 		return err;
 	}
 	err = takeover_note(&serve->backstore, serve->shape, serve->identity);
-	/* The bytes of a volatile store are new, and were never reserved. */
+	/* The data of a volatile store is new, and was never reserved. */
 	if (!err && !(serve->flags & ZCMU_STORE_VOLATILE))
 		err = reservations_restore(&serve->backstore);
 	/* From here on another process may take it over. */
@@ -157,20 +157,20 @@ static int create_disk(struct serve *serve)
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (err)
 		serve->loopback.wwn[0] = '\0';
-	/* Nobody has seen the disk: there is nothing in it. */
+	/* Nobody has seen the disk, so there is nothing in it. */
 	if (err)
 		created_undo(&serve->created);
 	return err;
 }
 
-/* Nothing of it is undone: it waits for the next process. */
+/* Nothing is undone: the disk waits for the next process. */
 void serve_leave_disk(struct serve *serve)
 {
 	serve->loopback.wwn[0] = '\0';
 	serve->backstore.name[0] = '\0';
 }
 
-/* Go on with a disk that is there. If that fails, it is left as it was. */
+/* Go on with an existing disk. If that fails, it is left as it was. */
 static int take_over(struct serve *serve)
 {
 	char spec[PATH_MAX + 8];
@@ -188,10 +188,10 @@ static int take_over(struct serve *serve)
 		err = takeover_check(&serve->backstore, serve->shape);
 	if (!err)
 		err = serve_take_disk(serve);
-	/* It had none yet, or none any more. */
+	/* The backstore had none yet, or has none any more. */
 	if (!err && loopback_find(&serve->backstore, &serve->loopback))
 		err = loopback_attach(&serve->backstore, &serve->loopback);
-	/* Somebody has deleted it, or nobody was there to serve it when it was looked for. */
+	/* The device was deleted, or was not found because nobody served the disk then. */
 	else if (!err && !serve->loopback.device[0])
 		err = loopback_scan(&serve->loopback);
 	if (!err && serve_is_successor(serve))
@@ -205,7 +205,7 @@ static int take_over(struct serve *serve)
 	return err;
 }
 
-/* The bytes of a volatile store are gone with its process, and its disk is no use any more. */
+/* The data of a volatile store is lost with its process, and its disk is useless then. */
 static int choose_name(struct serve *serve)
 {
 	bool is_given = serve->name[0];
@@ -237,7 +237,7 @@ static int set_up(struct serve *serve)
 	return serve->takes_over ? take_over(serve) : create_disk(serve);
 }
 
-/* What the disk has done, in one line that a script can read as well. */
+/* The disk's statistics, in one line that a script can read as well. */
 static void say_farewell(const struct serve *serve, const struct zcmu_statistics *s)
 {
 	if (!serve->daemon)
@@ -246,7 +246,7 @@ static void say_farewell(const struct serve *serve, const struct zcmu_statistics
 			serve->name, s->commands, s->errors, s->bytes_in_place, s->bytes_copied);
 }
 
-/* No initiator has it any more. The detach waits until the disk's commands are done. */
+/* Take the disk from all initiators. The detach waits until the disk's commands are done. */
 static int take_back(struct serve *serve)
 {
 	int err;
@@ -258,7 +258,7 @@ static int take_back(struct serve *serve)
 		serve->loopback.wwn[0] = '\0';
 		return stop_detach(&serve->backstore);
 	}
-	/* What zcmu attach has made of it goes with the disk, while it is still served. */
+	/* Targets of zcmu attach are removed with the disk, while it is still served. */
 	err = iscsi_detach(&serve->backstore, NULL);
 	if (serve->loopback.wwn[0] && loopback_detach(&serve->loopback))
 		err = -EBUSY;
@@ -269,7 +269,7 @@ static void give_name_back(struct serve *serve, int err)
 {
 	bool is_ours;
 
-	/* It is still the one's before. */
+	/* The name still belongs to the old process. */
 	if (serve_is_successor(serve))
 		return;
 	is_ours = runfile_is_ours(&serve->runfile);
@@ -279,8 +279,8 @@ static void give_name_back(struct serve *serve, int err)
 }
 
 /*
- * Undo what set_up() has made, as far as it came, in reverse. @so_far: what it ends with already,
- * for who waits for the end.
+ * Undo what set_up() has made, in reverse. @so_far: the result until now, for the client that waits
+ * for the end.
  */
 static int tear_down(struct serve *serve, int so_far)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A process of zcmu serve: what serve.c and upgrade.c know of it. */
+/* A process of zcmu serve: the data that serve.c and upgrade.c share. */
 #ifndef ZCMU_TOOL_SERVE_SERVE_H
 #define ZCMU_TOOL_SERVE_SERVE_H
 
@@ -23,7 +23,7 @@
 #include "zcmu.h"
 
 struct serve {
-	/* what was asked for */
+	/* options */
 	char name[NAME_MAX_LEN + 1];
 	const char *spec;
 	struct zcmu_store_options store_options;
@@ -31,48 +31,48 @@ struct serve {
 	unsigned int time_out;		/* seconds */
 	const char *recover;		/* attrib/recover */
 	const char *asked_serial;	/* --serial, or empty */
-	struct user user;		/* --user: has a name then */
+	struct user user;		/* --user: has a name if given */
 	bool daemon;
 	int ready_fd;
-	int argc;			/* for the process that goes on with the disk */
+	int argc;			/* for the successor */
 	char **argv;
-	struct handover handover;	/* from the one before; socket -1: not, or not any more */
+	struct handover handover;	/* from the old process; socket -1: none, or done */
 	bool stands_in;			/* for a process in the foreground: see heir_wait() */
-	bool takes_over;		/* the backstore is there already */
+	bool takes_over;		/* the backstore exists already */
 	bool is_stopped;		/* by "zcmu stop", which waits */
-	bool is_over;			/* the disk is not this process's any more, */
-	pid_t heir;			/* but this one's */
+	bool is_over;			/* the disk doesn't belong to this process any more, */
+	pid_t heir;			/* but to this one */
 
-	/* what was made, in this order */
+	/* results of the steps, in this order */
 	const struct serve_way *way;
 	uint32_t flags;			/* ZCMU_STORE_... of the store */
 	struct runfile runfile;
 	struct control control;
-	struct created created;		/* what it is made of */
-	struct zcmu_store *shape;	/* the open store's sizes, wherever it is */
+	struct created created;		/* the store's file, if we created it */
+	struct zcmu_store *shape;	/* the open store's sizes, in whatever process */
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the open store; or empty */
 	char serial[SERIAL_SIZE];
 	struct backstore backstore;
-	int signal_fd;			/* what ends the disk */
-	bool hang_up_ends;		/* SIGHUP as well; else it is for logs */
+	int signal_fd;			/* signals that end the disk */
+	bool hang_up_ends;		/* SIGHUP ends it, too; else it is for logs */
 	pthread_t opening;		/* see opening.c */
-	bool is_reopening;		/* its disk is there: signals wait for their turn */
-	int opened_fd;			/* eventfd: it is needed no more */
+	bool is_reopening;		/* the disk exists: signals wait */
+	int opened_fd;			/* eventfd: not needed any more */
 	struct loopback loopback;
 
 	/* here.c's */
 	struct zcmu_store *store;
 	struct zcmu_disk *disk;
 	pthread_t thread;
-	int served_fd;			/* eventfd: the ring is read; or serving has ended */
+	int served_fd;			/* eventfd: the ring is read, or serving has ended */
 	int serve_error;
 
 	/* apart.c's */
 	struct keeper keeper;
-	struct zcmu_store apart_shape;	/* of its process's store: sizes alone */
+	struct zcmu_store apart_shape;	/* only the sizes of its process's store */
 };
 
-/* Has another process served the disk until now, and lives? */
+/* Is there a living process that has served the disk until now? */
 static inline bool serve_is_successor(const struct serve *serve)
 {
 	return serve->handover.socket >= 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu stop: asks the process that serves a disk to end; or, if it has died, removes
- * what it has left behind.
+ * zcmu stop: asks the process that serves a disk to end. If the process has died, it removes what
+ * is left of the disk.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -33,8 +33,8 @@
 #define FIND_TRIES	250	/* 5 s */
 
 /*
- * Clearing away a dead disk takes somebody who answers the commands of its removal (a
- * last SYNCHRONIZE CACHE, for one). This store does: with NOT READY.
+ * Removing a dead disk sends commands (a last SYNCHRONIZE CACHE, for example), which somebody must
+ * answer. This store does, with NOT READY.
  */
 static int gone_open(struct zcmu_store *store, const char *argument)
 {
@@ -83,7 +83,7 @@ static int detach(const struct backstore *backstore)
 	return err;
 }
 
-/* Fail what is on the ring, then detach while somebody answers. */
+/* Fail the commands on the ring, then detach while a thread answers. */
 static int detach_served(const struct backstore *backstore)
 {
 	struct zcmu_store_options options = {
@@ -95,7 +95,7 @@ static int detach_served(const struct backstore *backstore)
 	pthread_t thread;
 	int fd, err;
 
-	/* Who serves it may be where we don't see it: the kernel lets nobody else open it then. */
+	/* A process that we can't see may serve it; then the kernel lets nobody else open it. */
 	fd = backstore_open_uio(backstore);
 	if (fd < 0)
 		return fd;
@@ -120,11 +120,11 @@ static int detach_served(const struct backstore *backstore)
 
 int stop_detach(const struct backstore *backstore)
 {
-	/* Without a UIO device it was never enabled, and nothing can ask it anything. */
+	/* Without a UIO device it was never enabled, and nothing can send it commands. */
 	return backstore->uio < 0 ? detach(backstore) : detach_served(backstore);
 }
 
-/* The name is ours meanwhile: nobody takes the disk over, or cleans up as well. */
+/* Meanwhile the name is ours: nobody else takes the disk over, or cleans up. */
 static int clean_up(const char *name)
 {
 	struct backstore backstore;
@@ -134,7 +134,7 @@ static int clean_up(const char *name)
 
 	if (err)
 		return err;
-	/* Who had the name until now may have done something with the disk. */
+	/* An earlier owner of the name may have changed the disk. */
 	err = backstore_find(name, &backstore);
 	if (!err && !takeover_is_orphan(&backstore))
 		err = -EBUSY;
@@ -144,7 +144,7 @@ static int clean_up(const char *name)
 		err = stop_detach(&backstore);
 	if (!err)
 		err = backstore_remove(&backstore);
-	/* With it goes the dead one's socket. */
+	/* Remove the dead process's socket, too. */
 	control_inherit(name, -1, &control);
 	control_close(&control, !err && runfile_is_ours(&runfile));
 	runfile_remove(&runfile);
@@ -172,13 +172,13 @@ static int stop_dead(const char *name)
 	return EXIT_OK;
 }
 
-/* Is it what zcmu serve makes: the only LUN of a loopback target? */
+/* Is it made by zcmu serve: the only LUN of a loopback target? */
 static bool is_local_disk(const struct export *export)
 {
 	return !strcmp(export->fabric, "loopback") && export->tpg == 1 && !export->lun;
 }
 
-/* The first export that is in the way; @initiator: who is logged in, or empty */
+/* The first export that prevents the stop; @initiator: who is logged in, or empty */
 static const struct export *find_in_the_way(const struct exports *exports, char *initiator,
 					    size_t size)
 {
@@ -208,7 +208,7 @@ static bool is_in_use(const char *name)
 	bool in_the_way;
 	int err;
 
-	/* What can't be seen may be in the way. */
+	/* Exports that can't be read may prevent it. */
 	err = backstore_find(name, &backstore);
 	if (err)
 		return err != -ENOENT;
@@ -232,7 +232,7 @@ static bool is_in_use(const char *name)
 	return true;
 }
 
-/* Who has just taken the name listens in a moment; who has ended lets go of it in one. */
+/* A process that has just taken the name listens soon; one that has ended releases it soon. */
 static int find_process(const char *name, pid_t *pid)
 {
 	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
@@ -261,7 +261,7 @@ static int stop_if_left(const char *name)
 	}
 }
 
-/* How it has ended, it tells somebody else. */
+/* The process tells its result to another client. */
 static int stop_by_signal(const char *name)
 {
 	pid_t pid;
@@ -294,10 +294,10 @@ static int stop_process(const char *name)
 {
 	int err = control_stop(name, STOP_SECONDS);
 
-	/* An older zcmu, or one that does not listen yet, or has just ended. */
+	/* It is an older zcmu, or a process that does not listen yet, or has just ended. */
 	if (err == -EOPNOTSUPP || err == -ENOTCONN)
 		return stop_by_signal(name);
-	/* It has answered, and is about to end. */
+	/* The process has answered, and is about to end. */
 	if (err != -ETIMEDOUT && runfile_wait_until_gone(name, STOP_SECONDS)) {
 		zcmu_error("%s: its process has stopped the disk and doesn't end", name);
 		return EXIT_FAILED;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * zcmu serve: the store of a disk: whether it is the right one, its serial number, and its opening.
- * Where it is opened is here.c's and apart.c's; how it becomes a disk is serve.c's.
+ * The process that opens it is in here.c or apart.c; making it a disk is in serve.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "serve/takeover.h"
 #include "zcmu.h"
 
-/* Which store does its name lead to by now? It isn't opened for that. "": nobody can tell */
+/* Which store does the name lead to by now? It isn't opened for that. "": unknown */
 static int look_up_identity(struct serve *serve, char *text, size_t size)
 {
 	int err = serve->way->identify(serve, text, size);
@@ -30,21 +30,21 @@ static int look_up_identity(struct serve *serve, char *text, size_t size)
 }
 
 /*
- * To be known before it is opened, which may change something; and whoever has it open need
- * not close it for nothing.
+ * This is checked before the store is opened, because opening may change something, and the process
+ * that has it open need not close it in vain.
  */
 int serve_check_named_store(struct serve *serve, const struct backstore *backstore)
 {
 	char identity[ZCMU_STORE_IDENTITY_MAX] = "";
 	int err = look_up_identity(serve, identity, sizeof(identity));
 
-	/* When it is open, it can tell. */
+	/* Once it is open, it can tell. */
 	if (err == -EOPNOTSUPP)
 		return 0;
 	return err ? err : takeover_check_identity(backstore, identity);
 }
 
-/* A spec that means the same from every folder, to be shown. */
+/* A spec that means the same from every folder, for display. */
 void serve_absolute_spec(const char *spec, char *absolute, size_t size)
 {
 	char path[PATH_MAX];
@@ -55,7 +55,7 @@ void serve_absolute_spec(const char *spec, char *absolute, size_t size)
 		snprintf(absolute, size, "%s", spec);
 }
 
-/* Of a new disk. @spec: absolute */
+/* The serial of a new disk. @spec: absolute */
 int serve_get_serial(struct serve *serve, const char *spec)
 {
 	serve->options.serial = serve->serial;
@@ -66,10 +66,7 @@ int serve_get_serial(struct serve *serve, const char *spec)
 	return 0;
 }
 
-/*
- * Of a disk that is there: what it has to have. One whose serial isn't kept was made by an older
- * zcmu.
- */
+/* The serial that an existing disk must have. If it isn't kept, an older zcmu has made the disk. */
 int serve_find_serial(struct serve *serve, const char *spec, bool *is_kept)
 {
 	int err;
@@ -91,7 +88,7 @@ int serve_find_serial(struct serve *serve, const char *spec, bool *is_kept)
 	return err;
 }
 
-/* The older one's is the disk's from now on, on whichever machine it is made again. */
+/* From now on the older zcmu's serial is the disk's, on whichever machine it is made again. */
 void serve_keep_serial(const struct serve *serve, const char *spec)
 {
 	int err = serial_keep(serve->name, spec, serve->serial);
@@ -101,7 +98,7 @@ void serve_keep_serial(const struct serve *serve, const char *spec)
 			     serve->name, serve->serial, strerror(-err));
 }
 
-/* What was opened counts: its name may have led elsewhere when it was looked up. */
+/* The opened store counts: its name may have led elsewhere when it was looked up. */
 static int check_opened_store(struct serve *serve)
 {
 	int err = takeover_check_identity(&serve->backstore, serve->identity);
@@ -110,8 +107,8 @@ static int check_opened_store(struct serve *serve)
 }
 
 /*
- * A store whose disk is there is there, too: it must not be made anew. It may have more than
- * its disk shows: the disk was made smaller, the store has grown, or a resize was cut short.
+ * If the disk exists, so does its store: it must not be created anew. It may be larger than its
+ * disk shows: the disk was made smaller, the store has grown, or a resize was interrupted.
  */
 int serve_open_store(struct serve *serve)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A disk that goes on with another process: that of one that has died, or that hands it
- * over. What must be the same, and what becomes of the commands that are under way.
- * Nothing of the disk is changed here but attrib/recover.
+ * A disk that another process goes on with, after its process has died or hands it over. This file
+ * checks what must be the same, and decides what happens to the commands that are under way. It
+ * changes nothing of the disk but attrib/recover.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,8 +24,8 @@ static const char *access_of(bool read_only)
 }
 
 /*
- * Which store it has: "" is one that can't tell. It stands where the disk itself is, so it is
- * there for as long as the disk is, whatever becomes of processes, and no longer.
+ * The identity of its store: "" if the store can't tell. It is kept with the disk itself, so it
+ * exists exactly as long as the disk does, even when processes die.
  */
 int takeover_note_identity(const struct backstore *backstore, const char *identity)
 {
@@ -37,7 +37,7 @@ int takeover_note_identity(const struct backstore *backstore, const char *identi
 	return attribute_write(identity, "%s/alias", path);
 }
 
-/* For the process that takes the disk over: what configfs has no attribute of its own for. */
+/* Notes for the process that takes the disk over, for which configfs has no attribute. */
 int takeover_note(const struct backstore *backstore, const struct zcmu_store *store,
 		  const char *identity)
 {
@@ -50,8 +50,8 @@ int takeover_note(const struct backstore *backstore, const struct zcmu_store *st
 }
 
 /*
- * Is it the store that the disk had, and not another one that has its name by now? An older
- * zcmu has noted nothing to compare with.
+ * Is it the store that the disk had, and not another one that has its name by now? An older zcmu
+ * has noted nothing to compare with.
  */
 int takeover_check_identity(const struct backstore *backstore, const char *identity)
 {
@@ -77,7 +77,7 @@ bool takeover_is_mode(const char *text)
 	       !strcmp(text, "reissue");
 }
 
-/* "off": as with stock. The stock module has no such attribute, and nothing else either. */
+/* "off": as with stock. The stock module has no such attribute, and no other mode. */
 int takeover_set_recover(const struct backstore *backstore, const char *mode)
 {
 	char path[PATH_MAX];
@@ -105,8 +105,8 @@ static bool has_serial(const char *path, const char *serial)
 }
 
 /*
- * Was it made of the store of that whole name? A serial that is kept is kept for the store; one
- * that was given says nothing of it.
+ * Was it made of the store of that whole name? A kept serial belongs to one store; a given serial
+ * proves nothing.
  */
 static bool has_store(const struct backstore *backstore, const char *spec)
 {
@@ -131,7 +131,7 @@ static int check_size(const struct backstore *backstore, const struct zcmu_store
 {
 	char value[32] = "";
 
-	/* Of one that has more, the disk goes on to show as much as before. */
+	/* If the store is larger, the disk keeps its size. */
 	if (store->size < backstore->size) {
 		zcmu_error("%s: the disk has %" PRIu64 " bytes, its store but %" PRIu64
 			   ": make the store as large as the disk, or end the disk with \"zcmu stop %s\"",
@@ -153,7 +153,7 @@ static int check_access(const struct backstore *backstore, const struct zcmu_sto
 {
 	char value[512];
 
-	/* Nothing: an older zcmu has made it, which noted nothing. */
+	/* Empty: an older zcmu has made the disk, and noted nothing. */
 	if (attribute_read(value, sizeof(value), "%s/udev_path", path) || !value[0] ||
 	    !strcmp(value, access_of(store->read_only)))
 		return 0;
@@ -162,7 +162,7 @@ static int check_access(const struct backstore *backstore, const struct zcmu_sto
 	return -EINVAL;
 }
 
-/* Before the store, which has these flags, is opened: is it the disk's? */
+/* Called before the store, which has these flags, is opened: is it the disk's? */
 int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *spec,
 			 const char *serial)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk that goes on with another process */
+/* A disk that another process goes on with */
 #ifndef ZCMU_TOOL_SERVE_TAKEOVER_H
 #define ZCMU_TOOL_SERVE_TAKEOVER_H
 
@@ -9,7 +9,7 @@
 struct backstore;
 struct zcmu_store;
 
-bool takeover_is_mode(const char *text);	/* of attrib/recover */
+bool takeover_is_mode(const char *text);	/* a value of attrib/recover */
 bool takeover_is_orphan(const struct backstore *backstore);
 bool takeover_is_left_of(const struct backstore *backstore, const char *spec, const char *serial);
 int takeover_check_store(const struct backstore *backstore, uint32_t flags, const char *spec,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu upgrade: has the process that serves a disk hand it to a new one, which runs the
- * program that is installed now. Both ends are here: the subcommand, which asks, and
- * what the process does then; the talk of the two processes is handover.c's.
+ * zcmu upgrade: has the process that serves a disk hand it to a new one, which runs the installed
+ * program. Both ends are here: the subcommand, which asks, and the code of the serving process. The
+ * protocol of the two processes is in handover.c.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,10 +28,10 @@
  */
 
 /*
- * Nobody has seen what is on the ring then: the next process can have all of it. It fails if
- * the store can't be flushed: the next process's flush would not know, so this one serves on,
- * and its initiators hear of it. Or if the store's own process dies over it; the disk goes
- * then, as it does without an upgrade.
+ * After this nobody has seen what is on the ring, so the next process can have all of it. It fails
+ * if the store can't be flushed: the next process's flush would not know that, so this one serves
+ * on, and its initiators get the error. It also fails if the store's own process dies meanwhile;
+ * then the disk is removed, as it is without an upgrade.
  */
 static int let_go(struct serve *serve)
 {
@@ -48,15 +48,15 @@ static int let_go(struct serve *serve)
 	return 0;
 }
 
-/* The successor can't have it. */
+/* The successor can't have the disk. */
 static void go_on(struct serve *serve)
 {
 	int err;
 
 	serve->takes_over = true;
-	/* Its disk is attached: a signal takes it down in order, once it is served. */
+	/* Its disk is attached: a signal ends it in order, once it is served. */
 	serve->is_reopening = true;
-	/* It may have another size than at first. */
+	/* Its size may have changed. */
 	err = backstore_find(serve->name, &serve->backstore);
 	if (!err)
 		err = serve_open_store(serve);
@@ -126,7 +126,7 @@ static int find_program(const char *program, char *path)
 		zcmu_error("%s: %s", program ? program : "/proc/self/exe", strerror(errno));
 		return -errno;
 	}
-	/* Requests are words. */
+	/* Requests consist of words. */
 	if (strpbrk(path, " \n")) {
 		zcmu_error("%s: a path with a blank in it can't be passed on; make a link to it",
 			   path);

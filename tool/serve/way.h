@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two ways to serve a disk: in this process (here.c), or in one of a user's own that is locked
- * in (apart.c, --user). Everything else of zcmu serve is the same for both, and asks this table.
- * Functions return 0 or -errno, and have said why, unless said otherwise.
+ * The two ways to serve a disk: in this process (here.c), or in a locked-in process of a user
+ * (apart.c, --user). Everything else of zcmu serve is the same for both, and calls this table.
+ * Functions return 0 or -errno, and have reported the reason, unless said otherwise.
  */
 #ifndef ZCMU_TOOL_SERVE_WAY_H
 #define ZCMU_TOOL_SERVE_WAY_H
@@ -16,12 +16,12 @@
 struct serve;
 
 struct serve_way {
-	/* What the store says of itself before it is opened: serve->flags. */
+	/* The store's flags, known before it is opened: sets serve->flags. */
 	int (*ask_flags)(struct serve *serve);
 
 	/*
-	 * Which store does its name lead to by now? It isn't opened for that. Says nothing.
-	 * -EOPNOTSUPP: nobody can tell; -EINTR: a signal has ended the question
+	 * Which store does its name lead to by now? It isn't opened for that. Quiet. -EOPNOTSUPP:
+	 * unknown; -EINTR: a signal has ended the question
 	 */
 	int (*identify)(struct serve *serve, char *text, size_t size);
 
@@ -33,22 +33,25 @@ struct serve_way {
 
 	int (*resize)(struct serve *serve, uint64_t size);
 
-	/* Readable when something is to be heard; -1 if nothing is served. It may change. */
+	/* Readable when there is an event for hear(); -1 if nothing is served. It may change. */
 	int (*fd)(const struct serve *serve);
 
-	/* @is_readable: is fd()? -EIO if serving is over. */
+	/* @is_readable: is fd()? Return: -EIO if serving is over. */
 	int (*hear)(struct serve *serve, bool is_readable);
 
-	/* Has the process that served it died? Nobody answers its commands then. */
+	/* Has the process that served it died? Then nobody answers its commands. */
 	bool (*is_dead)(const struct serve *serve);
 
-	/* Answer what has begun, flush, take no more. If that fails, it serves on. Says nothing. */
+	/* Answer what has begun, flush, take no more. If that fails, it serves on. Quiet. */
 	int (*hand_over)(struct serve *serve);
 
-	/* The same, and it is over in any case. It may not have begun. @statistics: since it has */
+	/*
+	 * The same, but serving ends in any case. It may not have begun. @statistics: since it
+	 * began
+	 */
 	int (*stop)(struct serve *serve, struct zcmu_statistics *statistics);
 
-	/* The store is let go of, after stop() or hand_over(); it may be opened again. */
+	/* Release the store, after stop() or hand_over(); it may be opened again. */
 	void (*close)(struct serve *serve);
 };
 
