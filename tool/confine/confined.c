@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * The store's process under zcmu serve --user. There are two:
+ * The store's process under zcmu serve --user. There are two processes:
  *
- *	keeper (keeper.c, root)			this one (the user)
+ * 	keeper (keeper.c, root)			this one (the user)
  *
- *	fork ---------------------------------->  leaves the namespaces, becomes the user
- *	<-------------------------------- DONE  opens the store, with the user's rights, and reads
- *	makes the backstore, opens its UIO device
- *	SERVE ---------------------------------> maps the ring
- *	empties this one's root
- *	LOCK_IN -------------------------------> no files; tries the store (trial.c); starts its
- *						 threads; no system calls but those it needs
- *	attaches the disk
- *	RESIZE, DRAIN, STOP ------------------->  until the end
+ * 	fork ---------------------------------->  leaves the namespaces, becomes the user
+ * 	<-------------------------------- DONE  opens the store, with the user's rights, and reads
+ * 	makes the backstore, opens its UIO device
+ * 	SERVE ---------------------------------> maps the ring
+ * 	empties this one's root
+ * 	LOCK_IN -------------------------------> no files; tries the store (trial.c); starts its
+ * 						 threads; no system calls but those it needs
+ * 	attaches the disk
+ * 	RESIZE, DRAIN, STOP ------------------->  until the end
  *
- * So no line of a store runs as root, and what root is needed for at the end is done by
- * somebody who has never touched a payload. This process ends with its keeper; if it ends
- * by itself, the keeper clears the disk away. What it says is text and numbers, and the
- * keeper believes neither.
+ * So no line of a store runs as root. Work that needs root at the end is done by a process that has
+ * never touched a payload. This process ends with its keeper. If it ends by itself, the keeper
+ * removes the disk. It sends text and numbers, and the keeper trusts neither.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +53,7 @@ struct confined {
 	struct zcmu_disk *disk;
 	char serial[64];
 	pthread_t thread;
-	int served_fd;		/* eventfd: the ring is read; or serving has ended */
+	int served_fd;		/* eventfd: the ring is read, or serving has ended */
 	int serve_error;
 	bool is_stopped;
 	bool is_readable;	/* before it was locked in */
@@ -81,11 +80,9 @@ static bool needs_network(const struct confined_wish *wish)
 	return wish->store_flags & ZCMU_STORE_NETWORK;
 }
 
-/*
- * Before anything of the store's runs
- */
+/* Before any code of the store runs */
 
-/* The keeper's descriptors are the keeper's: a lock on its runfile, its control socket. */
+/* The keeper's descriptors are only for the keeper: a lock on its runfile, its control socket. */
 static int let_go(int fd)
 {
 	int null = open("/dev/null", O_RDWR), err = null < 0 ? -errno : 0;
@@ -105,21 +102,23 @@ static int become_user(const struct confined_wish *wish)
 	const struct rlimit no_cores = { 0, 0 };
 	int err;
 
-	/* Threads inherit it, and nobody but root may ask for it. */
+	/* Threads inherit this, and only root may set it. */
 	zcmu_become_io_flusher();
 	memory_lock();
-	/* A core would hold what initiators have sent. */
+	/* A core dump would contain data of initiators. */
 	setrlimit(RLIMIT_CORE, &no_cores);
 	err = sandbox_unshare(needs_network(wish));
 	if (!err)
 		err = privileges_drop(wish->user);
-	/* If it has gone already, its end of the socket is closed. */
+	/* If the keeper has gone already, its end of the socket is closed. */
 	if (!err && prctl(PR_SET_PDEATHSIG, SIGKILL))
 		err = -errno;
 	return err;
 }
 
-/* @err: of asking for it. A store that can't tell has none, which is no error. */
+/*
+ * @err: the result of asking for the identity. A store that can't tell has none, which is no error.
+ */
 static int tell_identity(int err, struct message *message)
 {
 	if (err)
@@ -127,7 +126,7 @@ static int tell_identity(int err, struct message *message)
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 
-/* What it says of itself; whether it knows itself is found out by a trial. */
+/* The store's report about itself. A trial finds out whether it works. */
 static int check_can_be_confined(const struct confined *confined)
 {
 	if (!(confined->store->ops->flags & ZCMU_STORE_OPENS_FILES))
@@ -227,7 +226,7 @@ static int take_ring(struct confined *confined, const struct message *message, i
 	return zcmu_disk_open_fd(confined->wish->name, uio_fd, &confined->disk);
 }
 
-/* Nothing can be reached when this has succeeded, and only then the disk is shown around. */
+/* When this has succeeded, nothing can be reached, and only then the disk is attached. */
 static int lock_in(struct confined *confined)
 {
 	int err = confined->disk ? sandbox_is_empty() : -EPROTO;
@@ -237,7 +236,7 @@ static int lock_in(struct confined *confined)
 	if (!err && confined->is_readable)
 		err = trial_read(confined->wish->name, confined->store,
 				 needs_network(confined->wish), true);
-	/* Once there is nothing to be made but answers, the calls go that made things. */
+	/* When only answers are to be made, system calls that set things up are forbidden. */
 	if (!err)
 		err = start_serving(confined);
 	if (!err)
@@ -247,8 +246,7 @@ static int lock_in(struct confined *confined)
 
 /*
  * Every command that was taken is answered when this returns, and the others are on the ring.
- * @is_forced: whatever the store's flush says at the end. Else an error means that it is
- * served on.
+ * @is_forced: end even if the store's flush fails. Otherwise an error means that serving goes on.
  */
 static int drain(struct confined *confined, bool is_forced)
 {
@@ -268,7 +266,7 @@ static int drain(struct confined *confined, bool is_forced)
 	return confined->serve_error;
 }
 
-/* The store is closed when the keeper hears of it. */
+/* When the keeper gets the answer, the store is closed. */
 static void stop(struct confined *confined)
 {
 	struct message message = { .type = MESSAGE_DONE };
@@ -314,14 +312,14 @@ static void say_ended(const struct confined *confined)
 	message_send(KEEPER_FD, &message, -1);
 }
 
-/* Until the keeper has said STOP, or is gone. */
+/* Until the keeper sends STOP, or is gone. */
 static void listen_to_keeper(struct confined *confined)
 {
 	struct message message;
 	int uio_fd;
 
 	while (!confined->is_stopped) {
-		/* Not there yet: poll() passes over a descriptor of -1. */
+		/* It doesn't exist yet: poll() skips a descriptor of -1. */
 		struct pollfd fds[2] = {
 			{ .fd = KEEPER_FD, .events = POLLIN },
 			{ .fd = confined->served_fd, .events = POLLIN },
@@ -354,7 +352,7 @@ static void begin(int fd, const struct confined_wish *wish)
 	}
 }
 
-/* To know what a store says of itself takes loading it, and its code runs then. */
+/* To know a store's flags it must be loaded, and its code runs then. */
 _Noreturn void confined_describe(int fd, const struct confined_wish *wish)
 {
 	struct message message = { .type = MESSAGE_DONE };
@@ -367,7 +365,7 @@ _Noreturn void confined_describe(int fd, const struct confined_wish *wish)
 	_exit(EXIT_OK);
 }
 
-/* Likewise, of what the spec names now. */
+/* The same for the store that the spec names now. */
 _Noreturn void confined_identify(int fd, const struct confined_wish *wish)
 {
 	struct message message = { .type = MESSAGE_DONE };

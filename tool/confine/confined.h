@@ -9,7 +9,7 @@
 #include "confine/privileges.h"
 #include "zcmu.h"
 
-/* What the store is asked for */
+/* What the process must do with the store */
 struct confined_wish {
 	const char *name;
 	const char *spec;
@@ -17,9 +17,9 @@ struct confined_wish {
 	const struct zcmu_store_options *store_options;
 	unsigned int threads;
 	const struct user *user;
-	bool takes_over;		/* a disk that is there */
-	int signal_fd;			/* what is waited for ends with a signal from it; or -1 */
-	bool hang_up_ends;		/* with SIGHUP as well */
+	bool takes_over;		/* an existing disk */
+	int signal_fd;			/* a signal from it ends waiting; or -1 */
+	bool hang_up_ends;		/* SIGHUP ends it, too */
 };
 
 _Noreturn void confined_main(int fd, const struct confined_wish *wish);

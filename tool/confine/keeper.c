@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The keeper of a store's process (zcmu serve --user): root's half, which starts it, gives
- * it the ring, locks it in, asks it for this and that, and clears up when it dies. It never
- * has the ring mapped. Who says what when stands in confined.c.
+ * The keeper of a store's process (zcmu serve --user): root's half. It starts the process, gives it
+ * the ring, locks it in, sends it requests, and cleans up when it dies. It never has the ring
+ * mapped. The protocol is in confined.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 #include "signals.h"
 #include "zcmu.h"
 
-/* Resizing drains for 60 at most; stopping takes as long as a flush. */
+/* Seconds: resizing drains for 60 at most; stopping takes as long as a flush. */
 #define ANSWER_SECONDS	130
 
 bool keeper_has_child(const struct keeper *keeper)
@@ -37,7 +37,7 @@ bool keeper_has_child(const struct keeper *keeper)
 	return keeper->pid > 0;
 }
 
-/* It may say anything: one line, of characters that do nothing to a terminal. */
+/* The text may be anything: make it one line, of characters that are harmless on a terminal. */
 static void pass_on(struct message *message)
 {
 	char *c;
@@ -52,7 +52,7 @@ static void pass_on(struct message *message)
 		zcmu_warning("%s", message->text);
 }
 
-/* It is dead, or dies now. */
+/* The process is dead, or dies now. */
 static void bury(struct keeper *keeper)
 {
 	int status;
@@ -68,7 +68,7 @@ static void bury(struct keeper *keeper)
 	keeper->fd = -1;
 }
 
-/* @err: what message_receive() has said, or -EPROTO */
+/* @err: the error of message_receive(), or -EPROTO */
 static void say_lost(const struct keeper *keeper, int err)
 {
 	if (err == -EPIPE)
@@ -82,7 +82,7 @@ static void say_lost(const struct keeper *keeper, int err)
 			   keeper->wish.name);
 }
 
-/* A store may hang while it is opened or asked who it is. Return: -EINTR if it is not waited for */
+/* A store may hang while it is opened or identified. Return: -EINTR if a signal ends the wait */
 static int wait_for_word(const struct keeper *keeper)
 {
 	struct pollfd fds[2] = {
@@ -104,8 +104,8 @@ static int wait_for_word(const struct keeper *keeper)
 }
 
 /*
- * Wait for the answer, and let it be heard what the process says meanwhile. Whoever
- * doesn't answer in time, or with something else, is not to be trusted with a disk.
+ * Wait for the answer, and pass on the process's messages meanwhile. A process that doesn't answer
+ * in time, or sends something else, must not be trusted with a disk.
  */
 static int await(struct keeper *keeper, struct message *answer)
 {
@@ -140,7 +140,7 @@ static int ask(struct keeper *keeper, struct message *message, int passed_fd)
 	if (!keeper_has_child(keeper))
 		return -ESRCH;
 	err = message_send(keeper->fd, message, passed_fd);
-	/* If it couldn't be said, it has died, which is found out now. */
+	/* If the message couldn't be sent, the process has died, which the wait notices. */
 	(void)err;
 	return await(keeper, message);
 }
@@ -186,8 +186,8 @@ static void limit_answers(const struct keeper *keeper)
 }
 
 /*
- * What flags has the store? Asked in a process of its own, which ends then: a plug-in has to
- * be loaded to be asked, and is not to run as root. @wish: without its flags
+ * Which flags does the store have? A separate process finds out, and ends then: a plug-in has to be
+ * loaded for that, and must not run as root. @wish: without its flags
  */
 int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret)
 {
@@ -205,7 +205,7 @@ int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret)
 	return err;
 }
 
-/* A word, which goes to configfs and into messages. */
+/* A word, for configfs and messages. */
 static int take_identity(const struct keeper *keeper, const char *said, char *text, size_t size)
 {
 	const char *c;
@@ -221,8 +221,8 @@ static int take_identity(const struct keeper *keeper, const char *said, char *te
 }
 
 /*
- * Which store is that by now? Asked in a process of its own, with the user's rights. @wish: with
- * the store's flags, because to ask another machine takes a network.
+ * Which store does the spec name by now? A separate process finds out, with the user's rights.
+ * @wish: with the store's flags, because asking another machine needs a network.
  */
 int keeper_identify(const struct confined_wish *wish, char *text, size_t size)
 {
@@ -240,7 +240,7 @@ int keeper_identify(const struct confined_wish *wish, char *text, size_t size)
 	return err;
 }
 
-/* Start it and have it open its store, whose size and block size are @shape's then. */
+/* Start the process and have it open its store. Sets the size and block size of @shape. */
 int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct zcmu_store *shape)
 {
 	struct message answer;
@@ -250,9 +250,9 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 	err = start(keeper, confined_main);
 	if (!err)
 		err = await(keeper, &answer);
-	/* From here on a signal waits for its turn. */
+	/* From here on a signal is handled later. */
 	keeper->wish.signal_fd = -1;
-	/* It has said why, and ends by itself. */
+	/* The process has sent the reason, and ends by itself. */
 	if (err) {
 		bury(keeper);
 		return err;
@@ -268,7 +268,7 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 	return take_identity(keeper, answer.text, keeper->identity, sizeof(keeper->identity));
 }
 
-/* It shall not see what was in the memory that is to be read to; stock copies everything. */
+/* The process must not see old content of a READ's memory. The stock module copies everything. */
 static int scrub_reads(const struct backstore *backstore)
 {
 	char path[PATH_MAX];
@@ -280,8 +280,8 @@ static int scrub_reads(const struct backstore *backstore)
 }
 
 /*
- * The backstore is enabled: give the process its ring, and lock it in. @size: of the disk,
- * which may be less than the store's.
+ * The backstore is enabled: give the process its ring, and lock it in. @size: the disk's, which may
+ * be less than the store's.
  */
 int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint64_t size,
 		 const char *serial)
@@ -297,7 +297,7 @@ int keeper_serve(struct keeper *keeper, const struct backstore *backstore, uint6
 	if (fd < 0)
 		return fd;
 	err = ask(keeper, &message, fd);
-	/* The ring is the other's alone: when it dies, nobody has the device open. */
+	/* The ring belongs to that process alone: when it dies, nobody has the device open. */
 	close(fd);
 	if (!err)
 		err = sandbox_empty_root(keeper->pid);
@@ -315,7 +315,7 @@ int keeper_resize(struct keeper *keeper, uint64_t size)
 	return ask(keeper, &message, -1);
 }
 
-/* Something is to be read from keeper->fd. Return: is it over with the process? */
+/* Read a message from keeper->fd. Return: has the process ended serving? */
 bool keeper_listen(struct keeper *keeper)
 {
 	struct message message;
@@ -334,7 +334,7 @@ bool keeper_listen(struct keeper *keeper)
 	return true;
 }
 
-/* Let it answer what it has begun, and take no more; if its flush fails, it goes on serving. */
+/* Let it answer what it has begun, and take no more. If its flush fails, it goes on serving. */
 int keeper_drain(struct keeper *keeper)
 {
 	struct message message = { .type = MESSAGE_DRAIN };
@@ -343,8 +343,8 @@ int keeper_drain(struct keeper *keeper)
 }
 
 /*
- * Let it answer what it has begun, flush and close the store and end. @statistics: what it
- * claims. Return: was everything flushed?
+ * Let it answer what it has begun, flush and close the store and end. @statistics: as the process
+ * reports them. Return: was everything flushed?
  */
 int keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics)
 {
@@ -354,7 +354,7 @@ int keeper_stop(struct keeper *keeper, struct zcmu_statistics *statistics)
 	if (!keeper_has_child(keeper))
 		return 0;
 	err = ask(keeper, &message, -1);
-	/* It has answered, if it lives. */
+	/* If it lives, it has answered. */
 	if (keeper_has_child(keeper))
 		*statistics = message.statistics;
 	bury(keeper);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcmu serve --user: the store in a process of its own, seen by who has started it, and does what
- * takes root. Who is who stands in confined.c.
+ * zcmu serve --user: the process of the store, from the side of the process that has started it and
+ * does the work that needs root. confined.c describes both.
  */
 #ifndef ZCMU_TOOL_CONFINE_KEEPER_H
 #define ZCMU_TOOL_CONFINE_KEEPER_H
@@ -18,9 +18,9 @@ struct backstore;
 
 struct keeper {
 	struct confined_wish wish;
-	pid_t pid;			/* 0: there is none */
+	pid_t pid;			/* 0: none */
 	int fd;
-	bool is_dead;			/* there was one */
+	bool is_dead;			/* there was one, and it died */
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of its store; or empty */
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a keeper and its store's process say to each other: one packet a message, all of
- * one size. What they mean is keeper.c's and confined.c's.
+ * Messages between a keeper and its store's process: one packet each, all of one size. Their
+ * meaning is in keeper.c and confined.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #include "confine/message.h"
 
-/* @passed_fd: goes along, or -1 */
+/* @passed_fd: sent along, or -1 */
 int message_send(int fd, const struct message *message, int passed_fd)
 {
 	union {
@@ -38,8 +38,8 @@ int message_send(int fd, const struct message *message, int passed_fd)
 }
 
 /*
- * @passed_fd: what came along, or -1; NULL: nothing is taken. -EPIPE: the other side has
- * gone; -EPROTO: it says something that isn't a message.
+ * @passed_fd: the descriptor that came along, or -1; NULL: none is taken. -EPIPE: the other side
+ * has gone; -EPROTO: the packet isn't a valid message.
  */
 int message_receive(int fd, struct message *message, int *passed_fd)
 {

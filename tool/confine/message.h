@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the process that has the store (confined.c) and its keeper (keeper.c) say */
+/* Messages between the process that has the store (confined.c) and its keeper (keeper.c) */
 #ifndef ZCMU_TOOL_CONFINE_MESSAGE_H
 #define ZCMU_TOOL_CONFINE_MESSAGE_H
 
@@ -10,14 +10,14 @@
 enum message_type {
 	/* to the keeper */
 	MESSAGE_LOG,		/* level, text */
-	MESSAGE_DONE,		/* error; the answer to everything below, and to being born */
-				/* (text is the store's identity then, if it has one) */
+	MESSAGE_DONE,		/* error; the answer to all below, and to the start */
+				/* (then text is the store's identity, if it has one) */
 	MESSAGE_ENDED,		/* error: serving has ended by itself */
 	/* from the keeper */
-	MESSAGE_SERVE,		/* text: serial; size: the disk's; with it comes the UIO device */
+	MESSAGE_SERVE,		/* text: serial; size: the disk's; passes the UIO device */
 	MESSAGE_LOCK_IN,
 	MESSAGE_RESIZE,		/* size */
-	MESSAGE_DRAIN,		/* no more is taken from the ring, unless the store's flush fails */
+	MESSAGE_DRAIN,		/* take no more from the ring, unless the flush fails */
 	MESSAGE_STOP,
 };
 
@@ -27,7 +27,7 @@ struct message {
 	int32_t level;
 	uint32_t block_size;
 	uint64_t size;
-	struct zcmu_statistics statistics;	/* of MESSAGE_STOP's answer */
+	struct zcmu_statistics statistics;	/* for the answer to MESSAGE_STOP */
 	char text[1024];
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Becoming another user for good: ids, groups, capabilities. What that user's process
- * can reach is sandbox.c's.
+ * Becoming another user for good: ids, groups, capabilities. What that user's process can reach is
+ * in sandbox.c.
  */
 #include <errno.h>
 #include <grp.h>
@@ -70,7 +70,7 @@ static int drop_capabilities(void)
 	return 0;
 }
 
-/* Did all of it happen? Not to be taken on trust. */
+/* Did all of it happen? This is checked, not assumed. */
 static int check_dropped(const struct user *user)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Becoming somebody who may do nothing */
+/* Becoming a user without privileges */
 #ifndef ZCMU_TOOL_CONFINE_PRIVILEGES_H
 #define ZCMU_TOOL_CONFINE_PRIVILEGES_H
 

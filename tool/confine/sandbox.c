@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the process of a store can reach once it serves, in layers, each of which would
- * do for most of it:
+ * What the process of a store can reach once it serves. There are several layers, and each alone
+ * would prevent most attacks:
  *
- *	namespaces	no network, no other process, no System V IPC, mounts of its own
- *	root		an empty, read-only file system
- *	Landlock	no path can be opened, whatever it leads to, where the kernel has it
- *	seccomp		the system calls that serving takes, and no others
+ * 	namespaces	no network, no other process, no System V IPC, mounts of its own
+ * 	root		an empty, read-only file system
+ * 	Landlock	no path can be opened, whatever it leads to, if the kernel has it
+ * 	seccomp		the system calls that serving needs, and no others
  *
- * What it has open already (the store's file, the UIO device, the socket to its keeper)
- * is all it has. Who the user is, is privileges.c's.
+ * The process has only its open descriptors (the store's file, the UIO device, the socket to its
+ * keeper). Changing the user is in privileges.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ int sandbox_unshare(bool needs_network)
 	int flags = CLONE_NEWNS | CLONE_NEWIPC | (needs_network ? 0 : CLONE_NEWNET);
 	int err;
 
-	/* Private: what is mounted here from now on is mounted nowhere else. */
+	/* Private: mounts made here from now on are visible only here. */
 	if (!unshare(flags) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return 0;
 	err = -errno;
@@ -77,7 +77,7 @@ void sandbox_leave_pid_namespace(int old)
  * The root
  */
 
-/* In a process that is there for that alone: it sees what @pid sees, as root. */
+/* Runs in a separate process only for this: it has the view of @pid, as root. */
 static int replace_root(int root, int namespace)
 {
 	if (setns(namespace, CLONE_NEWNS) || fchdir(root) || chroot("."))
@@ -85,7 +85,7 @@ static int replace_root(int root, int namespace)
 	if (mount("none", RUN_DIR, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  "size=4k,nr_inodes=2,mode=555") || chdir(RUN_DIR))
 		return -errno;
-	/* The root of every process whose root is this one, so that of @pid as well. */
+	/* This changes the root of every process with the same root, so that of @pid as well. */
 	if (syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) ||
 	    mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		return -errno;
@@ -101,8 +101,8 @@ static int open_of(pid_t pid, const char *what, int flags)
 }
 
 /*
- * Give a process, and nobody else, an empty root. It has a mount namespace of its own
- * and no privileges any more, so it can't do that for itself.
+ * Give a process, and no other, an empty root. The process has a mount namespace of its own and no
+ * privileges any more, so it can't do that itself.
  */
 int sandbox_empty_root(pid_t pid)
 {
@@ -131,7 +131,7 @@ int sandbox_empty_root(pid_t pid)
 	return err;
 }
 
-/* Are there no files to be seen any more? */
+/* Are no files visible any more? */
 int sandbox_is_empty(void)
 {
 	const struct dirent *entry;
@@ -173,10 +173,10 @@ int sandbox_forbid_files(void)
 	int ruleset, err = 0;
 
 	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	if (abi <= 0)	/* not built in, or switched off: the other layers have to do */
+	if (abi <= 0)	/* not built in, or off: the other layers must suffice */
 		return 0;
 	attributes.handled_access_fs = all_rights(abi);
-	/* All rights are handled, and no rule grants any. */
+	/* All rights are restricted, and no rule grants any. */
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
 	if (ruleset < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0)) {
 		err = -errno;
@@ -192,9 +192,9 @@ int sandbox_forbid_files(void)
  * System calls
  */
 
-/* What serving a disk, resizing it and ending it takes. */
+/* The calls that serving a disk, resizing it and ending it need. */
 static const int calls[] = {
-	/* what is open: ring, store, keeper, wake-ups */
+	/* open descriptors: ring, store, keeper, wake-ups */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2),
 	SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(pwritev),
 	SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
@@ -209,15 +209,15 @@ static const int calls[] = {
 	/* memory; see add_memory() for more */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock),
 	SCMP_SYS(munlock), SCMP_SYS(membarrier),
-	/* itself */
-	/* The C library ends the process if a thread that begins late can't have these. */
+	/* the process itself */
+	/* Without these for a new thread, the C library ends the process. */
 	SCMP_SYS(rseq), SCMP_SYS(set_robust_list),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sigaltstack), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(getrandom), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-/* More for a store that talks to other machines. Its root is as empty as everybody's. */
+/* More for a store that talks to other machines. Its root is empty as well. */
 static const int network_calls[] = {
 	SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(getsockopt),
 	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(sendmmsg),
@@ -249,8 +249,8 @@ static int add_memory(scmp_filter_ctx filter)
 }
 
 /*
- * Threads, but no processes. clone3() has its flags in memory, where no filter sees them:
- * it isn't there, as in old kernels, and the C library does without.
+ * Threads, but no processes. clone3() has its flags in memory, where no filter sees them. So it
+ * returns ENOSYS, as on old kernels, and the C library uses clone().
  */
 static int add_threads(scmp_filter_ctx filter)
 {
@@ -261,8 +261,8 @@ static int add_threads(scmp_filter_ctx filter)
 }
 
 /*
- * Other machines are reached by these families; others lead to daemons of this one
- * (AF_UNIX, in its abstract names), or into odd corners of the kernel.
+ * These address families reach other machines. Others lead to daemons of this machine (AF_UNIX, in
+ * its abstract names), or into rarely used parts of the kernel.
  */
 static int add_sockets(scmp_filter_ctx filter)
 {
@@ -284,7 +284,7 @@ static int add_network(scmp_filter_ctx filter)
 	return err ? err : add_threads(filter);
 }
 
-/* What a block device is asked for: its size, and to discard. */
+/* Calls to a block device: its size, and discards. */
 static int add_ioctl(scmp_filter_ctx filter)
 {
 	struct scmp_arg_cmp size = SCMP_A1(SCMP_CMP_EQ, BLKGETSIZE64);
@@ -296,8 +296,8 @@ static int add_ioctl(scmp_filter_ctx filter)
 }
 
 /*
- * What isn't allowed fails with EPERM rather than killing: a C library that tries
- * something harmless first must not cost a disk. @all_threads: or this one alone
+ * A forbidden call fails with EPERM and doesn't kill the process: a C library that first tries
+ * something harmless must not cost a disk. @all_threads: or only this one
  */
 int sandbox_forbid_calls(bool needs_network, bool all_threads)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A trial of a store that is to be locked in (zcmu serve --user): it reads a block when it is open,
- * and, before anybody sees its disk, once more where nothing is left but what serving has. A thread
- * does that, for which all is forbidden that will be; the others begin afterwards. A block that
- * can't be read at first says nothing: that is an error of the store's, which its disk will tell.
+ * A trial of a store that is to be locked in (zcmu serve --user): it reads a block when it is open.
+ * Before anybody sees its disk, it reads once more under the restrictions of serving. A thread does
+ * that, under all the restrictions that will apply; the others start afterwards. If the first read
+ * fails, that proves nothing: it is an error of the store, which its disk will report.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,7 +23,7 @@
 #include "zcmu.h"
 
 struct trial {
-	struct zcmu_io io;		/* first: a request leads back here */
+	struct zcmu_io io;		/* must be first: a request leads back here */
 	const char *name;
 	struct zcmu_store *store;
 	void *queue;
@@ -31,10 +31,10 @@ struct trial {
 	int answered_fd;		/* eventfd */
 	int answer;
 	pid_t tid;
-	int error;			/* what came of it */
+	int error;			/* the result */
 };
 
-/* In whatever thread */
+/* Runs in any thread */
 static void answered(struct zcmu_io *io, int error)
 {
 	struct trial *trial = (struct trial *)io;
@@ -119,8 +119,9 @@ static void *try(void *argument)
 }
 
 /*
- * Quiet but if it is locked in. The caller has no other thread of its own. When this returns the
- * kernel has forgotten the one that was: a filter for all threads must not find one with another.
+ * Quiet unless it is locked in. The caller has no other thread of its own. When this returns the
+ * kernel has forgotten the trial's thread: a filter for all threads must not find a thread that has
+ * another filter.
  */
 int trial_read(const char *name, struct zcmu_store *store, bool needs_network,
 	       bool is_locked_in)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Does the store work where only that is left? */
+/* Does the store work under the restrictions of serving? */
 #ifndef ZCMU_TOOL_CONFINE_TRIAL_H
 #define ZCMU_TOOL_CONFINE_TRIAL_H
 

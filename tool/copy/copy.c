@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy: from one store to another, without a disk. The command; work.c has the
- * threads that do it.
+ * zcmu copy: from one store to another, without a disk. This file has the command; work.c has the
+ * threads that do the work.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -21,10 +21,10 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-/* The signal that ends it before its time; 0: none has come */
+/* The signal that ends it early; 0: none has come */
 static volatile sig_atomic_t ended_by;
 
-/* The second one doesn't wait for a store that doesn't answer. */
+/* The second signal ends it even if a store doesn't answer. */
 static void note_signal(int number)
 {
 	if (ended_by) {
@@ -34,7 +34,7 @@ static void note_signal(int number)
 	ended_by = number;
 }
 
-/* Until it is over, or for a tenth of a second. */
+/* Wait until the copy is over, or for a tenth of a second. */
 static void wait_a_little(struct copy *copy)
 {
 	struct timespec until;
@@ -51,7 +51,7 @@ static void wait_a_little(struct copy *copy)
 	pthread_mutex_unlock(&copy->lock);
 }
 
-/* Signals are the main thread's: what a worker does in a store is not interrupted. */
+/* Signals go to the main thread, so a worker in a store is not interrupted. */
 static int start_workers(struct copy *copy, unsigned int *started)
 {
 	sigset_t set, old;
@@ -69,7 +69,7 @@ static int start_workers(struct copy *copy, unsigned int *started)
 	return err;
 }
 
-/* Workers, and what they do until all is done from @first on. */
+/* Run workers until everything from @first on is done. */
 static int run(struct copy *copy, uint64_t first)
 {
 	unsigned int i, started = 0, made;
@@ -134,7 +134,7 @@ static unsigned int limit_threads(const struct zcmu_store *store, unsigned int t
 	return store->max_threads && store->max_threads < threads ? store->max_threads : threads;
 }
 
-/* No more requests at a time than it takes: each slot has one, and there may be a flush. */
+/* A store's limit of requests at a time: each slot has one, and there may be a flush. */
 static void limit_requests(struct copy *copy, const struct zcmu_store *store)
 {
 	unsigned int most = store->max_in_flight;
@@ -202,17 +202,17 @@ static int copy_all(struct copy *copy)
 		err = run(copy, 0);
 	}
 	is_copied = !err;
-	/* There is nothing to go on with any more: what is copied is all, or it is wrong. */
+	/* There is nothing to go on with any more: the copy is complete, or it is wrong. */
 	if (copy->resume && (is_copied || atomic_load(&copy->is_wrong)))
 		note_err = copy_remove_note(copy);
 	if (!err)
 		err = note_err;
 	copy_progress_conclude(copy, !err);
-	/* Whatever was told before */
+	/* Even if something was reported before */
 	if (!is_copied)
 		zcmu_error("%s was not copied to %s: %s", copy->from, copy->to,
 			   err == -EINTR ? "it was ended by a signal" : strerror(-err));
-	/* What is as large as a whole copy must not be taken for one; a note says how far it is. */
+	/* The target has its full size, so say that it is incomplete; a note says how far it is. */
 	if (!is_copied && !(copy->resume && !access(copy->resume, F_OK)))
 		created_undo(&copy->created);
 	zcmu_store_close(copy->target);
@@ -301,7 +301,7 @@ int copy_main(int argc, char **argv)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&copy.ended, &clock);
 	err = copy_all(&copy);
-	/* Whoever waits for us is to know, a loop of a shell's, say. */
+	/* Tell the parent, for example a shell's loop. */
 	if (err && ended_by) {
 		signal(ended_by, SIG_DFL);
 		raise(ended_by);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcmu copy's insides: copy.c has the command, piece.c which part of the store comes next,
- * work.c the threads that copy or compare it, worker.c what these need, note.c
- * what a copy that is broken off goes on from, progress.c what is told meanwhile.
+ * zcmu copy's internals: copy.c has the command, piece.c decides which part of the store comes
+ * next, work.c has the threads that copy or compare it, worker.c has their data, note.c has the
+ * notes from which an interrupted copy continues, and progress.c prints progress.
  */
 #ifndef ZCMU_TOOL_COPY_COPY_H
 #define ZCMU_TOOL_COPY_COPY_H
@@ -18,14 +18,14 @@
 #include "created.h"
 #include "zcmu.h"
 
-#define COPY_CHUNK		(1u << 20)	/* bytes: what is read and written at a time */
-#define COPY_HOLE		(1u << 30)	/* what is zeroed at a time */
-#define COPY_MAP		(1ull << 40)	/* what is asked for holes at a time */
+#define COPY_CHUNK		(1u << 20)	/* bytes read and written at a time */
+#define COPY_HOLE		(1u << 30)	/* bytes zeroed at a time */
+#define COPY_MAP		(1ull << 40)	/* bytes searched for holes at a time */
 #define COPY_DEPTH		16u		/* pieces under way in each thread */
 
 struct worker;
 
-/* A part of the store that one slot has to do. */
+/* A part of the store, the work of one slot. */
 struct piece {
 	bool is_taken;
 	uint64_t number;		/* in the order of the store */
@@ -33,42 +33,42 @@ struct piece {
 	enum { PIECE_UNKNOWN, PIECE_DATA, PIECE_HOLE } kind;
 };
 
-/* How far it is, now and some seconds ago */
+/* The progress, now and some seconds ago */
 struct progress {
 	struct timespec begun;
 	bool line_is_open;		/* the cursor is behind a bar */
 	struct {
-		double at;		/* seconds since it was begun */
+		double at;		/* seconds since the beginning */
 		uint64_t done;
 	} past[64];			/* a ring */
 	unsigned int samples;
-	double told;			/* --json: when, the last time */
+	double told;			/* --json: time of the last object */
 };
 
 struct copy {
 	const char *from, *to, *resume;
 	bool create, quiet, json, verify;
-	bool is_verifying;		/* the copy is done, and now both are compared */
+	bool is_verifying;		/* the copy is done, and both are being compared */
 	unsigned int threads;
 	unsigned int depth;		/* slots that each thread uses */
 	struct zcmu_store *source, *target;
 	struct created created;		/* the target */
-	uint64_t first;			/* bytes that were copied before */
+	uint64_t first;			/* bytes that were copied earlier */
 
-	/* Which piece is next; piece.c's. */
+	/* The next piece; see piece.c. */
 	pthread_mutex_t lock;
 	pthread_cond_t ended;		/* is_over */
-	uint64_t at;			/* up to here pieces were taken */
-	uint64_t known_end;		/* up to here it is known what comes, ... */
-	bool known_mapped;		/* ... which is this */
+	uint64_t at;			/* end of the pieces that were taken */
+	uint64_t known_end;		/* end of the known run, ... */
+	bool known_mapped;		/* ... and its kind */
 	uint64_t number;		/* of the next piece */
-	struct piece *pieces;		/* of each slot of each worker */
+	struct piece *pieces;		/* for each slot of each worker */
 	bool somebody_waits;		/* for the oldest piece to be done */
 
 	atomic_uint_fast64_t done;	/* bytes, with the holes */
 	atomic_uint_fast64_t data;	/* bytes that were read and written */
 	atomic_int error;		/* the first; negative */
-	atomic_bool is_wrong;		/* they were compared, and differ */
+	atomic_bool is_wrong;		/* a comparison found a difference */
 	atomic_bool is_over;		/* the last flush was answered */
 	struct worker *workers;
 	struct progress progress;
@@ -77,15 +77,15 @@ struct copy {
 enum step { STEP_FREE, STEP_MAP, STEP_READ, STEP_WRITE, STEP_MAP_TARGET, STEP_READ_TARGET };
 
 struct slot {
-	struct zcmu_io io;		/* first: a request leads back to its slot */
+	struct zcmu_io io;		/* must be first: a request leads back to its slot */
 	struct worker *worker;
 	struct slot *ready;		/* the next that was answered */
 	enum step step;
 	struct piece *piece;
-	uint64_t offset, length;	/* bytes: the piece's part that is at hand */
+	uint64_t offset, length;	/* bytes: the current part of the piece */
 	int error;
 	char *buffer;
-	char *compared;			/* the target's; NULL unless it is verified */
+	char *compared;			/* the target's data; NULL if not verifying */
 	struct iovec iov;
 };
 
@@ -98,7 +98,7 @@ struct worker {
 	struct slot *ready, **last_ready;
 	unsigned int active;
 	struct slot slots[COPY_DEPTH];
-	/* the first one's: a flush of what it found to be done */
+	/* the first worker's: a flush of the prefix that it found done */
 	struct slot flush;
 	bool flushing, flush_failed, ended;
 	uint64_t prefix;

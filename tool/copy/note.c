@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy: the note that a copy which is broken off goes on from. It says of which bytes
- * it speaks, at both ends, so that it isn't taken for another copy's. Making stable what it
- * speaks of is work.c's, and comes first.
+ * zcmu copy: the note from which an interrupted copy continues. It names the copied bytes and both
+ * stores, so that another copy doesn't use it. work.c makes these bytes stable first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +20,9 @@
 
 #define KIND	"zcmu-copy-note "
 #define VERSION	KIND "2"
-#define NEW	".new"		/* behind the note's name, until it is whole */
+#define NEW	".new"		/* appended to the note's name until it is complete */
 
-/* One end of a copy. A store that can't tell its identity has its spec for one. */
+/* One end of a copy. If a store can't tell its identity, the spec is used. */
 struct end {
 	char spec[PATH_MAX];
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* "": none */
@@ -43,9 +42,7 @@ static void describe(struct end *end, const char *spec, const struct zcmu_store 
 	end->size = store->size;
 }
 
-/*
- * Writing: the file is whole, or it is the one before.
- */
+/* Writing: the file is the complete new note, or the old one. */
 
 static int put_end(FILE *file, const char *name, const struct end *end)
 {
@@ -62,8 +59,8 @@ static int put(FILE *file, const struct note *note)
 }
 
 /*
- * What is at the new note's place, which nobody has named? It goes if it is what is left of a
- * note, and a part of one may be nothing at all. Anything else is somebody's: the source, say.
+ * Nobody has named the file at the new note's place. It is removed if it is the rest of a note,
+ * which may be empty. Any other file belongs to somebody: it may be the source.
  */
 static int check_new(const char *path)
 {
@@ -81,7 +78,7 @@ static int check_new(const char *path)
 	return is_ours ? 0 : -EEXIST;
 }
 
-/* A file that is nobody's yet. Return: NULL, and errno says why. */
+/* Open a file that didn't exist before. Return: NULL, with errno. */
 static FILE *open_new(const char *path)
 {
 	int err = check_new(path), fd;
@@ -100,7 +97,7 @@ static FILE *open_new(const char *path)
 	return file;
 }
 
-/* Before anything is copied: is there room for the new note? */
+/* Before anything is copied: can the new note be created? */
 static int check_room(const struct copy *copy)
 {
 	char path[PATH_MAX];
@@ -117,7 +114,7 @@ static int check_room(const struct copy *copy)
 	return err;
 }
 
-/* Whole chunks are noted, or everything. */
+/* The note counts only whole chunks, or everything. */
 void copy_write_note(const struct copy *copy, uint64_t bytes)
 {
 	struct note note = { .stable = bytes };
@@ -183,7 +180,7 @@ static bool take_end(FILE *file, const char *name, struct end *end)
 	return take_number(file, key, &end->size);
 }
 
-/* Return: is it a whole note? */
+/* Return: is the note complete? */
 static bool take(FILE *file, struct note *note)
 {
 	char line[64];
@@ -194,7 +191,7 @@ static bool take(FILE *file, struct note *note)
 	       !strcmp(line, "end\n");
 }
 
-/* Is the note about this store? Its name may be another, if its identity is known. */
+/* Is the note about this store? The name may differ, if its identity is known. */
 static int compare(const struct copy *copy, const char *what, const struct end *noted,
 		   const struct end *is)
 {
@@ -214,7 +211,7 @@ static int compare(const struct copy *copy, const char *what, const struct end *
 	return -ESTALE;
 }
 
-/* Does the store keep its bytes until the next copy? */
+/* Does the store keep its data until the next copy? */
 static int check_lasts(const char *spec, const struct zcmu_store *store)
 {
 	if (strchr(spec, '\n')) {
@@ -233,7 +230,7 @@ static int check_lasts(const char *spec, const struct zcmu_store *store)
 	return -EINVAL;
 }
 
-/* Where to begin. A note that is there and isn't about this copy is an error: it is not removed. */
+/* Where to begin. An existing note that isn't about this copy is an error, and is not removed. */
 int copy_read_note(struct copy *copy)
 {
 	struct end from = { 0 }, to = { 0 };
@@ -242,7 +239,7 @@ int copy_read_note(struct copy *copy)
 	bool whole;
 	int err;
 
-	/* Cut off, it would be another file's name. */
+	/* If it were cut off, it would be another file's name. */
 	if (strlen(copy->resume) + sizeof(NEW) > PATH_MAX) {
 		zcmu_error("%.60s...: the note's name is too long", copy->resume);
 		return -ENAMETOOLONG;
@@ -281,8 +278,8 @@ int copy_read_note(struct copy *copy)
 }
 
 /*
- * Is there a note of a copy to what isn't there any more? It would be about something else
- * once it is created, and what is created then would be in the way.
+ * Is there a note of a copy to a target that doesn't exist any more? Once created, the target would
+ * be a different one, and a file created now would be in the way.
  */
 int copy_check_note_before_creating(const struct copy *copy)
 {
@@ -296,7 +293,9 @@ int copy_check_note_before_creating(const struct copy *copy)
 	return -ESTALE;
 }
 
-/* It says that all is copied: the next copy would do nothing, if it came back or was wrong. */
+/*
+ * The note says that all is copied: if it came back or was wrong, the next copy would do nothing.
+ */
 int copy_remove_note(const struct copy *copy)
 {
 	int err = unlink(copy->resume) && errno != ENOENT ? -errno :

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy: which piece of the store comes next. Pieces are taken in the order of the store,
- * and nobody runs far ahead of the oldest that isn't done, so that what was done from the start
- * on (the prefix, which a note tells) follows what was done at all. What is known to be a hole
- * is one large piece. What is done with a piece is work.c's.
+ * zcmu copy: which piece of the store comes next. Pieces are taken in the order of the store, and
+ * no worker runs far ahead of the oldest unfinished piece. So the finished beginning (the prefix,
+ * which a note records) is not far behind all that is done. A known hole is one large piece. What
+ * is done with a piece is in work.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "copy/copy.h"
 
-/* Pieces that may be taken while the oldest isn't done, for each slot */
+/* For each slot, the pieces that may be taken while the oldest isn't done */
 #define AHEAD	4u
 
 static unsigned int count_slots(const struct copy *copy)
@@ -40,7 +40,7 @@ void copy_pieces_deinit(struct copy *copy)
 	copy->pieces = NULL;
 }
 
-/* Under the lock. NULL: nothing is under way. */
+/* Called under the lock. NULL: nothing is under way. */
 static const struct piece *find_oldest(const struct copy *copy)
 {
 	const struct piece *oldest = NULL;
@@ -54,7 +54,7 @@ static const struct piece *find_oldest(const struct copy *copy)
 	return oldest;
 }
 
-/* Up to here all is done. */
+/* The end of the prefix: everything before it is done. */
 uint64_t copy_prefix(struct copy *copy)
 {
 	const struct piece *oldest;
@@ -88,7 +88,7 @@ static void cut_next(struct copy *copy, struct piece *piece)
 	copy->at = piece->end;
 }
 
-/* Return: is there one? If not, all were taken, or the oldest has to be done first. */
+/* Return: is there a piece? If not, all were taken, or the oldest has to be done first. */
 bool copy_piece_take(struct copy *copy, struct piece *piece)
 {
 	const struct piece *oldest;
@@ -108,7 +108,7 @@ bool copy_piece_take(struct copy *copy, struct piece *piece)
 	return piece->is_taken;
 }
 
-/* Return: are there slots that have waited for this? */
+/* Return: have slots waited for this? */
 bool copy_piece_done(struct copy *copy, struct piece *piece)
 {
 	bool woken;
@@ -123,7 +123,7 @@ bool copy_piece_done(struct copy *copy, struct piece *piece)
 	return woken;
 }
 
-/* Somebody was told what there is up to @end, from within what was taken on. */
+/* A slot has learned what is there up to @end, inside of the piece that it has taken. */
 void copy_piece_learn(struct copy *copy, uint64_t end, bool mapped)
 {
 	pthread_mutex_lock(&copy->lock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy: what is told while it is under way, and at its end: a bar for people, which fits the
- * terminal and whose line ends before a message; objects for programs (--json).
+ * zcmu copy: progress during the copy, and at its end: a bar for people, which fits the terminal
+ * and whose line ends before a message; objects for programs (--json).
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -14,12 +14,12 @@
 #include "json.h"
 #include "zcmu.h"
 
-#define PAST_SECONDS	5.0	/* that the rate is of, after the first ones */
+#define PAST_SECONDS	5.0	/* period of the rate, after the first ones */
 #define TELL_SECONDS	1.0	/* between two objects */
 #define MAX_BAR		40u
 #define MIN_BAR		8u
 
-/* Messages come from many threads, and a bar is on one line with none. */
+/* Messages come from many threads, and must not be printed on the line of a bar. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct copy *shown;
 
@@ -49,7 +49,7 @@ static void log_beside_bar(int level, const char *message, void *argument)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Of the copy, or of the verifying after it. */
+/* Progress of the copy, or of the verification after it. */
 void copy_progress_begin(struct copy *copy)
 {
 	struct progress *progress = &copy->progress;
@@ -85,7 +85,7 @@ static void take_sample(struct copy *copy, double seconds)
 	progress->samples++;
 }
 
-/* Bytes in a second, of the last few; 0: not known yet. */
+/* Bytes in a second, over the last few seconds; 0: not known yet. */
 static double rate_of(const struct copy *copy, double seconds)
 {
 	const struct progress *progress = &copy->progress;
@@ -105,7 +105,7 @@ static double rate_of(const struct copy *copy, double seconds)
 	return (double)(atomic_load(&copy->done) - progress->past[ring_index(oldest)].done) / past;
 }
 
-/* Seconds; negative: nobody knows. */
+/* Remaining seconds; negative: unknown. */
 static double time_left(const struct copy *copy, double rate)
 {
 	uint64_t left = copy->source->size - atomic_load(&copy->done);
@@ -147,7 +147,7 @@ int copy_progress_line(const struct copy *copy, double seconds, unsigned int wid
 		       format_size(total, whole, sizeof(whole)),
 		       copy->is_verifying ? " verified" : "",
 		       format_size((uint64_t)rate, speed, sizeof(speed)), left);
-	/* The last column stays free: a cursor behind it may be on the next line. */
+	/* The last column stays free: the cursor behind it may be on the next line. */
 	width = width ? width - 1 : 0;
 	bar = width > (unsigned int)len + 3 ? width - (unsigned int)len - 3 : 0;
 	bar = bar > MAX_BAR ? MAX_BAR : bar;
@@ -165,7 +165,7 @@ static void show_bar(struct copy *copy, double seconds)
 	char line[256];
 
 	copy_progress_line(copy, seconds, format_columns(STDERR_FILENO), line, sizeof(line));
-	/* What a longer line has left is erased. */
+	/* Erase the rest of a longer line. */
 	fprintf(stderr, "\r%s\033[K", line);
 	copy->progress.line_is_open = true;
 }
@@ -189,11 +189,9 @@ static void tell(const struct copy *copy, double seconds, bool is_complete)
 	print_json_line(object);
 }
 
-/*
- * All of it
- */
+/* Both forms */
 
-/* Every tenth of a second or so. */
+/* Called about every tenth of a second. */
 void copy_progress_show(struct copy *copy)
 {
 	struct progress *progress = &copy->progress;
@@ -229,7 +227,7 @@ static void sum_up(const struct copy *copy, double seconds)
 		format_size(done - data, empty, sizeof(empty)), resumed);
 }
 
-/* Of one phase. A copy that has failed has said so. */
+/* The end of one phase. If the copy has failed, that was reported. */
 void copy_progress_end(struct copy *copy)
 {
 	struct progress *progress = &copy->progress;
@@ -244,7 +242,7 @@ void copy_progress_end(struct copy *copy)
 	pthread_mutex_unlock(&lock);
 }
 
-/* The last object, whether there was any before or not. */
+/* The last object, printed in any case. */
 void copy_progress_conclude(struct copy *copy, bool is_complete)
 {
 	pthread_mutex_lock(&lock);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu copy: the threads. Each has its own queues of both stores, and takes pieces in
- * turn (piece.c); a piece is asked for holes, read, and written or zeroed. To verify, it is
- * read on both sides and compared. Progress that was made stable is noted in a file, to go on
- * from there.
+ * zcmu copy: the threads. Each has its own queues of both stores, and takes pieces in turn
+ * (piece.c). It searches a piece for holes, reads it, and writes or zeroes it. To verify, it reads
+ * the piece on both sides and compares. Progress that was made stable is noted in a file, so that a
+ * later copy can continue there.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,9 +18,7 @@
 
 #define CHECKPOINT	5		/* seconds */
 
-/*
- * One slot's way
- */
+/* The path of one slot */
 
 static void wake(struct worker *worker)
 {
@@ -38,13 +36,13 @@ static void wake_all(struct copy *copy)
 		wake(&copy->workers[i]);
 }
 
-/* Has all been done, or something failed? */
+/* Is everything done, or has something failed? */
 bool copy_is_done(const struct copy *copy)
 {
 	return atomic_load(&copy->error) || atomic_load(&copy->done) >= copy->source->size;
 }
 
-/* An answer, in whatever thread. They are looked at in the order they come in. */
+/* An answer, in any thread. Answers are handled in the order of their arrival. */
 static void answered(struct zcmu_io *io, int error)
 {
 	struct slot *slot = (struct slot *)io;
@@ -99,7 +97,7 @@ static void read_part(struct slot *slot)
 	ask(slot, STEP_READ, ZCMU_IO_READ, slot->length);
 }
 
-/* Have the target read as zeroes where the slot is. */
+/* Make the target read as zeroes where the slot is. */
 static void write_zeroes(struct slot *slot)
 {
 	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_ZERO)) {
@@ -111,7 +109,7 @@ static void write_zeroes(struct slot *slot)
 	ask(slot, STEP_WRITE, ZCMU_IO_WRITE, slot->length);
 }
 
-/* The source has a hole here, and the target may have data: is that zeroes? */
+/* The source has a hole here, and the target may have data: is it zeroes? */
 static void compare_with_zeroes(struct slot *slot)
 {
 	slot->length = at_most(slot->length, COPY_CHUNK);
@@ -119,7 +117,7 @@ static void compare_with_zeroes(struct slot *slot)
 	ask(slot, STEP_READ_TARGET, ZCMU_IO_READ, slot->length);
 }
 
-/* The source has a hole here: what has the target? */
+/* The source has a hole here: what does the target have? */
 static void compare_hole(struct slot *slot)
 {
 	if (zcmu_store_can(slot->worker->copy->target, ZCMU_IO_MAP))
@@ -136,7 +134,7 @@ static void do_hole(struct slot *slot)
 		write_zeroes(slot);
 }
 
-/* Go on where the last part ended: what comes, a hole or data? */
+/* Go on where the last part ended: is a hole or data next? */
 static void next_part(struct slot *slot)
 {
 	const struct copy *copy = slot->worker->copy;
@@ -163,8 +161,9 @@ static void take_piece(struct slot *slot)
 }
 
 /*
- * What the source says of a hole counts in its own blocks. The target may have larger ones:
- * one that is data in part is data. More was asked for than is this slot's: others take it.
+ * The source reports holes in its own blocks. The target may have larger ones: a block that is
+ * partly data counts as data. The request covers more than this slot's piece; other slots use the
+ * rest.
  */
 static void fit_to_target(struct slot *slot)
 {
@@ -183,9 +182,9 @@ static void fit_to_target(struct slot *slot)
 }
 
 /*
- * What the target says of a hole counts in its own blocks, and the source may have larger ones. It
- * is asked in whole blocks: one that is data in part is data. They end with the slot's piece, or
- * behind it.
+ * The target reports holes in its own blocks, and the source may have larger ones. The target is
+ * asked in whole blocks of the source: a block that is partly data counts as data. They end with
+ * the slot's piece, or behind it.
  */
 static void fit_to_source(struct slot *slot)
 {
@@ -208,7 +207,9 @@ static bool is_first_error(struct copy *copy, int error)
 	return is_first;
 }
 
-/* A signal came. What was begun is ended, which may take as long as a store likes, and noted. */
+/*
+ * A signal came. Started requests are finished, which may take as long as a store likes, and noted.
+ */
 void copy_end_early(struct copy *copy)
 {
 	if (is_first_error(copy, -EINTR))
@@ -231,7 +232,7 @@ static void fail(struct slot *slot)
 			   strerror(-slot->error));
 }
 
-/* Both were read. The first byte that differs is told. */
+/* Both were read. The first differing byte is reported. */
 static bool is_alike(struct slot *slot)
 {
 	struct copy *copy = slot->worker->copy;
@@ -314,7 +315,7 @@ static void advance(struct slot *slot)
 	else if (step_on(slot))
 		return;
 	worker->active--;
-	/* What has failed is not done: its piece stays taken, and the prefix ends there. */
+	/* A failed part is not done: its piece stays taken, and the prefix ends there. */
 	if (!slot->piece->is_taken)
 		slot->step = STEP_FREE;
 }
@@ -327,24 +328,22 @@ static void take_pieces(struct worker *worker)
 		take_piece(&worker->slots[i]);
 }
 
-/*
- * Checkpoints: what was flushed is noted, in this order
- */
+/* Checkpoints: flush first, then note what was flushed */
 
-/* May a flush go to the target while there are writes? */
+/* May a flush be sent to the target while there are writes? */
 static bool can_flush_meanwhile(const struct copy *copy)
 {
 	return copy->target->max_in_flight != 1;
 }
 
-/* Flush what is done from the start on, and note it then. */
+/* Flush the prefix, and note it then. */
 static void checkpoint(struct worker *worker, bool now)
 {
 	struct copy *copy = worker->copy;
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	/* A flush that has failed says it once: one that succeeds afterwards is for nothing. */
+	/* A failed flush is reported once: a later flush that succeeds proves nothing. */
 	if (worker->flushing || worker->flush_failed ||
 	    (!now && t.tv_sec < worker->checked + CHECKPOINT))
 		return;
@@ -432,7 +431,7 @@ static void wait_for_answers(struct worker *worker)
 		copy->target->ops->queue_reap(copy->target, worker->target);
 }
 
-/* The end: what is told to be copied is stable. Return: false if that is under way. */
+/* The end: data that is reported as copied is stable. Return: false if the flush is under way. */
 static bool end(struct worker *first)
 {
 	struct copy *copy = first->copy;
@@ -453,8 +452,8 @@ static bool end(struct worker *first)
 }
 
 /*
- * The first one flushes at the end. The others go on until then: a flush on one connection may
- * take something on another.
+ * The first worker flushes at the end. The others go on until then: a flush on one connection may
+ * need an answer on another.
  */
 static bool goes_on(struct worker *worker)
 {
@@ -478,7 +477,7 @@ void *copy_work(void *argument)
 		wait_for_answers(worker);
 		while (take_answers(worker))
 			take_pieces(worker);
-		/* Somebody else's may have been what was waited for. */
+		/* The wait may have been for another worker's flush. */
 		take_pieces(worker);
 		if (worker == copy->workers && copy->resume && !copy->is_verifying &&
 		    worker->active && can_flush_meanwhile(copy))

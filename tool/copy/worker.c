@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* zcmu copy: what a thread needs, its queues and buffers. What it does is work.c's. */
+/* zcmu copy: a thread's queues and buffers. What it does is in work.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>

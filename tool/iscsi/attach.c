@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu attach: exports a backstore over iSCSI. Here are the arguments; the target is
- * make.c's.
+ * zcmu attach: exports a backstore over iSCSI. This file has the arguments; make.c makes the
+ * target.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -93,7 +93,7 @@ static int add_initiator(struct attach *attach, const char *name)
 	return -1;
 }
 
-/* "iscsi:IQN" to the IQN. */
+/* From "iscsi:IQN" to the IQN. */
 const char *attach_target(const char *subcommand, const char *text)
 {
 	if (strncmp(text, "iscsi:", 6)) {
@@ -108,7 +108,7 @@ const char *attach_target(const char *subcommand, const char *text)
 	return text + 6;
 }
 
-/* Does the kernel take it as it is? It takes "NULL..." for none. */
+/* Does the kernel accept the value unchanged? It takes "NULL..." for none. */
 static bool is_plain(const char *text)
 {
 	const char *c;
@@ -209,7 +209,7 @@ static int parse(struct attach *attach, int argc, char **argv)
  * Checks
  */
 
-/* A file that others can read is no secret. Pipes are nobody's who hasn't got them. */
+/* A file that others can read is no secret. A pipe is readable only for its owner. */
 static int check_secrecy(int fd, const char *path)
 {
 	struct stat st;
@@ -235,7 +235,7 @@ static int read_password(struct attach *attach)
 		return err;
 	}
 	err = check_secrecy(fd, path);
-	/* Up to a newline, one character more than there may be, or the end */
+	/* Up to a newline, one character more than is allowed, or the end */
 	while (!err && len < sizeof(attach->password) - 1 &&
 	       !memchr(attach->password, '\n', len) &&
 	       (n = read(fd, attach->password + len, sizeof(attach->password) - 1 - len)) > 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* zcmu detach: ends what zcmu attach has begun. */
+/* zcmu detach: removes exports that zcmu attach has made. */
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -15,8 +15,8 @@
 #include "zcmu.h"
 
 /*
- * Is anything of it zcmu attach's? Says so if not, and if somebody else's target, which
- * isn't touched, exports it.
+ * Did zcmu attach make any of them? If not, this is reported, and so is a target of somebody else
+ * that exports the disk and isn't touched.
  */
 static bool is_attached(const char *name, const struct exports *exports, const char *target)
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The iSCSI fabric's targets in configfs: names, whose a target is, who is logged in.
- * They are made by make.c and removed by remove.c.
+ * The iSCSI fabric's targets in configfs: their names, who has made them, who is logged in. make.c
+ * makes and remove.c removes them.
  *
- * A target that zcmu attach has made is known by its TargetAlias. Nothing else is kept
- * of it: so it is found again after a crash, and whoever wants it for himself changes
- * the alias.
+ * Targets that zcmu attach has made are marked by their TargetAlias. Nothing else is stored. So
+ * they are found again after a crash, and a user who wants to keep a target changes the alias.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -34,8 +33,8 @@
 #define DEFAULT_PORT	3260
 
 /*
- * An iSCSI name, RFC 7143 4.2.7. Initiators are compared byte by byte by the kernel, and
- * some don't obey: they may have capital letters and underscores.
+ * An iSCSI name, RFC 7143 4.2.7. The kernel compares initiators byte by byte, and some break the
+ * rules: they may have capital letters and underscores.
  */
 bool iscsi_name_is_valid(const char *name, bool is_initiator)
 {
@@ -62,7 +61,7 @@ bool iscsi_name_is_valid(const char *name, bool is_initiator)
 	return false;
 }
 
-/* "1.2.3.4", "1.2.3.4:3260", "::1", "[::1]:3260" to what configfs wants. Quiet. */
+/* Convert "1.2.3.4", "1.2.3.4:3260", "::1", "[::1]:3260" to the form of configfs. Quiet. */
 int iscsi_portal_parse(const char *text, struct iscsi_portal *ret)
 {
 	const char *colon = strrchr(text, ':'), *end = text + strlen(text);
@@ -71,7 +70,7 @@ int iscsi_portal_parse(const char *text, struct iscsi_portal *ret)
 	unsigned long port = DEFAULT_PORT;
 	char *rest;
 
-	/* A bare IPv6 address has several colons; its last isn't the port's. */
+	/* A bare IPv6 address has several colons; the last one isn't followed by a port. */
 	if (*text == '[' ? colon && colon[-1] == ']' : colon && colon == strchr(text, ':')) {
 		end = colon;
 		port = strtoul(colon + 1, &rest, 10);
@@ -112,7 +111,7 @@ static int try_bind(const struct iscsi_portal *portal, uint16_t port)
 	fd = socket(portal->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* As the kernel's target does: old connections don't keep a port. */
+	/* As the kernel's target does: old connections don't block a port. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (portal->family == AF_INET ? bind(fd, (const struct sockaddr *)&in, sizeof(in)) :
 					bind(fd, (const struct sockaddr *)&in6, sizeof(in6)))
@@ -121,22 +120,20 @@ static int try_bind(const struct iscsi_portal *portal, uint16_t port)
 	return err;
 }
 
-/* Is it an address of this machine, or the one that means all of them? */
+/* Is it an address of this machine, or the wildcard address? */
 bool iscsi_portal_is_local(const struct iscsi_portal *portal)
 {
-	/* Any free port: a target may have this one already. */
+	/* Use any free port: a target may have this one already. */
 	return !try_bind(portal, 0);
 }
 
-/* Does somebody listen there? */
+/* Does a process listen there? */
 bool iscsi_portal_is_taken(const struct iscsi_portal *portal)
 {
 	return try_bind(portal, portal->port) == -EADDRINUSE;
 }
 
-/*
- * Whose it is
- */
+/* Who made a target */
 
 int iscsi_mark(const char *target)
 {
@@ -174,7 +171,7 @@ static bool has_folders(const char *target, const char *rest)
 	return found;
 }
 
-/* A target with nothing in it is nobody's: an attach that crashed early has left it. */
+/* An empty target belongs to nobody: an attach that crashed early has left it. */
 bool iscsi_is_blank(const char *target)
 {
 	char enabled[16];
@@ -259,7 +256,7 @@ bool iscsi_find_session(const struct export *export, char *initiator, size_t siz
 	bool found = false;
 	DIR *dir;
 
-	/* Those who came without an ACL: a line each. */
+	/* Initiators without an ACL: a line each. */
 	if (!attribute_read(initiator, size, ISCSI "/%s/tpgt_1/dynamic_sessions", export->target) &&
 	    initiator[0])
 		return true;

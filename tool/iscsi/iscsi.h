@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcmu attach and detach: iscsi.c knows the targets of the iSCSI fabric, make.c makes and remove.c
+ * zcmu attach and detach: iscsi.c has the targets of the iSCSI fabric, make.c makes and remove.c
  * removes them; attach.c and detach.c have the commands.
  */
 #ifndef ZCMU_TOOL_ISCSI_ISCSI_H

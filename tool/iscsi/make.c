@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Makes an iSCSI target, or adds a LUN to one that zcmu attach has made. Everything is
- * checked before anything is changed; what fails later is undone, in reverse.
+ * Makes an iSCSI target, or adds a LUN to one that zcmu attach has made. Everything is checked
+ * before anything is changed; if a later step fails, the earlier ones are undone, in reverse.
  */
 #include <errno.h>
 #include <limits.h>
@@ -34,7 +34,7 @@ struct making {
 	const struct iscsi_wish *wish;
 	bool is_new;			/* the target */
 	unsigned int lun;
-	struct made *newest;		/* what undo() removes */
+	struct made *newest;		/* undo() removes these */
 };
 
 /*
@@ -82,7 +82,7 @@ static void forget(struct making *making)
 	}
 }
 
-/* Quiet; -EEXIST: it is there already, and not to be undone. */
+/* Quiet. -EEXIST: it exists already, and must not be undone. */
 static int make_folder(struct making *making, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -161,7 +161,10 @@ static bool is_on(const char *target, const char *attribute)
 			       attribute) && !strcmp(value, "1");
 }
 
-/* What asks for a user and password: the initiator's ACL, or the target of everybody. */
+/*
+ * The part that demands a user and password: the initiator's ACL, or the target if it is open to
+ * all.
+ */
 static void credentials_folder(const char *target, const char *initiator, char *path, size_t size)
 {
 	if (initiator)
@@ -170,7 +173,7 @@ static void credentials_folder(const char *target, const char *initiator, char *
 		snprintf(path, size, ISCSI "/%s/tpgt_1/auth", target);
 }
 
-/* Would the CHAP that is wished for change what an earlier attach has set? */
+/* Would the requested CHAP change the settings of an earlier attach? */
 static bool credentials_differ(const struct iscsi_wish *wish, const char *initiator)
 {
 	char path[PATH_MAX], user[300] = "", password[300] = "";
@@ -196,7 +199,7 @@ static int refuse(const struct making *making, const char *reason)
 	return -EEXIST;
 }
 
-/* A target that is there must be ours, and ask its initiators for the same as we do. */
+/* An existing target must be ours, and have the same authentication as requested. */
 static int check_target(const struct making *making)
 {
 	const struct iscsi_wish *wish = making->wish;
@@ -245,7 +248,7 @@ static int make_target(struct making *making)
 	const struct iscsi_wish *wish = making->wish;
 	int err;
 
-	/* What is there is blank. */
+	/* An unset value is blank. */
 	err = make_folder(making, ISCSI "/%s", wish->target);
 	if (!err || err == -EEXIST)
 		err = make_folder(making, ISCSI "/%s/tpgt_1", wish->target);
@@ -260,7 +263,7 @@ static int make_target(struct making *making)
 		err = write_attribute(making, "cache_dynamic_acls", wish->open_to_all);
 	if (!err)
 		err = write_attribute(making, "demo_mode_write_protect", false);
-	/* Who isn't let in isn't told that there is something, either. */
+	/* Initiators without access aren't told that the target exists, either. */
 	if (!err)
 		err = write_attribute(making, "demo_mode_discovery", wish->open_to_all);
 	return err;
@@ -281,7 +284,7 @@ static int make_portals(struct making *making)
 		const char *name = portals[i].name;
 
 		err = make_folder(making, ISCSI "/%s/tpgt_1/np/%s", wish->target, name);
-		/* The fabric says EINVAL, whatever it was. */
+		/* The fabric returns EINVAL for every error. */
 		if (err && err != -EEXIST && iscsi_portal_is_taken(&portals[i])) {
 			zcmu_error("%s: the portal %s is in use by something else; choose another with --portal",
 				   making->backstore->name, name);
@@ -293,7 +296,7 @@ static int make_portals(struct making *making)
 	return 0;
 }
 
-/* The first LUN that is free; LUN 0 should be there, some initiators look no further. */
+/* The first free LUN; LUN 0 should exist, because some initiators look no further. */
 static int make_lun(struct making *making)
 {
 	char target[PATH_MAX], path[PATH_MAX], name[16];
@@ -342,7 +345,7 @@ static int make_acl(struct making *making, const char *initiator)
 		err = 0;
 	if (err)
 		return err;
-	/* It sees the LUN by the number that it has in the target. */
+	/* The initiator sees the LUN under its number in the target. */
 	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/acls/%s/lun_%u", target, initiator,
 		 making->lun);
 	err = make_folder(making, "%s", path);
@@ -369,7 +372,7 @@ static int make(struct making *making)
 		err = make_acl(making, wish->initiators[i]);
 	if (!err && making->is_new && wish->open_to_all)
 		err = write_credentials(making, NULL);
-	/* The last: from here on they may log in. */
+	/* This comes last: from here on initiators may log in. */
 	if (!err && making->is_new)
 		err = attribute_write("1", ISCSI "/%s/tpgt_1/enable", wish->target);
 	return err;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Removes what make.c has made, also what a crash has left of it half-made. What
- * others have added to the target stays, and the target with it.
+ * Removes targets of make.c, including half-made ones after a crash. Parts of the target that
+ * others have added stay, and the target with them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static int remove_folder(const char *path)
 	return err;
 }
 
-/* How many folders and links of that name there are below @folder */
+/* The number of folders and links of that name below @folder */
 static size_t count(const char *folder, const char *prefix, unsigned char type)
 {
 	struct dirent *entry;
@@ -66,7 +66,7 @@ static int for_each(const char *folder, int (*visit)(const char *path, void *arg
 	struct dirent **entries;
 	int i, err = 0, n;
 
-	/* All at once: the visits remove folders. */
+	/* Read all names at once, because the visits remove folders. */
 	n = scandir(folder, &entries, NULL, alphasort);
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
@@ -80,8 +80,8 @@ static int for_each(const char *folder, int (*visit)(const char *path, void *arg
 }
 
 /*
- * An initiator's LUN, and its ACL if it was the last one there. An ACL that had none
- * from the start is somebody else's.
+ * An initiator's LUN, and its ACL if it was the last one there. An ACL that had none from the start
+ * belongs to somebody else.
  */
 static bool leads_to(const char *mapped, const char *lun)
 {
@@ -106,7 +106,7 @@ static bool leads_to(const char *mapped, const char *lun)
 	}
 	if (dir)
 		closedir(dir);
-	/* Without a link it is what a crash has left, if the number is right. */
+	/* Without a link it is left from a crash, if the number is right. */
 	return leads || (!links && !strcmp(strrchr(mapped, '/'), strrchr(lun, '/')));
 }
 
@@ -144,7 +144,7 @@ static int remove_lun(const char *tpg, const char *lun)
 	return err;
 }
 
-/* A LUN that leads nowhere: a crash has left it. */
+/* A LUN without a link is left from a crash. */
 static int visit_lun(const char *lun, void *tpg)
 {
 	return count(lun, "", DT_LNK) ? 0 : remove_lun(tpg, lun);
@@ -179,7 +179,7 @@ static int remove_target(const char *target)
 		zcmu_warning("%s stays: somebody has added ACLs to it", target);
 		return 0;
 	}
-	/* Ends sessions that have no ACL. */
+	/* This ends sessions that have no ACL. */
 	err = attribute_write("0", "%s/enable", tpg);
 	snprintf(path, sizeof(path), "%.3800s/np", tpg);
 	if (!err)
@@ -187,7 +187,7 @@ static int remove_target(const char *target)
 	if (!err)
 		err = remove_folder(tpg);
 	snprintf(path, sizeof(path), ISCSI "/%s", target);
-	/* There may be another TPG in it, of somebody else. */
+	/* It may have another TPG, of somebody else. */
 	if (!err && !count(path, "tpgt_", DT_DIR))
 		err = remove_folder(path);
 	return err;
@@ -210,7 +210,7 @@ static int has_link(const char *lun, void *argument)
 	return count(lun, "", DT_LNK) > 0;
 }
 
-/* Is it what an attach that crashed has left, with no disk in it? */
+/* Is it left from an attach that crashed, with no disk in it? */
 bool iscsi_is_leftover(const char *target)
 {
 	char path[PATH_MAX];
@@ -220,7 +220,7 @@ bool iscsi_is_leftover(const char *target)
 	       (iscsi_is_ours(target) && !for_each(path, has_link, NULL));
 }
 
-/* Which of the exports are meant? */
+/* Is the export one of those to remove? */
 static bool is_meant(const struct export *export, const char *target)
 {
 	return !strcmp(export->fabric, "iscsi") && (!target || !strcmp(export->target, target)) &&
@@ -241,7 +241,7 @@ int iscsi_detach(const struct backstore *backstore, const char *target)
 		if (is_meant(&exports.entries[i], target))
 			err = detach(&exports.entries[i]);
 	}
-	/* An attach that crashed may have come no further than the target. */
+	/* An attach that crashed may have made only the target. */
 	if (!err && target && iscsi_is_leftover(target))
 		err = remove_target(target);
 	exports_free(&exports);

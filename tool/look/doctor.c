@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu doctor: what serving a disk takes, whether this machine has it, and what to
- * do where it hasn't. Changes nothing.
+ * zcmu doctor: what serving a disk needs, whether this machine has it, and what to do if it hasn't.
+ * It changes nothing.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -60,7 +60,7 @@ static void check_kernel(struct finding *f)
 		find(f, GOOD, NULL, "the kernel is %s", name.release);
 }
 
-/* Modules of before that parameter lend. */
+/* Modules from before that parameter lend. */
 static bool module_lends(void)
 {
 	char value[8] = "";
@@ -69,7 +69,7 @@ static bool module_lends(void)
 	       strcmp(value, "N");
 }
 
-/* Is zcmu's module where modprobe finds it, as DKMS puts it? Stock has no version. */
+/* Is zcmu's module where modprobe finds it, installed by DKMS? Stock has no version. */
 static bool is_installed(void)
 {
 	FILE *output = popen("modinfo -F version target_core_user 2> /dev/null", "re");
@@ -82,14 +82,14 @@ static bool is_installed(void)
 	return !pclose(output) && has_one;
 }
 
-/* How does a machine that has the module not loaded come by it? */
+/* How can a machine get the module if it isn't loaded? */
 static const char *way_to_load(bool stock_is_loaded)
 {
 	if (is_installed())
 		return stock_is_loaded ?
 		       "zcmu's is installed: stop everything that uses the stock one, then \"modprobe -r target_core_user\" and \"modprobe target_core_user\"" :
 		       "zcmu's is installed: \"modprobe target_core_user\"";
-	/* A kernel that is newer, say, and whose headers were not there when DKMS wanted them. */
+	/* For example, the kernel is newer, and its headers were missing when DKMS needed them. */
 	if (attribute_exists("/var/lib/dkms/zcmu"))
 		return stock_is_loaded ?
 		       "DKMS has zcmu's, but not for this kernel: install its headers (linux-headers-$(uname -r)), \"dkms autoinstall\", stop everything that uses the stock one, then \"modprobe -r target_core_user\" and \"modprobe target_core_user\"" :
@@ -124,7 +124,7 @@ static void check_module(struct finding *f)
 	}
 }
 
-/* Is there the module, built in or loaded or to be had with modprobe? */
+/* Is the module there: built in, loaded, or available for modprobe? */
 static bool has_module(const char *name)
 {
 	const char *const argv[] = { "modprobe", "-n", "-q", name, NULL };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* zcmu list: every backstore of type "user", whoever made it. */
+/* zcmu list: every backstore of type "user", made by anybody. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ static int longer(int width, const char *text)
 	return len > width ? len : width;
 }
 
-/* The end of a text tells more: of a path, say. */
+/* The end of a text, such as a path, tells more than its beginning. */
 static void print_cut(const char *text, int width)
 {
 	int len = (int)strlen(text);
@@ -67,17 +67,19 @@ static void print_cut(const char *text, int width)
 		printf("...%s", text + len - (width - 3));
 }
 
-/* How wide columns are. Those that aren't here have a width of their own. */
+/* Widths of columns. The other columns have a fixed width. */
 struct columns {
 	int name, device, config;
-	int terminal;			/* 0: it is none, and nothing is left out */
+	int terminal;			/* 0: it is no terminal, and nothing is cut */
 };
 
 #define STATES_WIDTH	11
 #define SIZES_WIDTH	10
-#define LEAST_CONFIG	16		/* of which something can still be seen */
+#define LEAST_CONFIG	16		/* the least that is still useful */
 
-/* @device has a column of its own. Where nothing is cut they are in one, else a line each. */
+/*
+ * @device has a column of its own. If nothing is cut, exports are in one column, else a line each.
+ */
 static void print_exports(const struct exports *exports, const char *device,
 			  const struct columns *columns)
 {
@@ -109,7 +111,7 @@ static void print_row(const struct row *row, const struct columns *columns)
 	const char *config = row->backstore->config[0] ? row->backstore->config : "-";
 	char size[32];
 
-	/* It is what other commands want: it has a line of its own rather than be cut. */
+	/* Other commands need this text, so it has a line of its own and isn't cut. */
 	if ((int)strlen(name) > columns->name) {
 		print_cut(name, columns->terminal);
 		puts("");
@@ -137,8 +139,8 @@ static int at_least(int limit, int width)
 }
 
 /*
- * As wide as the longest of each column. On a terminal a line ends with it: where exports lie is
- * on lines of their own then, and the beginning of a configuration that is too long is left out.
+ * Each column is as wide as its longest text. A line isn't longer than the terminal: exports are on
+ * lines of their own then, and the beginning of a too long configuration is cut.
  */
 static void print_table(const struct row *rows, size_t count)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* zcmu stat: what was lent and what was copied, from the kernel's counters. */
+/* zcmu stat: lent and copied payloads, from the kernel's counters. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -28,7 +28,7 @@ static uint64_t get(const struct snapshot *snapshot, const char *name)
 	return counters_get(snapshot->counters, snapshot->count, name);
 }
 
-/* @now less @before, counter by counter */
+/* @now minus @before, counter by counter */
 static void subtract(struct snapshot *now, const struct snapshot *before)
 {
 	size_t i;
@@ -36,7 +36,7 @@ static void subtract(struct snapshot *now, const struct snapshot *before)
 	for (i = 0; i < now->count; i++) {
 		uint64_t past = get(before, now->counters[i].name);
 
-		/* Less than before: it is a new disk of the same name. */
+		/* If a value is less than before, it is a new disk of the same name. */
 		now->counters[i].value -= past <= now->counters[i].value ? past : 0;
 	}
 }
@@ -147,7 +147,7 @@ static void print_as_json(const struct backstore *backstore, const struct export
 	print_json(object);
 }
 
-/* Return: 0, or a negative errno, and it was said why. */
+/* Return: 0, or a negative errno after a message. */
 static int read_counters(const struct backstore *backstore, struct snapshot *ret)
 {
 	int err = counters_read(backstore, ret->counters, &ret->count);
@@ -158,7 +158,7 @@ static int read_counters(const struct backstore *backstore, struct snapshot *ret
 	return err;
 }
 
-/* One line a second, of what that second brought, until the disk goes or ^C. */
+/* Print one line a second, with the changes of that second, until the disk goes or ^C. */
 static int watch(const struct backstore *backstore, bool json)
 {
 	struct snapshot before, now, delta;
@@ -181,13 +181,13 @@ static int watch(const struct backstore *backstore, bool json)
 			print_line_as_json(backstore->name, &delta);
 		else
 			print_line(&delta, line++ % 20 == 0);
-		/* Nobody can read it: main() says so. */
+		/* The output can't be written: main() reports that. */
 		if (ferror(stdout))
 			return EXIT_OK;
 	}
 }
 
-/* Once: what it is, and what was counted, if anything was. */
+/* Print once: the disk's data, and its counters, if there are any. */
 static int show(const struct backstore *backstore, bool json)
 {
 	struct snapshot snapshot;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu bench: what lending is worth on this machine, in the rows that zero-copy TCMU was
- * first presented with, on disks of its own. bench/ in the sources compares with much more.
+ * zcmu bench: the gain of lending on this machine, in the rows that zero-copy TCMU was first
+ * presented with, on disks of its own. bench/ in the sources compares much more.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -30,7 +30,7 @@
 #define ROUNDS		5
 #define SECONDS		2
 
-/* 4 jobs of depth 8 and a store with threads are the row that was published: 2.8 times stock. */
+/* The published row has 4 jobs of depth 8 and a store with threads: 2.8 times stock. */
 const struct row bench_rows[NR_ROWS] = {
 	{ "ram", 4, { .rw = "write", .bytes = BLOCK, .jobs = 4, .depth = 8 } },
 	{ "file", 1, { .rw = "write", .bytes = BLOCK, .jobs = 1, .depth = 8 } },
@@ -49,7 +49,7 @@ static int read_counters(const struct bench *bench, struct counter *counters, si
 	return bench->is_stock ? 0 : counters_read(&bench->scratch.backstore, counters, count);
 }
 
-/* Add to the figures what was counted between the two. */
+/* Add the counts between the two to the figures. */
 static void add_counters(struct figures *figures, const struct counter *before,
 			 const struct counter *after, size_t count)
 {
@@ -66,7 +66,7 @@ static void add_counters(struct figures *figures, const struct counter *before,
 	figures->counted = count;
 }
 
-/* Every I/O was a command, and its payload went the way it should have gone. */
+/* Check: every I/O was a command, and its payload was lent or copied as intended. */
 static int check_counts(const struct bench *bench, const struct fio_job *job, enum way way,
 			const struct figures *figures)
 {
@@ -111,7 +111,7 @@ static int measure_once(struct bench *bench, const struct row *row, enum way way
 	return check_counts(bench, &job, way, figures);
 }
 
-/* The ways in turn, so that whatever else goes on hits all of them. */
+/* Measure the ways in turn, so that other load affects all of them. */
 static int measure_row(struct bench *bench, const struct row *row, struct figures *figures)
 {
 	unsigned int round;
@@ -129,7 +129,7 @@ static int measure_row(struct bench *bench, const struct row *row, struct figure
 	return err;
 }
 
-/* The store's memory, or its file's, is there before it is measured. */
+/* Allocate the store's memory, or its file's, before it is measured. */
 static int fill(const struct bench *bench)
 {
 	struct load load;
@@ -143,7 +143,7 @@ static int fill(const struct bench *bench)
 	return err;
 }
 
-/* A file that has no name: it goes with this process, whatever becomes of it. */
+/* A file without a name: it is removed when this process ends, in any way. */
 static int make_file(const char *folder)
 {
 	char path[PATH_MAX];
@@ -166,7 +166,7 @@ static int make_file(const char *folder)
 	return err;
 }
 
-/* What zcmu serve takes; @fd: of the file, or -1 */
+/* Arguments of zcmu serve; @fd: of the file, or -1 */
 static int make_store(const struct bench *bench, const struct row *row, char *spec, size_t size,
 		      int *fd)
 {
@@ -219,7 +219,7 @@ static int measure(struct bench *bench)
  * The command
  */
 
-/* Which module is it? Nothing else of this is different with the one and the other. */
+/* Which module is it? Everything else is the same for both. */
 static int find_module(struct bench *bench)
 {
 	char version[32] = "?";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* zcmu bench's insides: bench.c measures, bench_show.c tells, fio.c runs the load. */
+/* zcmu bench's internals: bench.c measures, bench_show.c prints, fio.c runs the load. */
 #ifndef ZCMU_TOOL_MEASURE_BENCH_H
 #define ZCMU_TOOL_MEASURE_BENCH_H
 
@@ -12,7 +12,7 @@
 #include "measure/scratch.h"
 #include "measure/spread.h"
 
-/* How the payload goes between initiator and store */
+/* How the payload moves between initiator and store */
 enum way {
 	WAY_LENT,
 	WAY_COPIED,			/* zcmu's module with zero_copy=0 */
@@ -31,7 +31,7 @@ struct figures {
 	struct spread spread;
 	uint64_t ios;
 	size_t counted;			/* counters; 0: the module has none */
-	struct counter counters[COUNTERS_MAX];	/* what those I/Os have added to them */
+	struct counter counters[COUNTERS_MAX];	/* counts of those I/Os */
 };
 
 #define NR_ROWS		3
@@ -40,9 +40,9 @@ extern const struct row bench_rows[NR_ROWS];
 extern const char *const bench_ways[WAYS];
 
 struct bench {
-	/* what was asked for */
+	/* options */
 	const char *folder;		/* of the file store's file */
-	const char *beside;		/* what "zcmu bench --json" has printed elsewhere */
+	const char *beside;		/* output of another "zcmu bench --json" */
 	unsigned int rounds, seconds;
 	bool json;
 
@@ -50,7 +50,7 @@ struct bench {
 	char module[64], fio[64];
 	struct scratch scratch;
 	struct figures figures[NR_ROWS][WAYS];
-	double stock_mib[NR_ROWS];	/* of --beside, or measured; 0: not known */
+	double stock_mib[NR_ROWS];	/* from --beside, or measured; 0: not known */
 };
 
 /* bench_show.c */

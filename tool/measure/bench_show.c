@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* zcmu bench's figures, for people and for programs; and those of another run of it. */
+/* Prints zcmu bench's figures, for people and for programs; and reads those of another run. */
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -37,7 +37,7 @@ static double copies_of_a_byte(const struct figures *figures, uint32_t bytes)
 		per_io(figures, "bytes_swapped")) / bytes;
 }
 
-/* Stock's median if it is known; or else that of what was copied. */
+/* Stock's median if it is known; else that of the copied payloads. */
 static double base_of(const struct bench *bench, unsigned int row)
 {
 	return bench->stock_mib[row] > 0 ? bench->stock_mib[row] :
@@ -180,7 +180,7 @@ static void take_result(struct bench *bench, struct json_object *result)
 	}
 }
 
-/* Only figures of this kernel are compared: another may copy faster, or slower. */
+/* Only figures of the same kernel are compared: another may copy faster, or slower. */
 int bench_read_beside(struct bench *bench)
 {
 	struct json_object *file, *results = NULL;

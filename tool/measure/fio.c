@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Runs fio, and reads of its JSON what is needed. Only zcmu bench needs it installed. */
+/* Runs fio, and reads the needed figures from its JSON. Only zcmu bench needs fio installed. */
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -27,7 +27,7 @@ static void exec_fio(const char *const argv[], int output_fd)
 	_exit(NOT_FOUND);
 }
 
-/* ^C reaches fio as well, which ends then. */
+/* ^C reaches fio as well, and ends it. */
 static int wait_for(pid_t pid)
 {
 	int status;
@@ -45,7 +45,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
-/* All it says, in @output, which is the caller's to free. */
+/* Read all of its output to @output, which the caller frees. */
 static int run(const char *const argv[], char **output)
 {
 	int fd = memfd_create("fio", MFD_CLOEXEC), err;
@@ -70,7 +70,7 @@ static int run(const char *const argv[], char **output)
 	return err;
 }
 
-/* Is there fio at all? "fio-3.33" */
+/* Is fio installed? "fio-3.33" */
 int fio_version(char *version, size_t size)
 {
 	const char *const argv[] = { "fio", "--version", NULL };
@@ -93,10 +93,10 @@ static struct json_object *get(struct json_object *object, const char *name)
 	return member;
 }
 
-/* Of the first job, in which all are reported: its reads or its writes */
+/* The first job's reads or writes; all jobs are reported in it */
 static int parse(const char *output, const char *rw, struct fio_result *ret)
 {
-	/* Remarks may stand in front of it. */
+	/* Remarks may precede the JSON. */
 	const char *text = strchr(output, '{');
 	struct json_object *all = text ? json_tokener_parse(text) : NULL;
 	struct json_object *jobs = get(all, "jobs"), *job = NULL, *side;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Signals that end a measurement: they are noted, so that what was made can be removed. */
+/* Signals that end a measurement. They are noted, so that the disks can be removed. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>

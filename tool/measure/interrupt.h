@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ^C and its like end what is measured, not the process at once */
+/* ^C and similar signals end the measurement, not the process at once */
 #ifndef ZCMU_TOOL_MEASURE_INTERRUPT_H
 #define ZCMU_TOOL_MEASURE_INTERRUPT_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Load for a disk: reads or writes of one size, past the page cache, always as many under
- * way as were asked for. No pattern but one after the other; fio has all others.
+ * Load for a disk: reads or writes of one size, without the page cache, with a fixed number always
+ * under way. The only pattern is sequential; fio has all others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "measure/load.h"
 #include "zcmu.h"
 
-/* Pages as initiators have them: each by itself, none of them huge. */
+/* Pages like those of initiators: each by itself, none of them huge. */
 static int make_buffers(struct load *load)
 {
 	load->memory_size = (size_t)load->depth * load->max_bytes;
@@ -65,7 +65,7 @@ void load_close(struct load *load)
 	close(load->fd);
 }
 
-/* Put the next command in the place of one that is done. */
+/* Replace a finished command by the next one. */
 static void start(struct load *load, bool write, uint32_t bytes, unsigned int place)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&load->ring);
@@ -81,7 +81,7 @@ static void start(struct load *load, bool write, uint32_t bytes, unsigned int pl
 	load->offset += bytes;
 }
 
-/* Take what has ended, and note if it has failed. Return: how many */
+/* Take ended commands, and note if one has failed. Return: how many */
 static unsigned int take(struct load *load, uint32_t bytes, unsigned int *places, int *err)
 {
 	struct io_uring_cqe *cqe;
@@ -96,7 +96,7 @@ static unsigned int take(struct load *load, uint32_t bytes, unsigned int *places
 	return n;
 }
 
-/* After a failure nothing is begun any more, but what is under way is waited for. */
+/* After a failure no command is started any more, but those under way are waited for. */
 static int run(struct load *load, bool write, uint32_t bytes, unsigned int commands)
 {
 	unsigned int started = 0, ended = 0, places[LOAD_DEPTH_MAX], n, i;
@@ -118,7 +118,7 @@ static int run(struct load *load, bool write, uint32_t bytes, unsigned int comma
 	return err;
 }
 
-/* @us: what each took of the time of all */
+/* @us: the total time divided by the number of commands, in microseconds */
 int load_run(struct load *load, bool write, uint32_t bytes, unsigned int commands, double *us)
 {
 	struct timespec begin, end;

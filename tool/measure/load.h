@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands of one size, so many at a time, on a block device */
+/* Commands of one size, with a fixed number under way, on a block device */
 #ifndef ZCMU_TOOL_MEASURE_LOAD_H
 #define ZCMU_TOOL_MEASURE_LOAD_H
 
@@ -13,11 +13,11 @@
 struct load {
 	struct io_uring ring;
 	int fd;
-	char *memory;			/* a buffer for each that is under way */
+	char *memory;			/* a buffer for each command under way */
 	size_t memory_size;
 	unsigned int depth;
 	uint32_t max_bytes;
-	uint64_t size, offset;		/* the disk's; of the next command */
+	uint64_t size, offset;		/* of the disk; of the next command */
 };
 
 int load_open(const char *device, uint64_t size, unsigned int depth, uint32_t max_bytes,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A disk to measure on, that nobody else uses: served by "zcmu serve" in a child, so that
- * what is measured is what people have. It gets SIGTERM when this process ends, however
- * that comes about, and takes the disk away.
+ * A disk for measurements that nobody else uses. "zcmu serve" serves it in a child, so that the
+ * measured path is the one that users have. The child gets SIGTERM when this process ends, in any
+ * way, and removes the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-/* In the child: of a process group of its own, so that ^C is the parent's to handle. */
+/* Runs in the child: it has its own process group, so that only the parent handles ^C. */
 static void exec_serve(const struct scratch *scratch, const char *spec, unsigned int threads,
 		       int ready_fd, pid_t parent)
 {
@@ -51,7 +51,7 @@ static void exec_serve(const struct scratch *scratch, const char *spec, unsigned
 	_exit(EXIT_FAILED);
 }
 
-/* What the child has said is of interest only if something went wrong. */
+/* The child's messages are printed only if something went wrong. */
 static void show_what_it_said(const struct scratch *scratch)
 {
 	char text[512];
@@ -64,7 +64,7 @@ static void show_what_it_said(const struct scratch *scratch)
 	}
 }
 
-/* Its /dev/sdX, when it is there. */
+/* Its /dev/sdX, once it exists. */
 static int await_device(struct scratch *scratch, int ready_fd)
 {
 	ssize_t n = read(ready_fd, scratch->device, sizeof(scratch->device) - 1);
@@ -138,7 +138,7 @@ int scratch_open(const char *purpose, const char *spec, unsigned int threads,
 	return err;
 }
 
-/* The child takes its disk away. */
+/* The child removes its disk. */
 int scratch_close(struct scratch *scratch)
 {
 	int status = 0, err = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A disk that exists while it is measured, served by a child. However the measuring process ends,
- * the child takes the disk away and ends, too.
+ * the child removes the disk and ends, too.
  */
 #ifndef ZCMU_TOOL_MEASURE_SCRATCH_H
 #define ZCMU_TOOL_MEASURE_SCRATCH_H
@@ -16,7 +16,7 @@ struct scratch {
 	char device[32];		/* "/dev/sdX" */
 	struct backstore backstore;
 	pid_t pid;			/* 0: none */
-	int said_fd;			/* what the child says */
+	int said_fd;			/* the child's output */
 };
 
 int scratch_open(const char *purpose, const char *spec, unsigned int threads,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Medians, and how far the rounds behind them are apart. */
+/* Medians, and the spread of the rounds behind them. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The value that a share of the others lies below; between two of them, a mean. */
+/* The quantile of a share; a mean if it is between two values. */
 static double quantile(const double *sorted, unsigned int count, double share)
 {
 	double at = share * (count - 1);
@@ -46,7 +46,7 @@ struct spread samples_spread(const struct samples *samples)
 	};
 }
 
-/* Is @a less than @b, by more than either is spread? */
+/* Is @a less than @b, by more than the spread of either? */
 bool spread_is_below(const struct spread *a, const struct spread *b)
 {
 	return a->high < b->low;

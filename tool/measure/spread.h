@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What many rounds have in common */
+/* Summary of many rounds */
 #ifndef ZCMU_TOOL_MEASURE_SPREAD_H
 #define ZCMU_TOOL_MEASURE_SPREAD_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu tune: from which size on lending a payload costs less than copying it, on this
- * machine. Measured on a disk of its own, in memory; the disk it is for is not touched, but
- * for its zero_copy_min with --apply.
+ * zcmu tune: the size from which lending a payload costs less than copying it, on this machine. It
+ * measures on a disk of its own, in memory. It doesn't touch the named disk, but for its
+ * zero_copy_min with --apply.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -29,11 +29,11 @@
 #define SCRATCH		"ram:64M"
 #define SCRATCH_BYTES	(64u << 20)
 #define LARGEST		(256u << 10)
-#define SAMPLE_US	50000.0		/* about so long is a disk measured at a time */
+#define SAMPLE_US	50000.0		/* approximate length of a sample */
 #define COMMANDS_MIN	16u
 #define COMMANDS_MAX	20000u
 
-/* Around where both cost the same, on whatever machine; whole pages */
+/* Around the usual break-even of machines; whole pages */
 static const uint32_t sizes[] = {
 	4 << 10, 8 << 10, 12 << 10, 16 << 10, 24 << 10, 32 << 10, 48 << 10, 64 << 10, 96 << 10,
 	128 << 10, 192 << 10, LARGEST,
@@ -49,14 +49,14 @@ enum verdict {
 
 struct point {
 	uint32_t bytes;
-	unsigned int commands;		/* of each kind, in each round */
+	unsigned int commands;		/* of each kind, per round */
 	struct samples copied, lent;	/* us for each command */
 	struct spread copied_spread, lent_spread;
 	enum verdict verdict;
 };
 
 struct tune {
-	/* what was asked for */
+	/* options */
 	const char *name;
 	unsigned int threads, depth, rounds;
 	bool apply, json;
@@ -86,13 +86,16 @@ static int read_lent(const struct scratch *scratch, uint64_t *ret)
 	return err;
 }
 
-/* Was it what it should have been? Others, udev for one, may have read of the disk, too. */
+/*
+ * Was the payload lent or copied as intended? Others, such as udev, may have read from the disk,
+ * too.
+ */
 static bool is_as_asked(bool lend, uint64_t lent, unsigned int commands)
 {
 	return lend ? lent >= commands : !lent;
 }
 
-/* As many writes as reads, @commands each; the mean of a command of either kind. */
+/* As many writes as reads, @commands each. The result is the mean of a command of either kind. */
 static int measure_once(struct tune *tune, uint32_t bytes, unsigned int commands, bool lend,
 			double *us)
 {
@@ -119,7 +122,7 @@ static int measure_once(struct tune *tune, uint32_t bytes, unsigned int commands
 	return err ? err : interrupt_came() ? -EINTR : 0;
 }
 
-/* How many commands fill a sample? The same number for both kinds. */
+/* How many commands fill a sample? The number is the same for both kinds. */
 static int choose_commands(struct tune *tune, struct point *point)
 {
 	double us, wanted;
@@ -133,7 +136,7 @@ static int choose_commands(struct tune *tune, struct point *point)
 	return 0;
 }
 
-/* Copying and lending in turn, so that whatever else goes on hits both. */
+/* Copy and lend in turn, so that other load affects both. */
 static int measure_point(struct tune *tune, struct point *point, bool lend_first)
 {
 	double us;
@@ -156,7 +159,7 @@ static int measure_all(struct tune *tune)
 	double us;
 	int err;
 
-	/* The store's memory is there before it is measured. */
+	/* Allocate the store's memory before it is measured. */
 	err = load_run(&tune->load, true, LARGEST, SCRATCH_BYTES / LARGEST, &us);
 	if (!err)
 		err = scratch_set(&tune->scratch, "zero_copy_min", sizes[0]);
@@ -187,9 +190,7 @@ static int measure(struct tune *tune)
 	return err;
 }
 
-/*
- * What follows
- */
+/* The proposal */
 
 static enum verdict judge(const struct point *point)
 {
@@ -200,7 +201,7 @@ static enum verdict judge(const struct point *point)
 	return LENDING_UNCLEAR;
 }
 
-/* The smallest size at which lending is faster, above all at which it is slower; 0: none */
+/* The smallest size at which lending is faster, above all sizes at which it is slower; 0: none */
 static uint32_t propose(const struct point *points)
 {
 	uint32_t proposal = 0;
@@ -246,9 +247,7 @@ static int apply(struct tune *tune)
 	return err;
 }
 
-/*
- * Telling it
- */
+/* Printing */
 
 static const char *spread_text(const struct spread *spread, char *text, size_t size)
 {
@@ -354,7 +353,7 @@ static void print_as_json(const struct tune *tune)
  * The command
  */
 
-/* What the disk has now; the stock module's has nothing of the kind. */
+/* The disk's present values; a disk of the stock module has none. */
 static int read_settings(struct tune *tune)
 {
 	char path[PATH_MAX], value[32];
