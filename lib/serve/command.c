@@ -368,7 +368,7 @@ void zcmu_cmd_run_steps(struct zcmu_cmd *cmd, bool (*step)(struct zcmu_cmd *cmd)
 
 /*
  * Does the error come from a system call that pins a payload which the store has touched before, or
- * from a store into a payload that is to be written? A copy of the payload works (zcmu-abi.h).
+ * that writes into the payload of a WRITE? A copy of the payload works (zcmu-abi.h).
  */
 static bool is_of_lending(const struct zcmu_cmd *cmd, int error)
 {

@@ -21,7 +21,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Order by beginning; ranges that are read come first. */
+/* Order: ranges that are read come first; ranges of one kind are ordered by their beginning. */
 static int compare(const void *a, const void *b)
 {
 	const struct zcmu_range *x = a, *y = b;

@@ -28,11 +28,11 @@
  */
 #define DETOUR_MIN	16u
 #define DETOUR_MAX	4096u
-/* Size of the pages of the page cache: the CPU's pages aren't larger. */
+/* Size of a page of the page cache: the CPU's base pages aren't larger. */
 #define WHOLE_PAGES	4096u
 
 /*
- * Before Linux 6.6 and later copy a page on tmpfs, they look at all that is left of the buffer. In
+ * Before tmpfs of Linux 6.6 and later copies a page, it looks at all that is left of the buffer. In
  * pieces of 16 pages that is little; more calls would cost more.
  */
 #define TMPFS_PIECE	65536u

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The serial number of a disk, by which its initiators know it. It is random, made when a store is
- * first served under a name, and kept in /var/lib/zcmu/NAME.serial: a line for each store, "SERIAL
+ * first served under a name, and kept in /var/lib/zcmu/NAME.serial: each store has a line "SERIAL
  * STORE". Only a process that has the name (runfile.c) writes the file, so nobody else writes it
  * meanwhile. The file is replaced as a whole, and stable before a disk is made with the serial.
  */
