@@ -2,7 +2,8 @@
 # The front desk. User space is built by Meson, the module by Kbuild, guests are
 # booted by vm/run; this file only says who does what.
 
-KERNELS := $(shell awk '/^[0-9]/ { print $$1 }' vm/kernels)
+# What "all kernels" means; vm/kernels has more.
+KERNELS := $(shell vm/rows full)
 KERNEL ?= $(shell uname -r)
 ON ?= guest
 DESTDIR ?=

@@ -3,18 +3,52 @@
 # How the scripts of this folder ask apt for packages without being root and without
 # installing anything. Sourced; nothing of it is for vm/deps, which does install.
 #
-# apt_opts is what each call of apt takes: first the machine's own lists of packages,
-# and after use_private_lists (no lists, or old ones) lists in our build folder. The
-# machine's sources and keys are used as they are.
+# apt_opts is what each call of apt takes: first the machine's own lists of packages, and after
+# use_private_lists (no lists, or old ones) lists in a folder of ours. The machine's sources and
+# keys are used as they are. use_suites instead leads to other releases of Debian, or to another
+# architecture, on the machine's mirror, signed by the same keys; it has lists after read_lists.
 apt_opts=(-o APT::Sandbox::User=root)
 
-use_private_lists() { # FOLDER
-	mkdir -p "$1/state/lists/partial" "$1/cache/archives/partial"
-	apt_opts=(-o "Dir::State=$1/state" -o "Dir::Cache=$1/cache"
-		-o Dir::State::status=/var/lib/dpkg/status -o APT::Sandbox::User=root
-		-o Debug::NoLocking=1)
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+read_lists() {
 	echo "${0##*/}: reading the package lists" >&2
 	apt-get "${apt_opts[@]}" -qq update >&2
+}
+
+lists_in() { # FOLDER STATUS
+	mkdir -p "$1/state/lists/partial" "$1/cache/archives/partial"
+	apt_opts=(-o "Dir::State=$1/state" -o "Dir::Cache=$1/cache"
+		-o "Dir::State::status=$2" -o APT::Sandbox::User=root -o Debug::NoLocking=1)
+}
+
+use_private_lists() { # FOLDER
+	lists_in "$1" /var/lib/dpkg/status
+	read_lists
+}
+
+# Where this machine has Debian from: http://deb.debian.org/debian
+mirror() {
+	apt-get "${apt_opts[@]}" -o Debug::NoLocking=1 --print-uris update 2> /dev/null |
+		sed -nE "s|^'(.*/debian)/dists/.*|\1|p" | head -n 1 | grep . || echo http://deb.debian.org/debian
+}
+
+# Of such a Debian nothing counts as installed, and its packages go by their bare names. Each call
+# writes the same files, and whole: others may be reading them.
+use_suites() { # FOLDER ARCHITECTURE SUITE...
+	local folder=$1 arch=$2
+	shift 2
+	mkdir -p "$folder"
+	: >> "$folder/status"
+	if [ ! -e "$folder/debian.sources" ]; then
+		printf '%s\n' "Types: deb" "URIs: $(mirror)" "Suites: $*" "Components: main" "Signed-By: $KEYRING" \
+			> "$folder/debian.sources.$$"
+		mv "$folder/debian.sources.$$" "$folder/debian.sources"
+	fi
+	lists_in "$folder" "$folder/status"
+	apt_opts+=(-o "Dir::Etc::sourcelist=$folder/debian.sources" -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+		-o "APT::Architecture=$arch" -o "APT::Architectures=$arch")
 }
 
 # "name=version" of what an installation of the packages would bring, if the name is like
