@@ -79,10 +79,10 @@ static inline struct page *zcmu_nth_page(struct page *page, unsigned long n)
 }
 
 /*
- * uio_info.mmap is mmap_prepare, and tells what it would have of a mapping instead of making it, 7.1.
- * What has to be done once it is sure to be made is vm_operations_struct.mapped's (it is called
- * by uio's mmap, right after mmap_prepare; before, we call it there ourselves). Write it
- * out when Debian 12's 6.12 is dropped.
+ * uio_info.mmap is mmap_prepare, and tells what it would have of a mapping instead of making it,
+ * 7.1. What has to be done once it is sure to be made is vm_operations_struct.mapped's. uio's mmap
+ * calls that right after mmap_prepare; before 7.1 we do, in its place. Write it out when Debian 12's
+ * 6.12 is dropped.
  */
 #include <linux/uio_driver.h>
 
@@ -136,9 +136,9 @@ static inline void zcmu_new_vma_set_flags(struct vm_area_desc *desc)
 }
 #endif
 
-/* @mapped: that of @ops; a reference to @data is its to take. Return: what it says, as far as known. */
-static inline int zcmu_new_vma_give(struct zcmu_new_vma *vma, const struct vm_operations_struct *ops,
-				    void *data,
+/* @mapped: that of @ops; a reference to @data is its to take. Return: its, if it was called */
+static inline int zcmu_new_vma_give(struct zcmu_new_vma *vma,
+				    const struct vm_operations_struct *ops, void *data,
 				    int (*mapped)(unsigned long start, unsigned long end,
 						  pgoff_t pgoff, const struct file *file,
 						  void **private_data))
