@@ -81,8 +81,8 @@ static inline struct page *zcmu_nth_page(struct page *page, unsigned long n)
 /*
  * uio_info.mmap is mmap_prepare, and tells what it would have of a mapping instead of making it,
  * 7.1. What has to be done once it is sure to be made is vm_operations_struct.mapped's. uio's mmap
- * calls that right after mmap_prepare; before 7.1 we do, in its place. Write it out when Debian 12's
- * 6.12 is dropped.
+ * calls that right after mmap_prepare; before 7.1 we do, in its place. Write it out when
+ * Debian 12's 6.12 is dropped.
  */
 #include <linux/uio_driver.h>
 
