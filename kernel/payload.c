@@ -42,7 +42,6 @@ static bool start_segment(struct zcmu_page_iter *iter)
 
 void zcmu_page_iter_init(struct zcmu_page_iter *iter, const struct se_cmd *se_cmd)
 {
-	BUILD_BUG_ON(ZCMU_PLAN_PAGE != PAGE_SIZE);
 
 	*iter = (struct zcmu_page_iter){
 		.sg = se_cmd->t_data_sg,
