@@ -44,10 +44,10 @@ mirror() {
 use_suites() { # FOLDER ARCHITECTURE SUITE...
 	local folder=$1 arch=$2 mirror suite
 	shift 2
-	mirror=$(mirror)
 	mkdir -p "$folder"
 	: >> "$folder/status"
 	if [ ! -e "$folder/debian.sources" ]; then
+		mirror=$(mirror)
 		for suite; do
 			# Debian has its security updates beside the rest.
 			printf '%s\n' "Types: deb" "URIs: $mirror$([[ $suite != *-security ]] || echo -security)" \
