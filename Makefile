@@ -2,7 +2,8 @@
 # The front desk. User space is built by Meson, the module by Kbuild, guests are
 # booted by vm/run; this file only says who does what.
 
-KERNELS := $(shell awk '/^[0-9]/ { print $$1 }' vm/kernels)
+# What "all kernels" means; vm/kernels has more.
+KERNELS := $(shell vm/rows full)
 KERNEL ?= $(shell uname -r)
 ON ?= guest
 DESTDIR ?=
@@ -20,6 +21,7 @@ help:
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-stock   what the stock module is judged by, too, with the stock module; not part of check'
+	@echo 'make check-kernels  all cases on all kernels of vm/kernels; hours, not part of check. K="7.2 7.3", CASES="name..."'
 	@echo 'make check-debug   all cases on a kernel with detectors (KASAN, lockdep and more), which it builds'
 	@echo '                   first, once; not part of check. K=6.12-debug, CASES="name..."'
 	@echo 'make check-powercut  what was flushed is there when the power was cut; CUTS=50 for more; not part of check'
@@ -75,7 +77,14 @@ check-docs: user
 	@./tests/docs
 
 check-vm: user
-	@./tests/run -m ours $(if $(K),-k "$(K)") $(CASES)
+	@./tests/run -m ours $(if $(K),-k "$(K)",$(if $(CASES),,-s)) $(CASES)
+
+# Not part of check: each kernel takes as long as in check. One after the other, so that a machine
+# isn't asked for more than check asks; all of them, whatever becomes of one.
+check-kernels: user
+	@failed=; for k in $(or $(K),$(shell vm/rows full short more)); do \
+		./tests/run -S -m ours -k $$k $(CASES) || failed="$$failed $$k"; \
+	done; [ -z "$$failed" ] || { echo "check-kernels: not all is well with$$failed"; exit 1; }
 
 # Not part of check: it says whether the tests are right, which changes with them alone.
 check-stock: user
@@ -113,5 +122,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-ceph check-install check-docs check-powercut check-stock check-tsan check-unit \
+.PHONY: help deps user module modules bench check check-ceph check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean

@@ -17,9 +17,9 @@
  * 1c71222e5f23 ("mm: replace vma->vm_flags direct modifications with modifier
  * calls"), 6.3. Remove when Debian 12's 6.1 is dropped.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #include <linux/mm.h>
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
 	vma->vm_flags |= flags;
@@ -55,6 +55,105 @@ static inline u16 zcmu_relative_port(const struct se_lun *lun)
 #else
 	return lun->lun_tpg->tpg_rtpi;
 #endif
+}
+
+/*
+ * kthread_create_worker() doesn't start its thread any more: kthread_run_worker() does both,
+ * 6.14. Remove when Debian 12's 6.12 is dropped.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define kthread_run_worker kthread_create_worker
+#endif
+
+/*
+ * nth_page() is gone, 6.18: a segment's page structures lie side by side since then, in every model
+ * of memory. Write "page + n" when Debian 12's 6.12 is dropped.
+ */
+static inline struct page *zcmu_nth_page(struct page *page, unsigned long n)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	return nth_page(page, n);
+#else
+	return page + n;
+#endif
+}
+
+/*
+ * uio_info.mmap is mmap_prepare, and tells what it would have of a mapping instead of making it,
+ * 7.1. What has to be done once it is sure to be made is vm_operations_struct.mapped's. uio's mmap
+ * calls that right after mmap_prepare; before 7.1 we do, in its place. Write it out when
+ * Debian 12's 6.12 is dropped.
+ */
+#include <linux/uio_driver.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define zcmu_new_vma		vm_area_struct
+#define zcmu_uio_mmap		mmap
+#define ZCMU_VMA_MAPPED(function)
+
+static inline unsigned long zcmu_new_vma_pgoff(const struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff;
+}
+
+static inline unsigned long zcmu_new_vma_pages(struct vm_area_struct *vma)
+{
+	return vma_pages(vma);
+}
+
+static inline bool zcmu_new_vma_is_shared(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_SHARED;
+}
+
+static inline void zcmu_new_vma_set_flags(struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
+}
+#else
+#define zcmu_new_vma		vm_area_desc
+#define zcmu_uio_mmap		mmap_prepare
+#define ZCMU_VMA_MAPPED(function) .mapped = (function),
+
+static inline unsigned long zcmu_new_vma_pgoff(const struct vm_area_desc *desc)
+{
+	return desc->pgoff;
+}
+
+static inline unsigned long zcmu_new_vma_pages(struct vm_area_desc *desc)
+{
+	return vma_desc_pages(desc);
+}
+
+static inline bool zcmu_new_vma_is_shared(const struct vm_area_desc *desc)
+{
+	return vma_desc_test(desc, VMA_SHARED_BIT);
+}
+
+static inline void zcmu_new_vma_set_flags(struct vm_area_desc *desc)
+{
+	vma_desc_set_flags(desc, VMA_DONTEXPAND_BIT, VMA_DONTDUMP_BIT, VMA_MIXEDMAP_BIT);
+}
+#endif
+
+/* @mapped: that of @ops; a reference to @data is its to take. Return: its, if it was called */
+static inline int zcmu_new_vma_give(struct zcmu_new_vma *vma,
+				    const struct vm_operations_struct *ops, void *data,
+				    int (*mapped)(unsigned long start, unsigned long end,
+						  pgoff_t pgoff, const struct file *file,
+						  void **private_data))
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+	int ret = mapped(vma->vm_start, vma->vm_end, vma->vm_pgoff, vma->vm_file, &data);
+
+	if (ret)
+		return ret;
+	vma->vm_private_data = data;
+#else
+	vma->private_data = data;
+#endif
+	vma->vm_ops = ops;
+	return 0;
 }
 
 #endif /* ZCMU_COMPAT_H */

@@ -306,7 +306,7 @@ static void copy_payload(struct zcmu_copy_area *area, const struct zcmu_extents 
 
 		while (done < sg->length && bytes) {
 			unsigned long sg_offset = (unsigned long)sg->offset + done;
-			struct page *sg_pg = nth_page(sg_page(sg), sg_offset >> PAGE_SHIFT);
+			struct page *sg_pg = zcmu_nth_page(sg_page(sg), sg_offset >> PAGE_SHIFT);
 			struct page *page = xa_load(&area->pages, iter.index);
 			u32 chunk = min3(sg->length - done, bytes,
 					 (u32)PAGE_SIZE - offset_in_page(sg_offset));

@@ -360,7 +360,7 @@ int zcmu_defer_init(void)
 	static const struct sched_attr idle = { .size = sizeof(idle), .sched_policy = SCHED_IDLE };
 	int ret;
 
-	idler.worker = kthread_create_worker(0, "zcmu/idle");
+	idler.worker = kthread_run_worker(0, "zcmu/idle");
 	if (IS_ERR(idler.worker))
 		return PTR_ERR(idler.worker);
 	ret = sched_setattr_nocheck(idler.worker->task, &idle);

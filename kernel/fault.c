@@ -142,7 +142,6 @@ struct lent_ptes {
 	struct page **edges;
 	struct mm_struct *mm;
 	pgprot_t prot;
-	bool upgrade;		/* replace read-only PTEs */
 	u32 mapped;
 };
 
@@ -162,7 +161,7 @@ static int put_lent_pte(pte_t *pte, unsigned long address, void *data)
 	if (WARN_ON_ONCE(!page))
 		return -EFAULT;
 	/* Another thread's fault may have been quicker. */
-	if (!pte_none(ptep_get(pte)) && !ptes->upgrade)
+	if (!pte_none(ptep_get(pte)))
 		return 0;
 	set_pte_at(ptes->mm, address, pte,
 		   pte_mkspecial(pfn_pte(page_to_pfn(page), ptes->prot)));
@@ -184,14 +183,13 @@ static pgprot_t lent_prot(const struct zcmu_cmd *cmd, const struct vm_area_struc
 }
 
 /* Put in all pages of a loan. The caller is between enter() and leave(). */
-static int map_lent(struct zcmu_cmd *cmd, struct vm_area_struct *vma, bool upgrade, u32 *mapped)
+static int map_lent(struct zcmu_cmd *cmd, struct vm_area_struct *vma, u32 *mapped)
 {
 	struct view view = loan_view(cmd, vma);
 	struct lent_ptes ptes = {
 		.edges = cmd->loan.edges,
 		.mm = vma->vm_mm,
 		.prot = lent_prot(cmd, vma),
-		.upgrade = upgrade,
 	};
 	unsigned int noio;
 	u32 i;
@@ -207,6 +205,17 @@ static int map_lent(struct zcmu_cmd *cmd, struct vm_area_struct *vma, bool upgra
 	memalloc_noio_restore(noio);
 	*mapped = ptes.mapped;
 	return ret;
+}
+
+/*
+ * The same, where a mapping has them read-only. Those PTEs, and what TLBs have of them, must be
+ * gone first: an arm64 CPU doesn't look at the page table again after a fault, and its kernel
+ * takes it that whoever changes a PTE has flushed.
+ */
+static int map_lent_writable(struct zcmu_cmd *cmd, struct vm_area_struct *vma, u32 *mapped)
+{
+	zcmu_lend_unmap(cmd->device, cmd->loan.slot * ZCMU_SLOT_PAGES, cmd->loan.nr_pages, 0);
+	return map_lent(cmd, vma, mapped);
 }
 
 /* The same for private pages: ordinary PTEs, which a pin can follow. */
@@ -254,7 +263,7 @@ vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf)
 	if (cmd->loan.private)
 		ret = map_private(cmd, vmf->vma, &mapped);
 	else
-		ret = map_lent(cmd, vmf->vma, false, &mapped);
+		ret = map_lent(cmd, vmf->vma, &mapped);
 	trace_zcmu_fault(device, cmd->id, page, mapped);
 	leave(cmd, mapped);
 	return result_of(ret);
@@ -271,13 +280,17 @@ vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf)
 {
 	struct zcmu_cmd *cmd = enter(device, vmf->pgoff - device->window_pgoff, false);
 	u32 mapped = 0;
-	int ret = 0;
+	int ret;
 
 	if (IS_ERR(cmd))
 		return result_of(PTR_ERR(cmd));
 	/* If there are private pages, the PTE is gone already; the next fault puts in theirs. */
-	if (!cmd->loan.private)
-		ret = zcmu_is_write(cmd->se_cmd) ? -EACCES : map_lent(cmd, vmf->vma, true, &mapped);
+	if (cmd->loan.private)
+		ret = 0;
+	else if (zcmu_is_write(cmd->se_cmd))
+		ret = -EACCES;
+	else
+		ret = map_lent_writable(cmd, vmf->vma, &mapped);
 	leave(cmd, mapped);
 	return result_of(ret);
 }

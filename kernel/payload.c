@@ -32,7 +32,7 @@ static bool start_segment(struct zcmu_page_iter *iter)
 	len = min(iter->sg->length, iter->left);
 	iter->seg_offset = offset_in_page(iter->sg->offset);
 	iter->seg_len = len;
-	iter->seg_page = nth_page(sg_page(iter->sg), iter->sg->offset >> PAGE_SHIFT);
+	iter->seg_page = zcmu_nth_page(sg_page(iter->sg), iter->sg->offset >> PAGE_SHIFT);
 	iter->is_whole = is_whole_pages(iter->seg_offset, len);
 	iter->left -= len;
 	iter->index = 0;
@@ -42,7 +42,6 @@ static bool start_segment(struct zcmu_page_iter *iter)
 
 void zcmu_page_iter_init(struct zcmu_page_iter *iter, const struct se_cmd *se_cmd)
 {
-	BUILD_BUG_ON(ZCMU_PLAN_PAGE != PAGE_SIZE);
 
 	*iter = (struct zcmu_page_iter){
 		.sg = se_cmd->t_data_sg,
@@ -69,7 +68,7 @@ bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
 			return false;
 		}
 	}
-	iter->page = nth_page(iter->seg_page, iter->index);
+	iter->page = zcmu_nth_page(iter->seg_page, iter->index);
 	/* Nearly all are: a step for each page of each payload that is touched. */
 	if (iter->is_whole) {
 		iter->offset = 0;

@@ -16,7 +16,7 @@
 /**
  * zcmu_walk_segment - place the next segment
  * @walk: the walk; all zero at first
- * @offset: where in its first page the segment begins, below ZCMU_PLAN_PAGE
+ * @offset: where in its first page the segment begins, below ZCMU_PAGE
  * @len: its bytes, not 0
  * @first_page: the window page that its first page goes to
  *
@@ -30,8 +30,8 @@ bool zcmu_walk_segment(struct zcmu_walk *walk, u32 offset, u32 len, u32 *first_p
 	if (walk->fill)
 		walk->page++;
 	*first_page = walk->page;
-	walk->page += ((u64)offset + len) / ZCMU_PLAN_PAGE;
-	walk->fill = (offset + len) % ZCMU_PLAN_PAGE;
+	walk->page += ((u64)offset + len) / ZCMU_PAGE;
+	walk->fill = (offset + len) % ZCMU_PAGE;
 	walk->started = true;
 	return new_run;
 }
@@ -67,8 +67,8 @@ void zcmu_plan_add(struct zcmu_plan *plan, u32 offset, u32 len)
 	plan->nr_pages = first_page + count;
 
 	/* Bytes in the partial first page, and in a partial last one that is another. */
-	head = offset || count == 1 ? min(len, ZCMU_PLAN_PAGE - offset) : 0;
-	tail = count > 1 ? (offset + len) % ZCMU_PLAN_PAGE : 0;
+	head = offset || count == 1 ? min(len, ZCMU_PAGE - offset) : 0;
+	tail = count > 1 ? (offset + len) % ZCMU_PAGE : 0;
 	if (head && zcmu_page_is_edge(offset, len, 0, count)) {
 		plan->nr_edges++;
 		plan->edge_bytes += head;

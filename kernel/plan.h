@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define ZCMU_PLAN_PAGE		4096u
+#include "page.h"
 
 /* More runs than that are not worth an entry's room: such payloads are copied. */
 #define ZCMU_MAX_RUNS		16
@@ -55,12 +55,12 @@ bool zcmu_walk_segment(struct zcmu_walk *walk, u32 offset, u32 len, u32 *first_p
 static inline bool zcmu_page_is_edge(u32 offset, u32 len, u32 index, u32 count)
 {
 	return (index == 0 && offset) ||
-	       (index == count - 1 && (offset + len) % ZCMU_PLAN_PAGE);
+	       (index == count - 1 && (offset + len) % ZCMU_PAGE);
 }
 
 static inline u32 zcmu_segment_pages(u32 offset, u32 len)
 {
-	return ((u64)offset + len + ZCMU_PLAN_PAGE - 1) / ZCMU_PLAN_PAGE;
+	return ((u64)offset + len + ZCMU_PAGE - 1) / ZCMU_PAGE;
 }
 
 void zcmu_plan_init(struct zcmu_plan *plan);

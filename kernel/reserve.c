@@ -72,17 +72,18 @@ void zcmu_reserve_free(struct zcmu_device *device)
 	mempool_exit(&device->reserve.edges);
 }
 
-/* @first, @nr: pages of map 0 */
-static int make_page_tables(struct vm_area_struct *vma, unsigned long first, unsigned long nr)
+/* @start: where map 0 begins; @first, @nr: pages of it */
+static int make_page_tables(struct mm_struct *mm, unsigned long start, unsigned long first,
+			    unsigned long nr)
 {
-	return apply_to_page_range(vma->vm_mm, vma->vm_start + (first << PAGE_SHIFT),
-				   nr << PAGE_SHIFT, NULL, NULL);
+	return apply_to_page_range(mm, start + (first << PAGE_SHIFT), nr << PAGE_SHIFT, NULL, NULL);
 }
 
 /**
  * zcmu_reserve_page_tables - let a handler's touches need no memory
  * @device: the device
- * @vma: a mapping of all of map 0, not published yet; its mm's lock is held for writing
+ * @mm: whose mapping it is: its lock is held for writing
+ * @start: where a mapping of all of map 0 begins that isn't published yet
  *
  * Those of the ring, and of copy area and window as far as OWN_TABLES goes: a fault that has to
  * make one waits until there is memory. uio holds its info_lock, which the serving
@@ -90,15 +91,18 @@ static int make_page_tables(struct vm_area_struct *vma, unsigned long first, uns
  *
  * Return: 0 or -ENOMEM; what was made goes with the mapping.
  */
-int zcmu_reserve_page_tables(const struct zcmu_device *device, struct vm_area_struct *vma)
+int zcmu_reserve_page_tables(const struct zcmu_device *device, struct mm_struct *mm,
+			     unsigned long start)
 {
 	unsigned long copy_pages = device->window_pgoff - device->copy_pgoff;
 	unsigned long window_pages = device->map_pages - device->window_pgoff;
 	unsigned int noio = memalloc_noio_save();
-	int ret = make_page_tables(vma, 0, device->copy_pgoff + min(copy_pages, OWN_TABLES));
+	int ret = make_page_tables(mm, start, 0,
+				   device->copy_pgoff + min(copy_pages, OWN_TABLES));
 
 	if (!ret && window_pages)
-		ret = make_page_tables(vma, device->window_pgoff, min(window_pages, OWN_TABLES));
+		ret = make_page_tables(mm, start, device->window_pgoff,
+				       min(window_pages, OWN_TABLES));
 	memalloc_noio_restore(noio);
 	return ret;
 }

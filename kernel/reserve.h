@@ -30,6 +30,7 @@ struct zcmu_reserve {
 int zcmu_reserve_make(struct zcmu_device *device);
 void zcmu_reserve_free(struct zcmu_device *device);
 void zcmu_reserve_end_queues(struct zcmu_device *device);
-int zcmu_reserve_page_tables(const struct zcmu_device *device, struct vm_area_struct *vma);
+int zcmu_reserve_page_tables(const struct zcmu_device *device, struct mm_struct *mm,
+			     unsigned long start);
 
 #endif /* ZCMU_RESERVE_H */

@@ -30,6 +30,23 @@ static int uio_kick(struct uio_info *info, s32 value)
 	return 0;
 }
 
+/*
+ * A mapping is being made; vma_open() is for those that are made of it later. uio_mmap() has
+ * just been called, and uio still holds its info_lock: so there is still a device. If it can't
+ * be had here, mm doesn't call vma_close().
+ */
+static int vma_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+		      const struct file *file, void **private_data)
+{
+	struct zcmu_device *device = *private_data;
+	int ret;
+
+	ret = zcmu_reserve_page_tables(device, current->mm, start);
+	if (!ret)
+		zcmu_device_get(device);
+	return ret;
+}
+
 static void vma_open(struct vm_area_struct *vma)
 {
 	zcmu_device_get(vma->vm_private_data);
@@ -72,6 +89,7 @@ static vm_fault_t vma_pfn_mkwrite(struct vm_fault *vmf)
 }
 
 static const struct vm_operations_struct vma_ops = {
+	ZCMU_VMA_MAPPED(vma_mapped)
 	.open = vma_open,
 	.close = vma_close,
 	.fault = vma_fault,
@@ -84,6 +102,7 @@ static const struct vm_operations_struct vma_ops = {
  * buffers, RDMA) for all of a mapping that has one.
  */
 static const struct vm_operations_struct vma_ops_without_window = {
+	ZCMU_VMA_MAPPED(vma_mapped)
 	.open = vma_open,
 	.close = vma_close,
 	.fault = vma_fault,
@@ -94,21 +113,16 @@ static const struct vm_operations_struct vma_ops_without_window = {
  * lent pages out of our reach. VM_MIXEDMAP: the ring and the copy area are
  * ordinary pages, which may be pinned; VM_PFNMAP would forbid that.
  */
-static int uio_mmap(struct uio_info *info, struct vm_area_struct *vma)
+static int uio_mmap(struct uio_info *info, struct zcmu_new_vma *vma)
 {
 	struct zcmu_device *device = from_uio(info);
-	int ret;
 
-	if (vma->vm_pgoff || vma_pages(vma) != device->map_pages || !(vma->vm_flags & VM_SHARED))
+	if (zcmu_new_vma_pgoff(vma) || zcmu_new_vma_pages(vma) != device->map_pages ||
+	    !zcmu_new_vma_is_shared(vma))
 		return -EINVAL;
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_MIXEDMAP);
-	ret = zcmu_reserve_page_tables(device, vma);
-	if (ret)
-		return ret;
-	vma->vm_private_data = device;
-	vma->vm_ops = device->window.nr_slots ? &vma_ops : &vma_ops_without_window;
-	zcmu_device_get(device);
-	return 0;
+	zcmu_new_vma_set_flags(vma);
+	return zcmu_new_vma_give(vma, device->window.nr_slots ? &vma_ops : &vma_ops_without_window,
+				 device, vma_mapped);
 }
 
 /* One handler at a time. Its inode is what all its mappings hang on. */
@@ -208,7 +222,7 @@ int zcmu_uio_register(struct zcmu_device *device)
 	info->mem[0].memtype = UIO_MEM_NONE;
 	info->irq = UIO_IRQ_CUSTOM;
 	info->irqcontrol = uio_kick;
-	info->mmap = uio_mmap;
+	info->zcmu_uio_mmap = uio_mmap;
 	info->open = uio_open;
 	info->release = uio_release;
 	zcmu_wake_start(device);

@@ -16,6 +16,8 @@ static void tell(struct zcmu_device *device)
 	lockdep_assert_held(&wake->lock);
 	zcmu_defer_settle(wake);
 	wake->is_handler_awake = true;
+	/* The head must be visible before uio's count of events is, which has the handler look. */
+	smp_mb__before_atomic();
 	atomic64_inc(&wake->events);
 	uio_event_notify(&device->uio);
 }

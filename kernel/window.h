@@ -9,11 +9,13 @@
 #include <linux/limits.h>
 #include <linux/types.h>
 
+#include "page.h"
+
 /*
- * Slots are handed out in units of 16 pages (64 KiB): payloads that are worth
- * lending are about that size or larger, and the owner table stays small.
+ * A slot is 64 KiB, whatever the size of a page: payloads that are worth lending are
+ * about that size or larger, and the owner table stays small.
  */
-#define ZCMU_SLOT_PAGES	16
+#define ZCMU_SLOT_PAGES	(65536 / ZCMU_PAGE)
 
 struct zcmu_window {
 	void **owner;	/* nr_slots entries, NULL is free */

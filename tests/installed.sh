@@ -14,6 +14,9 @@ loaded=/sys/module/target_core_user
 fresh_machine() {
 	local file
 	unset ZCMU_STORE_PATH LD_LIBRARY_PATH
+	PATH=:$PATH:
+	PATH=${PATH//":$ZCMU_TREE/build/user/tool:"/:}
+	PATH=${PATH#:} PATH=${PATH%:}
 	zcmu=zcmu
 	requires dkms pkg-config
 	[ -d "$built" ] || skip "tests/run has not built the module for DKMS"

@@ -3,18 +3,63 @@
 # How the scripts of this folder ask apt for packages without being root and without
 # installing anything. Sourced; nothing of it is for vm/deps, which does install.
 #
-# apt_opts is what each call of apt takes: first the machine's own lists of packages,
-# and after use_private_lists (no lists, or old ones) lists in our build folder. The
-# machine's sources and keys are used as they are.
+# apt_opts is what each call of apt takes: first the machine's own lists of packages, and after
+# use_private_lists (no lists, or old ones) lists in a folder of ours. The machine's sources and
+# keys are used as they are. use_suites instead leads to other releases of Debian, or to another
+# architecture, on the machine's mirror, signed by the same keys; it has lists after read_lists.
 apt_opts=(-o APT::Sandbox::User=root)
+apt_suites=''
 
-use_private_lists() { # FOLDER
-	mkdir -p "$1/state/lists/partial" "$1/cache/archives/partial"
-	apt_opts=(-o "Dir::State=$1/state" -o "Dir::Cache=$1/cache"
-		-o Dir::State::status=/var/lib/dpkg/status -o APT::Sandbox::User=root
-		-o Debug::NoLocking=1)
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+read_lists() {
 	echo "${0##*/}: reading the package lists" >&2
 	apt-get "${apt_opts[@]}" -qq update >&2
+}
+
+lists_in() { # FOLDER STATUS
+	mkdir -p "$1/state/lists/partial" "$1/cache/archives/partial"
+	apt_opts=(-o "Dir::State=$1/state" -o "Dir::Cache=$1/cache"
+		-o "Dir::State::status=$2" -o APT::Sandbox::User=root -o Debug::NoLocking=1)
+}
+
+use_private_lists() { # FOLDER
+	lists_in "$1" /var/lib/dpkg/status
+	read_lists
+}
+
+# Newer lists than those in use, in FOLDER if they are the machine's.
+newer_lists() { # FOLDER
+	if [ "$apt_suites" ]; then read_lists; else use_private_lists "$1"; fi
+}
+
+# Where this machine has Debian from: http://deb.debian.org/debian
+mirror() {
+	apt-get "${apt_opts[@]}" -o Debug::NoLocking=1 --print-uris update 2> /dev/null |
+		sed -nE "s|^'(.*/debian)/dists/.*|\1|p" | head -n 1 | grep . || echo http://deb.debian.org/debian
+}
+
+# Of such a Debian nothing counts as installed, and its packages go by their bare names. Each call
+# writes the same files, and whole: others may be reading them.
+use_suites() { # FOLDER ARCHITECTURE SUITE...
+	local folder=$1 arch=$2 mirror suite
+	shift 2
+	mkdir -p "$folder"
+	: >> "$folder/status"
+	if [ ! -e "$folder/debian.sources" ]; then
+		mirror=$(mirror)
+		for suite; do
+			# Debian has its security updates beside the rest.
+			printf '%s\n' "Types: deb" "URIs: $mirror$([[ $suite != *-security ]] || echo -security)" \
+				"Suites: $suite" "Components: main" "Signed-By: $KEYRING" ''
+		done > "$folder/debian.sources.$$"
+		mv "$folder/debian.sources.$$" "$folder/debian.sources"
+	fi
+	lists_in "$folder" "$folder/status"
+	apt_suites=$*
+	apt_opts+=(-o "Dir::Etc::sourcelist=$folder/debian.sources" -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+		-o "APT::Architecture=$arch" -o "APT::Architectures=$arch")
 }
 
 # "name=version" of what an installation of the packages would bring, if the name is like
@@ -37,12 +82,14 @@ bring_installation() { # STORE PATTERN LEAVE-OUT PACKAGE...
 	mkdir -p "$store"
 	exec 9>"$store/.lock"
 	flock 9
+	# Who has waited for another call to bring it must not take it away from that one's callers.
+	[ "$(cat "$store/.ready" 2>/dev/null)" != "$*" ] || return 0
 	rm -rf "$work"
 	mkdir -p "$work/debs" "$work/root/usr" "$work/root/etc"
 
 	echo "${0##*/}: fetching $*" >&2
 	if ! { resolve_installation "$pattern" "$@" && download_to "$work/debs" "${missing[@]}"; }; then
-		use_private_lists "$store/.apt"
+		newer_lists "$store/.apt"
 		if ! resolve_installation "$pattern" "$@"; then
 			echo "${0##*/}: no package source has all of $*: is this Debian 12?" >&2
 			return 1

@@ -25,7 +25,7 @@ static void check_runs(const struct zcmu_plan *plan)
 		const struct zcmu_run *run = &plan->runs[i];
 		u32 end = run->page + zcmu_segment_pages(run->offset, run->len);
 
-		must(run->offset < ZCMU_PLAN_PAGE);
+		must(run->offset < ZCMU_PAGE);
 		must(end <= plan->nr_pages);
 		must(i + 1 == plan->nr_runs || end <= plan->runs[i + 1].page);
 		bytes += run->len;
@@ -35,7 +35,7 @@ static void check_runs(const struct zcmu_plan *plan)
 	must(plan->nr_edges <= plan->nr_pages);
 	/* Pages that are no edges are full. */
 	must(plan->bytes - plan->edge_bytes ==
-	     (u64)(plan->nr_pages - plan->nr_edges) * ZCMU_PLAN_PAGE);
+	     (u64)(plan->nr_pages - plan->nr_edges) * ZCMU_PAGE);
 }
 
 static void make_plan(struct input *in, struct zcmu_plan *plan)
@@ -49,7 +49,7 @@ static void make_plan(struct input *in, struct zcmu_plan *plan)
 
 		/* Mostly what initiators do: whole pages in the middle. */
 		if (len % 4)
-			len = (len % 16 + 1) * ZCMU_PLAN_PAGE - (len & 16 ? offset : 0);
+			len = (len % 16 + 1) * ZCMU_PAGE - (len & 16 ? offset : 0);
 		zcmu_plan_add(plan, offset, len);
 	}
 	if (!plan->too_many_runs)

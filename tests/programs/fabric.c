@@ -135,10 +135,10 @@ static void lay_out(void)
 
 	if (out_data)
 		fabric_shape(&out, shape, out_bytes, 0);
-	behind = (out.end + 8191) / 4096 * 4096;
+	behind = fabric_page_behind(out.end);
 	if (in_bytes)
 		fabric_shape(&in, out_data ? in_shape : shape, in_bytes, out_data ? behind : 0);
-	fabric_open(&fabric, (in.end > out.end ? in.end : out.end) + 4096);
+	fabric_open(&fabric, (in.end > out.end ? in.end : out.end) + FABRIC_PAGE);
 	fabric.out = out;
 	fabric.in = in;
 	fabric_fill(&fabric);

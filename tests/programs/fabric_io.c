@@ -11,7 +11,6 @@
 #include "fabric_io.h"
 
 #define DEVICE	"/dev/zcmu_test_fabric"
-#define PAGE	4096u
 
 static void die(const char *what)
 {
@@ -29,7 +28,7 @@ static void *must_allocate(void *p)
 void fabric_open(struct fabric *fabric, size_t bytes)
 {
 	memset(fabric, 0, sizeof(*fabric));
-	fabric->bytes = (bytes + PAGE - 1) / PAGE * PAGE;
+	fabric->bytes = (bytes + FABRIC_PAGE - 1) / FABRIC_PAGE * FABRIC_PAGE;
 	fabric->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (fabric->fd < 0)
 		die(DEVICE);
@@ -80,13 +79,13 @@ static void add_pieces(struct fabric_list *list, uint32_t bytes, uint32_t start,
 
 static void add_pages_reversed(struct fabric_list *list, uint32_t bytes, uint32_t start)
 {
-	uint32_t pages = (bytes + PAGE - 1) / PAGE;
+	uint32_t pages = (bytes + FABRIC_PAGE - 1) / FABRIC_PAGE;
 
 	/* All but the last segment are whole pages. */
 	for (; bytes; pages--) {
-		uint32_t n = bytes < PAGE ? bytes : PAGE;
+		uint32_t n = bytes < FABRIC_PAGE ? bytes : FABRIC_PAGE;
 
-		add(list, start + (pages - 1) * PAGE, n);
+		add(list, start + (pages - 1) * FABRIC_PAGE, n);
 		bytes -= n;
 	}
 }
@@ -119,7 +118,7 @@ void fabric_shape(struct fabric_list *list, const char *shape, uint32_t bytes, u
 	else if (!strcmp(shape, "pages"))
 		add_pages_reversed(list, bytes, start);
 	else if (!strcmp(shape, "straddle"))
-		add_pieces(list, bytes, start + 3000, 5000, 2 * PAGE);
+		add_pieces(list, bytes, start + FABRIC_PAGE - 1096, 5000, 2 * FABRIC_PAGE);
 	else if (!strcmp(shape, "sectors"))
 		add_pieces(list, bytes, start + 512, 512, 1024);
 	else if (!strcmp(shape, "bytes"))
@@ -128,12 +127,17 @@ void fabric_shape(struct fabric_list *list, const char *shape, uint32_t bytes, u
 		add_as_said(list, shape, start);
 }
 
+uint32_t fabric_page_behind(uint32_t end)
+{
+	return (end + 2 * FABRIC_PAGE - 1) / FABRIC_PAGE * FABRIC_PAGE;
+}
+
 /* The lists, and a page behind them. */
 static size_t bytes_in_use(const struct fabric *fabric)
 {
 	size_t end = fabric->out.end > fabric->in.end ? fabric->out.end : fabric->in.end;
 
-	return end + PAGE < fabric->bytes ? end + PAGE : fabric->bytes;
+	return end + FABRIC_PAGE < fabric->bytes ? end + FABRIC_PAGE : fabric->bytes;
 }
 
 void fabric_fill(struct fabric *fabric)

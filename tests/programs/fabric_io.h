@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "zcmu-test-fabric.h"
+
+#define FABRIC_PAGE	((uint32_t)sysconf(_SC_PAGESIZE))
 
 /* What the memory is full of where nobody has put anything. */
 #define FABRIC_PATTERN	0xa5
@@ -47,6 +50,8 @@ void fabric_close(struct fabric *fabric);
  *	OFFSET+LENGTH,...	as said
  */
 void fabric_shape(struct fabric_list *list, const char *shape, uint32_t bytes, uint32_t start);
+/* Where to lay out what shall have a page between it and what ends at @end. */
+uint32_t fabric_page_behind(uint32_t end);
 void fabric_list_free(struct fabric_list *list);
 
 /* With the pattern, as far as the lists reach and a page beyond. */

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "../unit/prng.h"
 #include "zcmu-abi.h"
 
-#define HOSTILE_PAGE	4096u
+#define HOSTILE_PAGE	((uint32_t)sysconf(_SC_PAGESIZE))
 #define HOSTILE_MAPS	4u	/* the first holds the ring that is served */
 #define HOSTILE_BEYOND	(1u << 20)	/* behind each map: ours as well, and nothing there */
 #define HOSTILE_CMDS	256u

@@ -23,7 +23,7 @@
 /* A few pages, mostly of a payload, never of the ring that is served. */
 static uint8_t *any_range(size_t *length)
 {
-	uint8_t *p = (uint8_t *)((uintptr_t)hostile_any_address() & ~(uintptr_t)4095);
+	uint8_t *p = (uint8_t *)((uintptr_t)hostile_any_address() & ~(uintptr_t)(HOSTILE_PAGE - 1));
 	size_t pages = 1 + below(one_in(8) ? 4096 : 64);
 	uint8_t *begin = hostile.maps[1], *end;
 	unsigned int i;

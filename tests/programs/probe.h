@@ -9,8 +9,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
-#define PROBE_PAGE	4096u
+#define PROBE_PAGE	((uint32_t)sysconf(_SC_PAGESIZE))
 
 /* A line to stdout, where the case waits for it. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -94,7 +94,7 @@ static uint8_t *buffer(void)
 {
 	void *p;
 
-	if (posix_memalign(&p, 4096, MAX_LENGTH + 8192))
+	if (posix_memalign(&p, (size_t)sysconf(_SC_PAGESIZE), MAX_LENGTH + 8192))
 		die("memory");
 	memset(p, 0xee, MAX_LENGTH + 8192);
 	return p;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 /* Between the program's memory, in one piece or many, and ours */
 static void copy(const struct sg_io_hdr *theirs, char *ours, int to_ours)
@@ -47,7 +48,7 @@ int ioctl(int fd, unsigned long request, ...)
 	if (request != SG_IO || !theirs->dxfer_len)
 		return next(fd, request, argument);
 
-	if (posix_memalign(&memory, 4096, theirs->dxfer_len)) {
+	if (posix_memalign(&memory, (size_t)sysconf(_SC_PAGESIZE), theirs->dxfer_len)) {
 		errno = ENOMEM;
 		return -1;
 	}

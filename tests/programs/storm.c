@@ -171,7 +171,7 @@ static void make_request(void)
 		fabric_shape(&fabric.out, random_shape(out_bytes), out_bytes, 0);
 	if (in_bytes)
 		fabric_shape(&fabric.in, random_shape(in_bytes), in_bytes,
-			     (fabric.out.end + 8191) / 4096 * 4096);
+			     fabric_page_behind(fabric.out.end));
 	fabric_ask(&fabric, &request);
 	request.far = below(2);
 	request.attribute = (uint8_t)below(3);

@@ -50,8 +50,27 @@ static int other_pid(void)
 	return atoi(getenv("TAKEN_OVER_PID"));
 }
 
-static long open_disk(void) { return call(syscall(SYS_open, other_disk(), O_RDONLY)); }
-static long open_shadow(void) { return call(syscall(SYS_open, "/etc/shadow", O_RDONLY)); }
+/* arm64 has no calls without a folder. */
+static long open_path(const char *path)
+{
+#ifdef SYS_open
+	return call(syscall(SYS_open, path, O_RDONLY));
+#else
+	return call(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY));
+#endif
+}
+
+static long make_node(void)
+{
+#ifdef SYS_mknod
+	return call(syscall(SYS_mknod, "/sda", S_IFBLK | 0600, 0x800));
+#else
+	return call(syscall(SYS_mknodat, AT_FDCWD, "/sda", S_IFBLK | 0600, 0x800));
+#endif
+}
+
+static long open_disk(void) { return open_path(other_disk()); }
+static long open_shadow(void) { return open_path("/etc/shadow"); }
 static long open_parent(void)
 {
 	return call(syscall(SYS_openat, AT_FDCWD, "../../../../etc/passwd", O_RDONLY));
@@ -64,13 +83,12 @@ static long create_file(void)
 {
 	return call(syscall(SYS_openat, AT_FDCWD, "/file", O_RDWR | O_CREAT, 0600));
 }
-static long make_node(void) { return call(syscall(SYS_mknod, "/sda", S_IFBLK | 0600, 0x800)); }
 static long read_proc(void)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/environ", other_pid());
-	return call(syscall(SYS_open, path, O_RDONLY));
+	return open_path(path);
 }
 
 /* io_uring does system calls that no filter sees. */

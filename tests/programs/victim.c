@@ -135,7 +135,7 @@ static void *run(void *argument)
 		printf("victim: %s: %s\n", disk, strerror(errno));
 		_exit(2);
 	}
-	v->space = aligned_alloc(4096, SPACE);
+	v->space = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), SPACE);
 	fill(v, false);
 	while (!atomic_load(&stopping)) {
 		choose(v);

@@ -26,6 +26,7 @@ static char folder[] = "/tmp/zcmu-doctor.XXXXXX";
 
 static enum module_kind loaded;
 static bool dkms_has_it;
+static const char *lockdown;
 
 enum module_kind module_loaded(void)
 {
@@ -45,22 +46,27 @@ bool attribute_exists(const char *format, ...)
 
 int attribute_read(char *value, size_t size, const char *format, ...)
 {
-	(void)value;
-	(void)size;
-	(void)format;
-	return -ENOENT;
+	if (!lockdown || strcmp(format, "/sys/kernel/security/lockdown"))
+		return -ENOENT;
+	snprintf(value, size, "%s", lockdown);
+	return 0;
 }
 
-/* In the place of modinfo: what it says of the module, or nothing */
-static void make_modinfo(const char *version)
+/* In the place of a program: what it says if it is asked what it should be, or nothing */
+static void make_program(const char *name, const char *arguments, const char *answer)
 {
-	FILE *file = fopen("modinfo", "we");
+	FILE *file = fopen(name, "we");
 
 	assert_non_null(file);
-	fprintf(file, "#!/bin/sh\n[ \"$*\" = \"-F version target_core_user\" ] || exit 2\n%s%s\n",
-		version ? "echo " : "exit 1", version ? version : "");
+	fprintf(file, "#!/bin/sh\n[ \"$*\" = \"%s\" ] || exit 2\n%s%s\n", arguments,
+		answer ? "echo " : "exit 1", answer ? answer : "");
 	assert_int_equal(fclose(file), 0);
-	assert_int_equal(chmod("modinfo", 0700), 0);
+	assert_int_equal(chmod(name, 0700), 0);
+}
+
+static void make_modinfo(const char *version)
+{
+	make_program("modinfo", "-F version target_core_user", version);
 }
 
 /* Return: the line of advice behind the line with @what */
@@ -137,6 +143,23 @@ static void where_it_is_not_it_is_built(void **state)
 	expect_advice(STOCK, "make install", "is installed");
 }
 
+#define KEY	"/var/lib/dkms/mok.pub"
+
+static void where_the_machine_wants_signatures_its_key_is_to_be_enrolled(void **state)
+{
+	(void)state;
+	loaded = MODULE_NONE;
+	lockdown = "none [integrity] confidentiality";
+	make_program("mokutil", "--test-key " KEY, KEY " is not enrolled");
+	expect_advice("the key that DKMS signs with is not enrolled", "mokutil --import " KEY, "sign");
+	make_program("mokutil", "--test-key " KEY, KEY " is already enrolled");
+	expect_advice("it wants signed modules", "sign the module", "--import");
+	/* As if it weren't there. */
+	make_program("mokutil", "--test-key " KEY, NULL);
+	expect_advice("it wants signed modules", "sign the module", "--import");
+	lockdown = NULL;
+}
+
 static int set_up(void **state)
 {
 	char path[512];
@@ -151,7 +174,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	return unlink("modinfo") || unlink("said") || chdir("/") || rmdir(folder);
+	return unlink("modinfo") || unlink("mokutil") || unlink("said") || chdir("/") || rmdir(folder);
 }
 
 int main(void)
@@ -160,6 +183,7 @@ int main(void)
 		cmocka_unit_test(where_it_is_installed_it_is_loaded),
 		cmocka_unit_test(where_dkms_has_it_for_another_kernel_it_is_built_by_dkms),
 		cmocka_unit_test(where_it_is_not_it_is_built),
+		cmocka_unit_test(where_the_machine_wants_signatures_its_key_is_to_be_enrolled),
 	};
 
 	return cmocka_run_group_tests_name("doctor", tests, set_up, tear_down);

@@ -15,7 +15,7 @@
 #include "plan.h"
 #include "prng.h"
 
-#define PAGE		4096u
+#define PAGE		ZCMU_PAGE
 #define MAX_SEGMENTS	20
 #define MAX_PAGES	(6 * MAX_SEGMENTS)
 

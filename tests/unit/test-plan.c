@@ -13,7 +13,7 @@
 
 #include "plan.h"
 
-#define PAGE	4096u
+#define PAGE	ZCMU_PAGE
 
 struct segment {
 	u32 offset, len;
@@ -54,9 +54,9 @@ static void a_segment_that_ends_behind_4_gib_has_all_its_pages(void **state)
 
 	(void)state;
 	PLAN(&p, { 1, 0xffffffffu });
-	assert_pages(&p, 1u << 20, 1, PAGE - 1);
+	assert_pages(&p, UINT32_MAX / PAGE + 1, 1, PAGE - 1);
 	PLAN(&p, { PAGE - 1, 0xffffffffu });
-	assert_pages(&p, (1u << 20) + 1, 2, 1 + PAGE - 2);
+	assert_pages(&p, UINT32_MAX / PAGE + 2, 2, 1 + PAGE - 2);
 }
 
 static void whole_pages_are_one_run_without_edges(void **state)
@@ -301,10 +301,10 @@ static void a_payload_that_is_edges_by_more_than_half_is_copied(void **state)
 
 	(void)state;
 	/* PAGE bytes in edges, of twice that */
-	PLAN(&p, { 2048, 2 * PAGE });
+	PLAN(&p, { PAGE / 2, 2 * PAGE });
 	assert_int_equal(p.edge_bytes, PAGE);
 	assert_true(zcmu_plan_should_lend(&p, &yes));
-	PLAN(&p, { 2048, 2 * PAGE }, { 0, 1 });
+	PLAN(&p, { PAGE / 2, 2 * PAGE }, { 0, 1 });
 	assert_false(zcmu_plan_should_lend(&p, &yes));
 }
 

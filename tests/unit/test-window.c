@@ -16,6 +16,7 @@
 #include "window.h"
 
 #define SLOTS	16u
+#define PAGES	ZCMU_SLOT_PAGES
 
 struct fixture {
 	struct zcmu_window window;
@@ -47,13 +48,13 @@ static u32 take(struct fixture *f, u32 count)
 	return zcmu_window_take(&f->window, count, &f->owners[0]);
 }
 
-static void a_slot_is_needed_for_each_sixteen_pages_begun(void **state)
+static void a_slot_is_needed_for_each_64_kib_begun(void **state)
 {
 	(void)state;
 	assert_int_equal(zcmu_window_slots(0), 0);
 	assert_int_equal(zcmu_window_slots(1), 1);
-	assert_int_equal(zcmu_window_slots(16), 1);
-	assert_int_equal(zcmu_window_slots(17), 2);
+	assert_int_equal(zcmu_window_slots(PAGES), 1);
+	assert_int_equal(zcmu_window_slots(PAGES + 1), 2);
 }
 
 static void commands_in_a_row_lie_side_by_side(void **state)
@@ -183,10 +184,10 @@ static void each_page_of_a_slot_has_its_owner(void **state)
 	zcmu_window_take(&f->window, 1, &f->owners[1]);
 	zcmu_window_take(&f->window, 2, &f->owners[2]);
 	assert_ptr_equal(zcmu_window_owner(&f->window, 0), &f->owners[1]);
-	assert_ptr_equal(zcmu_window_owner(&f->window, 15), &f->owners[1]);
-	assert_ptr_equal(zcmu_window_owner(&f->window, 16), &f->owners[2]);
-	assert_ptr_equal(zcmu_window_owner(&f->window, 47), &f->owners[2]);
-	assert_null(zcmu_window_owner(&f->window, 48));
+	assert_ptr_equal(zcmu_window_owner(&f->window, PAGES - 1), &f->owners[1]);
+	assert_ptr_equal(zcmu_window_owner(&f->window, PAGES), &f->owners[2]);
+	assert_ptr_equal(zcmu_window_owner(&f->window, 3 * PAGES - 1), &f->owners[2]);
+	assert_null(zcmu_window_owner(&f->window, 3 * PAGES));
 }
 
 static void what_was_given_back_is_nobody_s(void **state)
@@ -197,7 +198,7 @@ static void what_was_given_back_is_nobody_s(void **state)
 	zcmu_window_take(&f->window, 1, &f->owners[2]);
 	zcmu_window_give_back(&f->window, 0, 1);
 	assert_null(zcmu_window_owner(&f->window, 0));
-	assert_ptr_equal(zcmu_window_owner(&f->window, 16), &f->owners[2]);
+	assert_ptr_equal(zcmu_window_owner(&f->window, PAGES), &f->owners[2]);
 }
 
 static void a_page_beyond_the_window_is_nobody_s(void **state)
@@ -205,8 +206,8 @@ static void a_page_beyond_the_window_is_nobody_s(void **state)
 	struct fixture *f = *state;
 
 	zcmu_window_take(&f->window, SLOTS, &f->owners[1]);
-	assert_ptr_equal(zcmu_window_owner(&f->window, 16 * SLOTS - 1), &f->owners[1]);
-	assert_null(zcmu_window_owner(&f->window, 16 * SLOTS));
+	assert_ptr_equal(zcmu_window_owner(&f->window, PAGES * SLOTS - 1), &f->owners[1]);
+	assert_null(zcmu_window_owner(&f->window, PAGES * SLOTS));
 	assert_null(zcmu_window_owner(&f->window, UINT32_MAX));
 }
 
@@ -247,7 +248,7 @@ static void check_owners(struct fixture *f, const bool *taken)
 	u32 i, free = 0;
 
 	for (i = 0; i < SLOTS; i++) {
-		assert_int_equal(!!zcmu_window_owner(&f->window, 16 * i), taken[i]);
+		assert_int_equal(!!zcmu_window_owner(&f->window, PAGES * i), taken[i]);
 		free += !taken[i];
 	}
 	assert_int_equal(f->window.free, free);
@@ -291,7 +292,7 @@ static void a_gap_is_found_if_there_is_one_and_it_is_the_next(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(a_slot_is_needed_for_each_sixteen_pages_begun),
+		TEST(a_slot_is_needed_for_each_64_kib_begun),
 		TEST(commands_in_a_row_lie_side_by_side),
 		TEST(the_search_goes_on_where_the_last_one_ended),
 		TEST(the_whole_window_can_be_one_command_s),

@@ -14,6 +14,7 @@
 
 #include "attribute.h"
 #include "json.h"
+#include "kernel.h"
 #include "module.h"
 #include "option.h"
 #include "subcommand.h"
@@ -46,18 +47,54 @@ static void check_root(struct finding *f)
 		find(f, GOOD, NULL, "you are root%s", "");
 }
 
+static bool read_kernel(struct utsname *name, struct kernel_version *version)
+{
+	return !uname(name) && kernel_version_read(version, name->release, name->version);
+}
+
 static void check_kernel(struct finding *f)
 {
-	unsigned int major, minor;
+	struct kernel_version version;
 	struct utsname name;
 
-	uname(&name);
-	if (sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
-	    (major == 6 && minor < 1))
-		find(f, BAD, "zcmu's module needs Linux 6.1 or later", "the kernel is %s",
-		     name.release);
+	if (!read_kernel(&name, &version) ||
+	    kernel_version_compare(&version, ZCMU_OLDEST_KERNEL) < 0)
+		find(f, BAD, "zcmu's module needs Linux " ZCMU_OLDEST_KERNEL " or later",
+		     "the kernel is %s", name.release);
+	else if (kernel_version_compare(&version, ZCMU_NEWEST_KERNEL) > 0)
+		find(f, WARNING,
+		     "get a newer zcmu, or boot an older kernel: DKMS doesn't build this one's module for it",
+		     "the kernel is %s: zcmu has been tried with Linux " ZCMU_OLDEST_KERNEL " to "
+		     ZCMU_NEWEST_KERNEL, name.release);
 	else
 		find(f, GOOD, NULL, "the kernel is %s", name.release);
+}
+
+/*
+ * What is reached over the network by "zcmu attach" is the kernel's, and so are its faults.
+ */
+static void check_holes(struct finding *f)
+{
+	enum kernel_hole uaf = HOLE_UNKNOWN, lock = HOLE_UNKNOWN;
+	struct kernel_version version;
+	struct utsname name;
+
+	if (read_kernel(&name, &version)) {
+		uaf = kernel_hole_use_after_free(&version);
+		lock = kernel_hole_recursive_lock(&version);
+	}
+	if (uaf == HOLE_OPEN || lock == HOLE_OPEN)
+		find(f, WARNING, "install a newer kernel before you let others in with \"zcmu attach\"",
+		     "the kernel's own target has known holes: %s",
+		     lock != HOLE_OPEN ? "CVE-2026-23216" :
+		     uaf != HOLE_OPEN ? "CVE-2026-23292" : "CVE-2026-23216, CVE-2026-23292");
+	else if (uaf == HOLE_UNKNOWN || lock == HOLE_UNKNOWN)
+		find(f, GOOD, "ask your distribution before you let others in with \"zcmu attach\"",
+		     "CVE-2026-23216 and CVE-2026-23292 of the kernel's own target: can't tell by the name %s",
+		     name.release);
+	else
+		find(f, GOOD, NULL,
+		     "the kernel's own target has neither CVE-2026-23216 nor CVE-2026-23292%s", "");
 }
 
 /* Modules from before that parameter lend. */
@@ -132,6 +169,21 @@ static bool has_module(const char *name)
 	return attribute_exists("/sys/module/%s", name) || !run_program(argv);
 }
 
+/* The key that DKMS signs with, if it is known not to be one that Secure Boot trusts */
+static const char *key_to_enroll(void)
+{
+	FILE *output = popen("LC_ALL=C mokutil --test-key /var/lib/dkms/mok.pub 2> /dev/null", "re");
+	bool is_missing = false;
+	char line[256];
+
+	if (!output)
+		return NULL;
+	while (fgets(line, sizeof(line), output))
+		is_missing |= strstr(line, "is not enrolled") != NULL;
+	pclose(output);
+	return is_missing ? "/var/lib/dkms/mok.pub" : NULL;
+}
+
 static void check_loadable(struct finding *f)
 {
 	char value[64] = "";
@@ -144,8 +196,12 @@ static void check_loadable(struct finding *f)
 	}
 	if (!attribute_read(value, sizeof(value), "/sys/kernel/security/lockdown") &&
 	    !strstr(value, "[none]") && module_loaded() != MODULE_OURS) {
-		find(f, WARNING, "sign the module with a key the machine trusts (mokutil), or switch Secure Boot off",
-		     "the kernel is locked down (%s): it wants signed modules", value);
+		if (key_to_enroll())
+			find(f, WARNING, "enroll it: \"mokutil --import /var/lib/dkms/mok.pub\", then reboot, and confirm it before the system starts",
+			     "the kernel is locked down (%s), and the key that DKMS signs with is not enrolled", value);
+		else
+			find(f, WARNING, "sign the module with a key the machine trusts (mokutil), or switch Secure Boot off",
+			     "the kernel is locked down (%s): it wants signed modules", value);
 		return;
 	}
 	if (!attribute_exists("/proc/modules")) {
@@ -199,8 +255,8 @@ static void check_io_uring(struct finding *f)
 }
 
 static void (*const checks[])(struct finding *) = {
-	check_root, check_kernel, check_module, check_loadable, check_target, check_loopback,
-	check_uio, check_io_uring,
+	check_root, check_kernel, check_module, check_loadable, check_target, check_holes,
+	check_loopback, check_uio, check_io_uring,
 };
 
 #define NR_CHECKS	(sizeof(checks) / sizeof(checks[0]))
