@@ -22,18 +22,25 @@
 
 #include "defer.h"
 
-/* The timer looks so long after the first command, and again if there was one just before. */
+/*
+ * The timer looks so long after the first command, and again if there was one just before: with
+ * one look alone 4 KiB at depth 32 loses a fifth on 6.1 (doc/performance.md has all figures).
+ */
 #define LOOK_NS		(800 * NSEC_PER_USEC)
 #define RECENT_NS	(400 * NSEC_PER_USEC)
 #define LONGEST_NS	(2 * NSEC_PER_MSEC)
 
-/* So long may the thread that looks for an idle CPU keep one from others; then it sleeps a bit. */
+/*
+ * So long may the thread that looks for an idle CPU keep one from others; then it sleeps a bit.
+ * Without that, 4 KiB of two jobs at depth 8 lose 5 % on 6.12.
+ */
 #define IN_THE_WAY_NS	(20 * NSEC_PER_USEC)
 #define STEP_ASIDE_US	50
 
 /*
  * Waits that pay earn credit, those that don't cost twice as much. Without any, so many
- * wake-ups are not put off, more of them each time, and then one is, to see.
+ * wake-ups are not put off, more of them each time, and then one is, to see. If all waited, lone
+ * commands would lose 17 % on 6.1, and nine tenths beside a program that is always busy.
  */
 #define CREDIT_MAX	8
 #define CREDIT_TRIAL	2
