@@ -40,7 +40,7 @@
 /*
  * Waits that pay earn credit, those that don't cost twice as much. Without any, so many
  * wake-ups are not put off, more of them each time, and then one is, to see. If all waited, lone
- * commands would lose 17 % on 6.1, and nine tenths beside a program that is always busy.
+ * commands would lose 15 % on 6.1, and nine tenths beside a program that is always busy.
  */
 #define CREDIT_MAX	8
 #define CREDIT_TRIAL	2
