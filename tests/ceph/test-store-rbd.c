@@ -217,7 +217,7 @@ static void an_image_is_made_if_a_size_is_given(void **state)
 	snprintf(spec, sizeof(spec), "rbd,conf=%s,id=user:rbd/new-%s",
 		 ceph_path("ceph.conf"), c->name);
 	assert_int_equal(driver_open(c->driver, spec, 0, false), -ENOENT);
-	expect_logged(c->driver, "no such image", "--size");
+	expect_logged(c->driver, "no such image", "a size makes one");
 	assert_int_equal(driver_open(c->driver, spec, 8 << 20, false), 0);
 	assert_int_equal(c->driver->store->size, 8 << 20);
 	expect_bytes_of(c->driver, 0, 4096, 0);

@@ -197,6 +197,8 @@ static int publish_command(struct fake_kernel *kernel, const struct fake_request
 	if (!zcmu_ring_has_room(&kernel->ring, len))
 		goto no_room;
 	fake_payload_fill(&command->payload, &kernel->area, request->data);
+	if (request->contradicts_cdb)
+		fake_payload_give_up(&command->payload);
 	command->span.is_cmd = true;
 	entry = zcmu_ring_begin(&kernel->ring, &command->span, len, &offset);
 	fill_entry(command, request, entry, offset, cdb_off, id);

@@ -69,6 +69,12 @@ void fake_payload_fill(struct fake_payload *payload, struct fake_area *area, con
 	}
 }
 
+void fake_payload_give_up(struct fake_payload *payload)
+{
+	free(payload->sent);
+	payload->sent = NULL;
+}
+
 static bool guards_are_whole(const struct fake_area *area, const struct fake_piece *piece)
 {
 	const uint8_t *p = area->map + piece->at;

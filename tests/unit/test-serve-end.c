@@ -8,7 +8,7 @@
 
 #include "zcmu.h"
 
-static struct server *watched;
+static struct server *_Atomic watched;
 static pthread_t stranger;
 static sem_t goes_on;		/* serving has ended, or the leader waits for the stranger */
 static atomic_bool is_held, waits, has_ended, ended_too_early;
@@ -22,8 +22,9 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 bool __wrap_zcmu_epoch_leave(struct zcmu_disk *disk, unsigned int epoch)
 {
 	bool was_last = __real_zcmu_epoch_leave(disk, epoch);
+	struct server *s = watched;
 
-	if (watched && disk == watched->disk && pthread_equal(pthread_self(), stranger)) {
+	if (s && disk == s->disk && pthread_equal(pthread_self(), stranger)) {
 		atomic_store(&is_held, true);
 		/* Somebody else may wake the leader: a command that comes, say. */
 		zcmu_signal_fd(disk->threads[0].wake_fd);
@@ -35,7 +36,9 @@ bool __wrap_zcmu_epoch_leave(struct zcmu_disk *disk, unsigned int epoch)
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-	if (!watched || mutex != &watched->disk->end_lock || !atomic_load(&is_held))
+	struct server *s = watched;
+
+	if (!s || mutex != &s->disk->end_lock || !atomic_load(&is_held))
 		return __real_pthread_mutex_lock(mutex);
 	if (!pthread_mutex_trylock(mutex))
 		return 0;

@@ -16,9 +16,15 @@
 #define SIZE	(1u << 20)
 
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 
-/* As without it: what is too large can't be had. */
+/* As without them: what is too large can't be had. */
 const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
 	return "allocator_may_return_null=1";
 }
