@@ -22,7 +22,7 @@ struct fake_request {
 	const size_t *pieces;		/* bytes of each iovec; NULL: there is one */
 	unsigned int nr_pieces;
 	bool lent;
-	bool contradicts_cdb;		/* @data to a CDB that has Data-In: nobody takes what becomes of them */
+	bool contradicts_cdb;		/* @data to a CDB that has Data-In: thrown away */
 	const struct zcmu_port *port;	/* where it came in; NULL: not told */
 	void (*spoil)(struct zcmu_cmd_entry *entry);	/* before it is published */
 };

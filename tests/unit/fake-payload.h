@@ -41,7 +41,7 @@ bool fake_payload_place(struct fake_payload *payload, struct fake_area *area,
 			const size_t *lengths, unsigned int nr);
 /* @data: Data-Out; NULL: bytes that say that nobody has written here. */
 void fake_payload_fill(struct fake_payload *payload, struct fake_area *area, const uint8_t *data);
-/* Whoever has it may write into it, Data-Out or not: the kernel has copied it, and throws it away. */
+/* It may be written to though it is Data-Out: the kernel has copied it, and throws it away. */
 void fake_payload_give_up(struct fake_payload *payload);
 /* Take it out of the area. Return: NULL, or what was done to it that may not be. */
 const char *fake_payload_take(struct fake_payload *payload, struct fake_area *area, uint8_t *to);
