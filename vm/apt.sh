@@ -8,11 +8,12 @@
 # keys are used as they are. use_suites instead leads to other releases of Debian, or to another
 # architecture, on the machine's mirror, signed by the same keys; it has lists after read_lists.
 apt_opts=(-o APT::Sandbox::User=root)
-apt_suites=''
+apt_suites=() apt_sources=''
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 read_lists() {
+	[ ${#apt_suites[@]} = 0 ] || write_sources
 	echo "${0##*/}: reading the package lists" >&2
 	apt-get "${apt_opts[@]}" -qq update >&2
 }
@@ -30,34 +31,37 @@ use_private_lists() { # FOLDER
 
 # Newer lists than those in use, in FOLDER if they are the machine's.
 newer_lists() { # FOLDER
-	if [ "$apt_suites" ]; then read_lists; else use_private_lists "$1"; fi
+	if [ ${#apt_suites[@]} -gt 0 ]; then read_lists; else use_private_lists "$1"; fi
 }
 
 # Where this machine has Debian from: http://deb.debian.org/debian
 mirror() {
-	apt-get "${apt_opts[@]}" -o Debug::NoLocking=1 --print-uris update 2> /dev/null |
+	apt-get -o Debug::NoLocking=1 --print-uris update 2> /dev/null |
 		sed -nE "s|^'(.*/debian)/dists/.*|\1|p" | head -n 1 | grep . || echo http://deb.debian.org/debian
 }
 
-# Of such a Debian nothing counts as installed, and its packages go by their bare names. Each call
-# writes the same files, and whole: others may be reading them.
+# Anew whenever lists are read: the machine's mirror may be another one by now. Whole, because others
+# may be reading it.
+write_sources() {
+	local mirror suite
+	mirror=$(mirror)
+	for suite in "${apt_suites[@]}"; do
+		# Debian has its security updates beside the rest.
+		printf '%s\n' "Types: deb" "URIs: $mirror$([[ $suite != *-security ]] || echo -security)" \
+			"Suites: $suite" "Components: main" "Signed-By: $KEYRING" ''
+	done > "$apt_sources.$$"
+	mv "$apt_sources.$$" "$apt_sources"
+}
+
+# Of such a Debian nothing counts as installed, and its packages go by their bare names.
 use_suites() { # FOLDER ARCHITECTURE SUITE...
-	local folder=$1 arch=$2 mirror suite
+	local folder=$1 arch=$2
 	shift 2
 	mkdir -p "$folder"
 	: >> "$folder/status"
-	if [ ! -e "$folder/debian.sources" ]; then
-		mirror=$(mirror)
-		for suite; do
-			# Debian has its security updates beside the rest.
-			printf '%s\n' "Types: deb" "URIs: $mirror$([[ $suite != *-security ]] || echo -security)" \
-				"Suites: $suite" "Components: main" "Signed-By: $KEYRING" ''
-		done > "$folder/debian.sources.$$"
-		mv "$folder/debian.sources.$$" "$folder/debian.sources"
-	fi
 	lists_in "$folder" "$folder/status"
-	apt_suites=$*
-	apt_opts+=(-o "Dir::Etc::sourcelist=$folder/debian.sources" -o Dir::Etc::sourceparts=/dev/null
+	apt_suites=("$@") apt_sources=$folder/debian.sources
+	apt_opts+=(-o "Dir::Etc::sourcelist=$apt_sources" -o Dir::Etc::sourceparts=/dev/null
 		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
 		-o "APT::Architecture=$arch" -o "APT::Architectures=$arch")
 }
