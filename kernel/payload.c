@@ -42,7 +42,6 @@ static bool start_segment(struct zcmu_page_iter *iter)
 
 void zcmu_page_iter_init(struct zcmu_page_iter *iter, const struct se_cmd *se_cmd)
 {
-
 	*iter = (struct zcmu_page_iter){
 		.sg = se_cmd->t_data_sg,
 		.left = se_cmd->t_data_nents ? se_cmd->data_length : 0,

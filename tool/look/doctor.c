@@ -14,7 +14,7 @@
 
 #include "attribute.h"
 #include "json.h"
-#include "kernel.h"
+#include "look/kernel.h"
 #include "module.h"
 #include "option.h"
 #include "subcommand.h"
@@ -70,9 +70,7 @@ static void check_kernel(struct finding *f)
 		find(f, GOOD, NULL, "the kernel is %s", name.release);
 }
 
-/*
- * What is reached over the network by "zcmu attach" is the kernel's, and so are its faults.
- */
+/* What is reached over the network by "zcmu attach" is the kernel's, and so are its faults. */
 static void check_holes(struct finding *f)
 {
 	enum kernel_hole uaf = HOLE_UNKNOWN, lock = HOLE_UNKNOWN;
@@ -169,19 +167,21 @@ static bool has_module(const char *name)
 	return attribute_exists("/sys/module/%s", name) || !run_program(argv);
 }
 
-/* The key that DKMS signs with, if it is known not to be one that Secure Boot trusts */
-static const char *key_to_enroll(void)
+#define DKMS_KEY	"/var/lib/dkms/mok.pub"
+
+/* Is the key that DKMS signs with known not to be one that Secure Boot trusts? */
+static bool has_key_to_enroll(void)
 {
-	FILE *output = popen("LC_ALL=C mokutil --test-key /var/lib/dkms/mok.pub 2> /dev/null", "re");
+	FILE *output = popen("LC_ALL=C mokutil --test-key " DKMS_KEY " 2> /dev/null", "re");
 	bool is_missing = false;
 	char line[256];
 
 	if (!output)
-		return NULL;
+		return false;
 	while (fgets(line, sizeof(line), output))
 		is_missing |= strstr(line, "is not enrolled") != NULL;
 	pclose(output);
-	return is_missing ? "/var/lib/dkms/mok.pub" : NULL;
+	return is_missing;
 }
 
 static void check_loadable(struct finding *f)
@@ -196,8 +196,8 @@ static void check_loadable(struct finding *f)
 	}
 	if (!attribute_read(value, sizeof(value), "/sys/kernel/security/lockdown") &&
 	    !strstr(value, "[none]") && module_loaded() != MODULE_OURS) {
-		if (key_to_enroll())
-			find(f, WARNING, "enroll it: \"mokutil --import /var/lib/dkms/mok.pub\", then reboot, and confirm it before the system starts",
+		if (has_key_to_enroll())
+			find(f, WARNING, "enroll it: \"mokutil --import " DKMS_KEY "\", then reboot, and confirm it before the system starts",
 			     "the kernel is locked down (%s), and the key that DKMS signs with is not enrolled", value);
 		else
 			find(f, WARNING, "sign the module with a key the machine trusts (mokutil), or switch Secure Boot off",

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "look/kernel.h"
 
 /**
  * kernel_version_read - take a kernel's version from what uname says

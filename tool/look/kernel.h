@@ -2,8 +2,8 @@
 /*
  * What doctor knows of a kernel by its name alone. Asks the machine nothing.
  */
-#ifndef ZCMU_TOOL_KERNEL_H
-#define ZCMU_TOOL_KERNEL_H
+#ifndef ZCMU_TOOL_LOOK_KERNEL_H
+#define ZCMU_TOOL_LOOK_KERNEL_H
 
 #include <stdbool.h>
 
@@ -23,4 +23,4 @@ int kernel_version_compare(const struct kernel_version *version, const char *rel
 enum kernel_hole kernel_hole_use_after_free(const struct kernel_version *version);
 enum kernel_hole kernel_hole_recursive_lock(const struct kernel_version *version);
 
-#endif /* ZCMU_TOOL_KERNEL_H */
+#endif /* ZCMU_TOOL_LOOK_KERNEL_H */
