@@ -15,6 +15,7 @@
 #include "loopback.h"
 #include "serve/daemon.h"
 #include "serve/handover.h"
+#include "serve/notify.h"
 #include "serve/resize.h"
 #include "serve/serve.h"
 #include "signals.h"
@@ -75,6 +76,8 @@ int serve_announce(struct serve *serve, int report_fd)
 			zcmu_warning("nobody reads the --ready-fd");
 		standard_give_up(serve->ready_fd);
 	}
+	if (notify_is_wanted() && notify_ready(serve->name, serve->loopback.device))
+		zcmu_warning("%s: the service manager can't be told that it is there", serve->name);
 	if (report_fd >= 0) {
 		daemon_let_go();
 		if (write(report_fd, "r", 1) != 1)
@@ -161,12 +164,16 @@ int serve_wait_for_end(struct serve *serve)
 /* Another process has the disk now, or may take it over: everything of it stays. */
 int serve_leave(struct serve *serve)
 {
+	bool is_told;
+
 	if (!serve->heir)
 		return EXIT_FAILED;
 	/* The name and its clients belong to the other process alone. */
 	close(serve->runfile.fd);
 	close(serve->control.fd);
-	if (!serve->daemon && !serve->stands_in)
+	/* Whoever waits for this process waits for the other one from now on, or for both. */
+	is_told = !notify_main(serve->heir);
+	if (!serve->daemon && !serve->stands_in && !is_told)
 		return heir_wait(serve->name);
 	heir_pass_signals(serve->heir);
 	return EXIT_OK;

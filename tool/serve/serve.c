@@ -25,6 +25,7 @@
 #include "serve/daemon.h"
 #include "serve/disk_name.h"
 #include "serve/handover.h"
+#include "serve/notify.h"
 #include "serve/reservations.h"
 #include "serve/serve.h"
 #include "serve/stop.h"
@@ -345,6 +346,7 @@ int serve_main(int argc, char **argv)
 	if (serve.is_over)
 		return serve_leave(&serve);
 	control_gather();
+	(void)notify_stopping();
 	err = tear_down(&serve, err);
 	return err ? EXIT_FAILED : EXIT_OK;
 }
