@@ -23,6 +23,8 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
+#define LONGEST_LINE	1000	/* bytes, of what zcmu save asks for */
+
 /* The disk is known already; the old process passes on the news. */
 static void announce_succession(struct serve *serve)
 {
@@ -94,6 +96,22 @@ static int resize_store(void *argument, uint64_t size)
 	return serve->way->resize(serve, size);
 }
 
+/* A message for each line: they have a limit. */
+static int tell_options(const struct serve *serve)
+{
+	char options[CONTROL_MAX], *rest = options, *line;
+	int err = serve_tell_options(serve, options, sizeof(options));
+
+	while (!err && (line = strsep(&rest, "\n"))) {
+		if (strlen(line) > LONGEST_LINE) {
+			zcmu_error("%s: its options can't be saved: %s", serve->name, strerror(E2BIG));
+			return -E2BIG;
+		}
+		zcmu_warning("%s", line);
+	}
+	return err;
+}
+
 static int carry_out(char **words, size_t count, void *argument)
 {
 	struct serve *serve = argument;
@@ -103,6 +121,8 @@ static int carry_out(char **words, size_t count, void *argument)
 				    serve->loopback.device, words, count);
 	if (count == 2 && !strcmp(words[0], "upgrade"))
 		return upgrade_serve(serve, words[1]);
+	if (count == 1 && !strcmp(words[0], "options"))
+		return tell_options(serve);
 	if (count == 1 && !strcmp(words[0], "stop")) {
 		serve->is_stopped = true;
 		return CONTROL_LATER;
