@@ -30,16 +30,25 @@ help:
 	@echo 'make module KERNEL=VERSION   the module, in build/VERSION; default: the running kernel'
 	@echo 'make install       user space to /usr/local, the module by DKMS (as root); DESTDIR=FOLDER for packages'
 	@echo 'make uninstall     remove what make install has installed, older versions, too (as root)'
-	@echo 'make deps          install the packages that all of this takes'
+	@echo 'make deb           Debian packages, in build/deb'
+	@echo 'make check-deb     builds them twice, which must give the same bytes, and has lintian look; not part of check'
+	@echo 'make deps          install the packages that all of this takes; the other targets do what they need'
 	@echo 'make clean         remove build/, but for the kernels in build/kernels'
 
-deps:
+deps: deps-user
 	@./vm/deps
+
+# What is needed to build: no emulator, and no services.
+deps-user:
+	@./vm/deps user
+
+deps-deb: deps-user
+	@./vm/deps deb
 
 user: build/user/build.ninja
 	@ninja -C build/user $(if $(V),-v) | { grep -v -e '^ninja: ' -e '^\[' || true; }
 
-build/user/build.ninja: meson.build | deps
+build/user/build.ninja: meson.build | deps-user
 	@mkdir -p build
 	@meson setup build/user > build/meson.log 2>&1 || { cat build/meson.log; exit 1; }
 
@@ -51,52 +60,52 @@ modules:
 
 check: deps style check-unit check-docs check-vm
 
-check-unit: user
+check-unit: deps user
 	@./tests/unit/run
 	@./tests/fuzz/run replay
 
 # Not part of check: it is a second build, and more than half a minute.
-check-tsan:
+check-tsan: deps
 	@./tests/unit/run tsan
 
 # Not part of check, which has to end within 45 minutes. Fetches the daemons first, once: 45 MB.
 # K and CASES are for the guests.
-check-ceph: user
+check-ceph: deps user
 	@./tests/ceph/run
 	@./tests/run -S -d tests/ceph/cases $(if $(K),-k "$(K)") $(CASES)
 
 # Not part of check: what it compiles, and copies in an emulated guest, takes minutes. The case of the
 # examples has not been seen to pass yet.
-check-install: user
+check-install: deps user
 	@./tests/run -S -d tests/cases-install -m ours $(if $(K),-k "$(K)") $(CASES)
 
-fuzz:
+fuzz: deps
 	@./tests/fuzz/run $(or $(SECONDS),60)
 
-check-docs: user
+check-docs: deps user
 	@./tests/docs
 
-check-vm: user
+check-vm: deps user
 	@./tests/run -m ours $(if $(K),-k "$(K)",$(if $(CASES),,-s)) $(CASES)
 
 # Not part of check: each kernel takes as long as in check. One after the other, so that a machine
 # isn't asked for more than check asks; all of them, whatever becomes of one.
-check-kernels: user
+check-kernels: deps user
 	@failed=; for k in $(or $(K),$(shell vm/rows full short more)); do \
 		./tests/run -S -m ours -k $$k $(CASES) || failed="$$failed $$k"; \
 	done; [ -z "$$failed" ] || { echo "check-kernels: not all is well with$$failed"; exit 1; }
 
 # Not part of check: it says whether the tests are right, which changes with them alone.
-check-stock: user
+check-stock: deps user
 	@./tests/run -m stock $(if $(K),-k "$(K)") $(CASES)
 
 # Not part of check: it takes too long. vm/debug.config says what the kernel looks for.
-check-debug: user
+check-debug: deps user
 	@./vm/deps debug
 	@./tests/run -k "$(or $(K),6.1-debug)" $(CASES)
 
 # Not part of check either: each cut takes a boot.
-check-powercut: user
+check-powercut: deps user
 	@./tests/powercut $(if $(K),-k "$(K)") $(if $(CUTS),-n $(CUTS))
 
 demo: deps user
@@ -118,9 +127,17 @@ install: user
 uninstall:
 	@./install/module remove; module=$$?; ./install/user remove && exit $$module
 
+deb: deps-deb
+	@./install/deb
+	@ls build/deb/*.deb
+
+# Not part of check, whose cases install the packages: it builds them twice more.
+check-deb: deps-deb
+	@./tests/packages
+
 clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps user module modules bench check check-ceph check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
+.PHONY: help deps deps-deb deps-user deb user module modules bench check check-ceph check-deb check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean

@@ -19,7 +19,7 @@ fresh_machine() {
 	PATH=${PATH#:} PATH=${PATH%:}
 	zcmu=zcmu
 	requires dkms pkg-config
-	[ -d "$built" ] || skip "tests/run has not built the module for DKMS"
+	[ -e "$built" ] || skip "tests/run has not built $built"
 
 	at_end modprobe target_core_user	# tests/guest unloads it
 	rmmod target_core_user

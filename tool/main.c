@@ -27,6 +27,8 @@ static const struct subcommand subcommands[] = {
 	{ "copy", "[OPTION]... FROM TO", "copy a store to another", copy_main },
 	{ "list", "[--json]", "list the disks", list_main },
 	{ "upgrade", "[--program PATH] NAME", "hand a disk to a new process", upgrade_main },
+	{ "save", "NAME", "have a disk made again after a boot", save_main },
+	{ "restore", "[OPTION]... [NAME]", "make disks that were saved", restore_main },
 	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
 	{ "tune", "[OPTION]... NAME", "measure from which size on lending pays", tune_main },

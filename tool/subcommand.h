@@ -7,7 +7,8 @@
  * Rooms, by what a user does, and the rooms that each uses; tests/rooms reads this, and fails if
  * another is used:
  *
- * 	serve		confine, iscsi	a disk, until it ends: serve, resize, upgrade, stop
+ * 	serve		confine, iscsi, boot	a disk, until it ends: serve, resize, upgrade, stop
+ * 	boot		iscsi		disks that come back: save, restore
  * 	confine		-		serve --user: the store in a process without privileges
  * 	iscsi		-		a disk over iSCSI: attach, detach
  * 	copy		-		from one store to another
@@ -36,6 +37,8 @@ int copy_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
+int save_main(int argc, char **argv);
+int restore_main(int argc, char **argv);
 int upgrade_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int tune_main(int argc, char **argv);

@@ -216,7 +216,7 @@ int iscsi_lock(void)
  */
 
 /* Does an ACL give its initiator this LUN of the target? */
-static bool acl_has_lun(const char *acl, const struct export *export)
+bool iscsi_acl_has_lun(const char *acl, const struct export *export)
 {
 	char path[PATH_MAX], target[PATH_MAX], wanted[ISCSI_NAME_MAX + 64], link[PATH_MAX + 280];
 	struct dirent *mapped, *entry;
@@ -267,7 +267,8 @@ bool iscsi_find_session(const struct export *export, char *initiator, size_t siz
 			continue;
 		snprintf(acl, sizeof(acl), "%s/%s", path, entry->d_name);
 		found = !attribute_read(info, sizeof(info), "%s/info", acl) &&
-			strncmp(info, "No active", 9) && acl_has_lun(acl, export);
+			strncmp(info, "No active", 9) &&
+			iscsi_acl_has_lun(acl, export);
 		if (found)
 			snprintf(initiator, size, "%s", entry->d_name);
 	}

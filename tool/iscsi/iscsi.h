@@ -46,6 +46,7 @@ bool iscsi_is_ours(const char *target);
 bool iscsi_is_blank(const char *target);
 bool iscsi_export_is_ours(const struct export *export);
 int iscsi_lock(void);
+bool iscsi_acl_has_lun(const char *acl, const struct export *export);
 bool iscsi_find_session(const struct export *export, char *initiator, size_t size);
 
 /* attach.c */
@@ -54,6 +55,15 @@ const char *attach_target(const char *subcommand, const char *text);
 /* make.c */
 int iscsi_attach(const struct backstore *backstore, const struct iscsi_wish *wish,
 		 unsigned int *lun);
+
+/* tell.c */
+struct iscsi_told {
+	char words[8192];		/* of zcmu attach, behind the disk's name, but for CHAP */
+	char user[256];			/* CHAP; empty: none */
+	char password[256];
+};
+
+int iscsi_tell(const struct export *export, struct iscsi_told *ret);
 
 /* remove.c; @target NULL: of every target that zcmu attach has made */
 bool iscsi_is_leftover(const char *target);

@@ -55,6 +55,7 @@ static void print_help(void)
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
 	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"
+	       "  --save           have zcmu restore make the disk again, after a boot for example\n"
 	       "  --hand-over FDS  used by zcmu upgrade\n"
 	       "  --help           this text\n\n"
 	       "If a process of zcmu serve has died, the same command line takes its disk over.\n\n"
@@ -67,7 +68,8 @@ static void print_help(void)
 }
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
-       OPT_READY_FD, OPT_RECOVER, OPT_SERIAL, OPT_USER, OPT_HAND_OVER, OPT_HELP };
+       OPT_READY_FD, OPT_RECOVER, OPT_SERIAL, OPT_USER, OPT_SAVE,
+       OPT_HAND_OVER, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -82,6 +84,7 @@ static const struct option long_options[] = {
 	{ "hand-over", required_argument, NULL, OPT_HAND_OVER },
 	{ "serial", required_argument, NULL, OPT_SERIAL },
 	{ "user", required_argument, NULL, OPT_USER },
+	{ "save", no_argument, NULL, OPT_SAVE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
 };
@@ -160,6 +163,10 @@ static int take_option(struct serve *serve, int option)
 		return -1;
 	case OPT_USER:
 		return user_find(optarg, &serve->user) ? EXIT_USAGE : -1;
+	case OPT_SAVE:
+		/* It was saved when it was made. */
+		serve->save = !serve_is_successor(serve);
+		return -1;
 	case OPT_HELP:
 		print_help();
 		return EXIT_OK;

@@ -15,12 +15,15 @@
 #include "loopback.h"
 #include "serve/daemon.h"
 #include "serve/handover.h"
+#include "serve/notify.h"
 #include "serve/resize.h"
 #include "serve/serve.h"
 #include "signals.h"
 #include "standard.h"
 #include "subcommand.h"
 #include "zcmu.h"
+
+#define LONGEST_LINE	1000	/* bytes, of what zcmu save asks for */
 
 /* The disk is known already; the old process passes on the news. */
 static void announce_succession(struct serve *serve)
@@ -75,6 +78,8 @@ int serve_announce(struct serve *serve, int report_fd)
 			zcmu_warning("nobody reads the --ready-fd");
 		standard_give_up(serve->ready_fd);
 	}
+	if (notify_is_wanted() && notify_ready(serve->name, serve->loopback.device))
+		zcmu_warning("%s: the service manager can't be told that it is there", serve->name);
 	if (report_fd >= 0) {
 		daemon_let_go();
 		if (write(report_fd, "r", 1) != 1)
@@ -91,6 +96,22 @@ static int resize_store(void *argument, uint64_t size)
 	return serve->way->resize(serve, size);
 }
 
+/* A message for each line: they have a limit. */
+static int tell_options(const struct serve *serve)
+{
+	char options[CONTROL_MAX], *rest = options, *line;
+	int err = serve_tell_options(serve, options, sizeof(options));
+
+	while (!err && (line = strsep(&rest, "\n"))) {
+		if (strlen(line) > LONGEST_LINE) {
+			zcmu_error("%s: its options can't be saved: %s", serve->name, strerror(E2BIG));
+			return -E2BIG;
+		}
+		zcmu_warning("%s", line);
+	}
+	return err;
+}
+
 static int carry_out(char **words, size_t count, void *argument)
 {
 	struct serve *serve = argument;
@@ -100,6 +121,8 @@ static int carry_out(char **words, size_t count, void *argument)
 				    serve->loopback.device, words, count);
 	if (count == 2 && !strcmp(words[0], "upgrade"))
 		return upgrade_serve(serve, words[1]);
+	if (count == 1 && !strcmp(words[0], "options"))
+		return tell_options(serve);
 	if (count == 1 && !strcmp(words[0], "stop")) {
 		serve->is_stopped = true;
 		return CONTROL_LATER;
@@ -161,12 +184,16 @@ int serve_wait_for_end(struct serve *serve)
 /* Another process has the disk now, or may take it over: everything of it stays. */
 int serve_leave(struct serve *serve)
 {
+	bool is_told;
+
 	if (!serve->heir)
 		return EXIT_FAILED;
 	/* The name and its clients belong to the other process alone. */
 	close(serve->runfile.fd);
 	close(serve->control.fd);
-	if (!serve->daemon && !serve->stands_in)
+	/* Whoever waits for this process waits for the other one from now on, or for both. */
+	is_told = !notify_main(serve->heir);
+	if (!serve->daemon && !serve->stands_in && !is_told)
 		return heir_wait(serve->name);
 	heir_pass_signals(serve->heir);
 	return EXIT_OK;

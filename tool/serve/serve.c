@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "backstore.h"
+#include "boot/conf.h"
 #include "control.h"
 #include "created.h"
 #include "iscsi/iscsi.h"
@@ -25,6 +26,7 @@
 #include "serve/daemon.h"
 #include "serve/disk_name.h"
 #include "serve/handover.h"
+#include "serve/notify.h"
 #include "serve/reservations.h"
 #include "serve/serve.h"
 #include "serve/stop.h"
@@ -33,8 +35,6 @@
 #include "standard.h"
 #include "subcommand.h"
 #include "zcmu.h"
-
-#define DEFAULT_TIME_OUT	30		/* seconds, same as the kernel's */
 
 /* Making the disk, in steps; each is undone by tear_down() */
 
@@ -300,17 +300,30 @@ static int tear_down(struct serve *serve, int so_far)
 	return err;
 }
 
+/* If it can't be saved, the disk is useless. One that was taken over is left as it was. */
+static int save(struct serve *serve)
+{
+	char options[CONTROL_MAX];
+	int err = serve_tell_options(serve, options, sizeof(options));
+
+	if (!err)
+		err = conf_save(&serve->backstore, options);
+	if (err && serve->takes_over)
+		serve_leave_disk(serve);
+	return err;
+}
+
 int serve_main(int argc, char **argv)
 {
 	struct serve serve = {
 		.store_options.struct_size = sizeof(serve.store_options),
 		.options.struct_size = sizeof(serve.options),
-		.time_out = DEFAULT_TIME_OUT,
+		.time_out = SERVE_DEFAULT_TIME_OUT,
 		.ready_fd = -1,
 		.runfile.fd = -1,
 		.control = { .fd = -1, .asker = -1 },
 		.served_fd = -1,
-		.recover = "reissue",
+		.recover = SERVE_DEFAULT_RECOVER,
 		.asked_serial = "",
 		.argc = argc,
 		.argv = argv,
@@ -338,6 +351,8 @@ int serve_main(int argc, char **argv)
 	serve.signal_fd = daemon_block_signals();
 	serve.hang_up_ends = signals_hang_up();
 	err = serve.signal_fd < 0 ? -errno : set_up(&serve);
+	if (!err && serve.save)
+		err = save(&serve);
 	if (!err)
 		err = serve_announce(&serve, report_fd);
 	if (!err)
@@ -345,6 +360,7 @@ int serve_main(int argc, char **argv)
 	if (serve.is_over)
 		return serve_leave(&serve);
 	control_gather();
+	(void)notify_stopping();
 	err = tear_down(&serve, err);
 	return err ? EXIT_FAILED : EXIT_OK;
 }

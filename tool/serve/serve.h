@@ -33,6 +33,7 @@ struct serve {
 	const char *asked_serial;	/* --serial, or empty */
 	struct user user;		/* --user: has a name if given */
 	bool daemon;
+	bool save;
 	int ready_fd;
 	int argc;			/* for the successor */
 	char **argv;
@@ -78,6 +79,9 @@ static inline bool serve_is_successor(const struct serve *serve)
 	return serve->handover.socket >= 0;
 }
 
+#define SERVE_DEFAULT_TIME_OUT	30		/* seconds, same as the kernel's */
+#define SERVE_DEFAULT_RECOVER	"reissue"
+
 /* options.c */
 int serve_parse(struct serve *serve, int argc, char **argv);
 
@@ -102,6 +106,9 @@ int serve_leave(struct serve *serve);
 void serve_leave_disk(struct serve *serve);
 int serve_take_disk(struct serve *serve);
 int serve_own_name(struct serve *serve);
+
+/* told.c */
+int serve_tell_options(const struct serve *serve, char *ret, size_t size);
 
 /* upgrade.c */
 int upgrade_serve(struct serve *serve, const char *program);

@@ -18,6 +18,7 @@
 #include "option.h"
 #include "runfile.h"
 #include "serve/handover.h"
+#include "serve/notify.h"
 #include "serve/serve.h"
 #include "serve/takeover.h"
 #include "subcommand.h"
@@ -88,7 +89,8 @@ int upgrade_serve(struct serve *serve, const char *program)
 			   serve->name, serve->spec);
 		return -EOPNOTSUPP;
 	}
-	if (!serve->daemon && serve->handover.lifeline_fd < 0 &&
+	/* A service manager is told who serves, and this process needs not stay for it. */
+	if (!serve->daemon && !notify_is_wanted() && serve->handover.lifeline_fd < 0 &&
 	    heir_make_lifeline(&serve->handover.lifeline_fd))
 		return -EMFILE;
 	heir.lifeline_fd = serve->handover.lifeline_fd;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * An export that zcmu attach has made, as what would make it again: its words, and the password.
+ * It is read from configfs, where all of it is.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attribute.h"
+#include "exports.h"
+#include "iscsi/iscsi.h"
+#include "zcmu.h"
+
+struct telling {
+	const struct export *export;
+	struct iscsi_told *told;
+	int err;
+};
+
+static void append(struct telling *telling, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void append(struct telling *telling, const char *format, ...)
+{
+	struct iscsi_told *told = telling->told;
+	size_t len = strlen(told->words);
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(told->words + len, sizeof(told->words) - len, format, arguments);
+	va_end(arguments);
+	if (n < 0 || (size_t)n >= sizeof(told->words) - len)
+		telling->err = -E2BIG;
+}
+
+/* Call @visit for each folder in that part of the target. */
+static void each(struct telling *telling, const char *part,
+		 void (*visit)(struct telling *telling, const char *name))
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/%s", telling->export->target, part);
+	dir = opendir(path);
+	if (!dir) {
+		telling->err = -errno;
+		return;
+	}
+	while (!telling->err && (entry = readdir(dir))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			visit(telling, entry->d_name);
+	}
+	closedir(dir);
+}
+
+static void tell_portal(struct telling *telling, const char *name)
+{
+	append(telling, " --portal %s", name);
+}
+
+/* All initiators of a disk have been given the same. */
+static void take_credentials(struct telling *telling, const char *folder)
+{
+	struct iscsi_told *told = telling->told;
+	char user[sizeof(told->user)] = "", password[sizeof(told->password)] = "";
+
+	if (attribute_read(user, sizeof(user), ISCSI "/%s/tpgt_1/%s/userid",
+			   telling->export->target, folder) ||
+	    attribute_read(password, sizeof(password), ISCSI "/%s/tpgt_1/%s/password",
+			   telling->export->target, folder))
+		telling->err = -EIO;
+	else if (told->user[0] && (strcmp(told->user, user) || strcmp(told->password, password)))
+		telling->err = -ENOTUNIQ;
+	strcpy(told->user, user);
+	strcpy(told->password, password);
+	explicit_bzero(password, sizeof(password));
+}
+
+static bool is_on(const struct export *export, const char *attribute)
+{
+	char value[16];
+
+	return !attribute_read(value, sizeof(value), ISCSI "/%s/tpgt_1/attrib/%s", export->target,
+			       attribute) && !strcmp(value, "1");
+}
+
+static void tell_initiator(struct telling *telling, const char *name)
+{
+	char path[PATH_MAX], folder[ISCSI_NAME_MAX + 32];
+
+	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/acls/%s", telling->export->target, name);
+	if (!iscsi_acl_has_lun(path, telling->export))
+		return;
+	append(telling, " --initiator %s", name);
+	snprintf(folder, sizeof(folder), "acls/%.223s/auth", name);
+	if (is_on(telling->export, "authentication"))
+		take_credentials(telling, folder);
+}
+
+int iscsi_tell(const struct export *export, struct iscsi_told *ret)
+{
+	struct telling telling = { .export = export, .told = ret };
+
+	*ret = (struct iscsi_told){ .words = "" };
+	append(&telling, "iscsi:%s", export->target);
+	each(&telling, "np", tell_portal);
+	if (is_on(export, "generate_node_acls")) {
+		append(&telling, " --open-to-all");
+		if (!telling.err && is_on(export, "authentication"))
+			take_credentials(&telling, "auth");
+	} else if (!telling.err) {
+		each(&telling, "acls", tell_initiator);
+	}
+	if (telling.err)
+		zcmu_error("%s: can't tell how it was exported: %s", export->target,
+			   telling.err == -ENOTUNIQ ? "its initiators have several users or passwords" :
+			   strerror(-telling.err));
+	return telling.err;
+}
