@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The target port of the tests' SCSI transport: one, made and removed in configfs
- * (target/zcmu_test/NAME/tpgt_1), open to its two initiators. Commands are command.c's.
+ * (target/zcmu_test/NAME/tpgt_1), open to its two initiators. They are logged in; log_out and
+ * log_in, to which an initiator's number is written, end its session and begin another one.
+ * Commands are command.c's.
  */
 #include <linux/module.h>
 #include <linux/rwsem.h>
@@ -28,11 +30,14 @@ static struct port *port_of(struct se_portal_group *tpg)
 
 struct se_session *fabric_port_get(unsigned int nexus)
 {
+	struct se_session *session = NULL;
+
 	down_read(&port_lock);
 	if (the_port && nexus < ZCMU_TEST_NEXUSES)
-		return the_port->sessions[nexus];
-	up_read(&port_lock);
-	return NULL;
+		session = the_port->sessions[nexus];
+	if (!session)
+		up_read(&port_lock);
+	return session;
 }
 
 void fabric_port_put(void)
@@ -40,41 +45,95 @@ void fabric_port_put(void)
 	up_read(&port_lock);
 }
 
+static void remove_session(struct se_session *session)
+{
+	target_stop_session(session);
+	target_wait_for_sess_cmds(session);
+	target_remove_session(session);
+}
+
 static void remove_sessions(struct port *port)
 {
 	unsigned int i;
 
 	for (i = 0; i < ZCMU_TEST_NEXUSES; i++) {
-		struct se_session *session = port->sessions[i];
-
-		if (!session)
-			continue;
-		target_stop_session(session);
-		target_wait_for_sess_cmds(session);
-		target_remove_session(session);
+		if (port->sessions[i])
+			remove_session(port->sessions[i]);
 		port->sessions[i] = NULL;
 	}
+}
+
+static int add_session(struct port *port, unsigned int nexus)
+{
+	struct se_session *session;
+	char name[] = "zcmu-test-0";
+
+	name[sizeof(name) - 2] += nexus;
+	session = target_setup_session(&port->tpg, 0, 0, TARGET_PROT_NORMAL, name, NULL, NULL);
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	port->sessions[nexus] = session;
+	return 0;
 }
 
 static int add_sessions(struct port *port)
 {
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < ZCMU_TEST_NEXUSES; i++) {
-		struct se_session *session;
-		char name[] = "zcmu-test-0";
-
-		name[sizeof(name) - 2] += i;
-		session = target_setup_session(&port->tpg, 0, 0, TARGET_PROT_NORMAL, name, NULL,
-					       NULL);
-		if (IS_ERR(session)) {
+		ret = add_session(port, i);
+		if (ret) {
 			remove_sessions(port);
-			return PTR_ERR(session);
+			return ret;
 		}
-		port->sessions[i] = session;
 	}
 	return 0;
 }
+
+static ssize_t fabric_log_out_store(struct config_item *item, const char *page, size_t count)
+{
+	struct port *port = port_of(to_tpg(item));
+	struct se_session *session = NULL;
+	unsigned int nexus;
+	int ret = kstrtouint(page, 0, &nexus);
+
+	if (ret)
+		return ret;
+	down_write(&port_lock);
+	if (nexus < ZCMU_TEST_NEXUSES)
+		swap(session, port->sessions[nexus]);
+	up_write(&port_lock);
+	if (!session)
+		return -ENODEV;
+	remove_session(session);
+	return count;
+}
+CONFIGFS_ATTR_WO(fabric_, log_out);
+
+static ssize_t fabric_log_in_store(struct config_item *item, const char *page, size_t count)
+{
+	struct port *port = port_of(to_tpg(item));
+	unsigned int nexus;
+	int ret = kstrtouint(page, 0, &nexus);
+
+	if (ret)
+		return ret;
+	down_write(&port_lock);
+	if (nexus >= ZCMU_TEST_NEXUSES || port->sessions[nexus])
+		ret = -EBUSY;
+	else
+		ret = add_session(port, nexus);
+	up_write(&port_lock);
+	return ret ?: count;
+}
+CONFIGFS_ATTR_WO(fabric_, log_in);
+
+static struct configfs_attribute *tpg_attrs[] = {
+	&fabric_attr_log_out,
+	&fabric_attr_log_in,
+	NULL
+};
 
 static struct se_wwn *make_wwn(struct target_fabric_configfs *tf, struct config_group *group,
 			       const char *name)
@@ -176,7 +235,8 @@ static const struct target_core_fabric_ops ops = {
 	.tpg_get_wwn = get_wwn,
 	.tpg_get_tag = get_tag,
 	.tpg_check_demo_mode = yes,
-	.tpg_check_demo_mode_cache = no,
+	/* Whoever logs in again is the same initiator, as if the port had a list of them. */
+	.tpg_check_demo_mode_cache = yes,
 	.tpg_check_demo_mode_write_protect = no,
 	.tpg_check_prod_mode_write_protect = no,
 	.tpg_get_inst_index = get_index,
@@ -194,6 +254,7 @@ static const struct target_core_fabric_ops ops = {
 	.aborted_task = fabric_aborted_task,
 	.check_stop_free = fabric_check_stop_free,
 	.release_cmd = fabric_release_cmd,
+	.tfc_tpg_base_attrs = tpg_attrs,
 	FABRIC_SUBMITS_DIRECTLY
 };
 
