@@ -76,16 +76,16 @@ static int print_export(FILE *file, const char *name, const struct export *expor
 	int err = iscsi_tell(export, &told);
 
 	*has_secret = told.user[0];
+	if (!err && strpbrk(told.user, " \t")) {
+		zcmu_error("%s: the user \"%s\" has a blank in it, and can't be saved", name, told.user);
+		err = -EINVAL;
+	}
 	if (!err && told.user[0]) {
 		secret_path(name, number, path, sizeof(path));
 		snprintf(line, sizeof(line), "%s\n", told.password);
 		err = replace(path, line);
 		if (err)
 			zcmu_error("%s: can't write it: %s", path, strerror(-err));
-	}
-	if (!err && told.user[0] && strpbrk(told.user, " \t")) {
-		zcmu_error("%s: the user \"%s\" has a blank in it, and can't be saved", name, told.user);
-		err = -EINVAL;
 	}
 	if (!err) {
 		fprintf(file, "export = %s", told.words);
