@@ -74,8 +74,7 @@ check-ceph: deps user
 	@./tests/ceph/run
 	@./tests/run -S -d tests/ceph/cases $(if $(K),-k "$(K)") $(CASES)
 
-# Not part of check: what it compiles, and copies in an emulated guest, takes minutes. The case of the
-# examples has not been seen to pass yet.
+# Not part of check: what it compiles, and copies in an emulated guest, takes minutes.
 check-install: deps user
 	@./tests/run -S -d tests/cases-install -m ours $(if $(K),-k "$(K)") $(CASES)
 
@@ -131,7 +130,7 @@ deb: deps-deb
 	@./install/deb
 	@ls build/deb/*.deb
 
-# Not part of check, whose cases install the packages: it builds them twice more.
+# Not part of check: it builds them twice. Cases of check-install install them.
 check-deb: deps-deb
 	@./tests/packages
 
