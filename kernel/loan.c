@@ -78,54 +78,6 @@ static void put_edges(struct zcmu_cmd *cmd)
 	}
 }
 
-/*
- * Private pages in place of those that the payload fills in part, with the payload's
- * bytes at their place and nothing else (I2): also where a handler has put something.
- */
-static void fill_edges(struct zcmu_cmd *cmd)
-{
-	struct zcmu_page_iter iter;
-	u32 edge = 0;
-
-	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	while (edge < cmd->loan.nr_edges && zcmu_page_iter_next(&iter)) {
-		struct page *page;
-
-		if (!iter.is_edge)
-			continue;
-		page = cmd->loan.edges[edge++];
-		clear_highpage(page);
-		if (zcmu_is_write(cmd->se_cmd))
-			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
-	}
-}
-
-/*
- * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
- * bidirectional command has it, it never does.
- */
-bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
-{
-	return READ_ONCE(cmd->device->lending.scrub_reads) &&
-	       cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
-}
-
-/*
- * Clear a READ's memory. It belongs to the command, and what it holds until the READ
- * has succeeded means nothing to anybody.
- */
-static void scrub(struct zcmu_cmd *cmd)
-{
-	struct zcmu_loan *loan = &cmd->loan;
-	struct zcmu_page_iter iter;
-	u32 edge = 0;
-
-	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	while (zcmu_page_iter_next(&iter))
-		clear_highpage(iter.is_edge ? loan->edges[edge++] : iter.page);
-	cmd->scrubbed = true;
-}
-
 /**
  * zcmu_lend_prepare - get what lending needs, before the command has an address
  * @cmd: the command, in state NEW
@@ -146,20 +98,6 @@ int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t 
 	};
 	cmd->lent = true;
 	return get_edges(cmd, plan->nr_edges, gfp);
-}
-
-/**
- * zcmu_lend_fill - put into the payload's pages what the handler is to find there
- * @cmd: a command that is prepared, and not published
- *
- * The edge pages' bytes; a READ's memory is cleared if that is asked for: once, if the
- * command has to be prepared again because there was no room.
- */
-void zcmu_lend_fill(struct zcmu_cmd *cmd)
-{
-	fill_edges(cmd);
-	if (!cmd->scrubbed && zcmu_is_to_be_scrubbed(cmd))
-		scrub(cmd);
 }
 
 /* Free what zcmu_lend_prepare() and later swaps got. Its slots are back already. */
@@ -372,36 +310,6 @@ void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch)
 	spin_unlock(&device->lock);
 }
 
-/**
- * zcmu_lend_finish_read - bring home what the handler put into private pages
- * @cmd: a READ whose loan was taken back
- * @bytes: how much of its payload is valid
- *
- * Lent pages need nothing: the bytes are where they belong.
- */
-void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
-{
-	struct zcmu_loan *loan = &cmd->loan;
-	struct zcmu_page_iter iter;
-	u32 i, edge = 0;
-
-	if (!loan->nr_edges && !loan->private)
-		return;
-	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	for (i = 0; bytes && zcmu_page_iter_next(&iter); i++) {
-		struct page *page = NULL;
-		u32 len = min(iter.len, bytes);
-
-		if (iter.is_edge)
-			page = loan->edges[edge++];
-		else if (loan->private)
-			page = loan->private[i];
-		if (page)
-			memcpy_page(iter.page, iter.offset, page, iter.offset, len);
-		bytes -= len;
-	}
-}
-
 /* No touch finds the payload any more. */
 static void close_and_unmap(struct zcmu_cmd *cmd)
 {
@@ -476,9 +384,8 @@ void zcmu_lend_restore(struct zcmu_cmd *cmd)
 	free_pages_array(loan->private, loan->nr_pages);
 	loan->private = NULL;
 	loan->mapped = false;
-	fill_edges(cmd);
-	if (zcmu_is_to_be_scrubbed(cmd))
-		scrub(cmd);
+	cmd->scrubbed = false;
+	zcmu_lend_fill(cmd);
 	loan->state = ZCMU_LOAN_LENT;
 }
 

@@ -60,13 +60,15 @@ struct zcmu_lending {
 	wait_queue_head_t wait;		/* a loan is out of SWAPPING, or a fault out of a loan */
 };
 
-/* loan.c */
+/* loan_fill.c */
 bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd);
-int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t gfp);
 void zcmu_lend_fill(struct zcmu_cmd *cmd);
+void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
+
+/* loan.c */
+int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t gfp);
 bool zcmu_lend_begin(struct zcmu_cmd *cmd);
 void zcmu_lend_take_back(struct zcmu_device *device, struct list_head *batch);
-void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
 int zcmu_lend_revoke(struct zcmu_cmd *cmd);
 int zcmu_lend_part(struct zcmu_cmd *cmd);
 void zcmu_lend_restore(struct zcmu_cmd *cmd);

@@ -18,7 +18,7 @@
  *	pure		ring plan window	compiled into the unit tests
  *			payload
  *	bell		defer wake
- *	bytes		copy_total copy loan fault reserve
+ *	bytes		copy_total copy loan_fill loan fault reserve
  *	command		command attention
  *	way		decide entry finish waiting submit keep second_try tmr complete
  *	exceptions	expire reset recover
