@@ -75,6 +75,32 @@
  *     status that SCSI doesn't have, of a payload that was touched and not exchanged.
  * The mailbox says ZCMU_CAP_TRY_COPIED if the kernel does this.
  *
+ * Have it moved
+ * -------------
+ * A handler that only passes a payload on needn't touch it. With ZCMU_UFLAG_TRANSFER in its
+ * answer it has the kernel move the command's own pages to or from open files and block
+ * devices: struct zcmu_transfer stands in place of the status and the sense data, and has up to five
+ * pieces, which cover the payload in order, all of it. The descriptors are those of the thread
+ * that kicks, and a kick moves nothing unless the value that it writes is ZCMU_KICK_TRANSFERS: who
+ * writes anything else doesn't lend its descriptors to what is on the ring. The files
+ * are held until the transfer is over.
+ *   - A transfer that succeeds is the answer: the initiator gets GOOD. The handler finds a note of
+ *     it on the ring, ZCMU_OP_MOVED, but isn't woken for that unless it has set
+ *     ZCMU_HANDLER_AWAITS_NOTES in the mailbox: then it looks at the ring once more, and sleeps. Until
+ *     it has seen the note, the payload may still be on its way. Notes need no answer.
+ *   - With ZCMU_TRANSFER_TELL, and where a transfer fails, the command comes back: an entry like that
+ *     of a command with ZCMU_KFLAG_MOVED, the command's id, moved_error and moved_bytes; without
+ *     iovecs and CDB. The payload is where it was, in the same form. It wants an answer as every
+ *     command does: that may be another transfer. In the payload of a READ the handler then finds
+ *     what was moved.
+ *   - What is moved are the command's own bytes. What a handler has put into a copied payload of a
+ *     WRITE isn't; nor does what it has put into a READ's count beside a transfer that was the answer.
+ *   - A command doesn't time out while it is moved, and an abort waits for it.
+ *   - An answer that was on the ring when its handler closed the device is not carried out: there
+ *     moved_error is -EBADF, as with any other descriptor that isn't there. If the handler that has
+ *     handed a transfer over is gone when it fails, its successor gets the command as if it were new.
+ * The mailbox says ZCMU_CAP_TRANSFER if the kernel does this.
+ *
  * Taking over
  * -----------
  * With ZCMU_CAP_RECOVER, which attrib/recover switches on, the ring is made anew each
@@ -87,7 +113,7 @@
  * Trust
  * -----
  * The kernel assumes that the handler is hostile. It reads cmd_tail, handler_flags, and of an
- * answer hdr.cmd_id, hdr.uflags and rsp, each once. It never reads lengths or
+ * answer hdr.cmd_id, hdr.uflags and rsp, or transfer, each once. It never reads lengths or
  * cmd_head back. An answer that can't be right (unknown id, tail out of range)
  * marks the device broken until its ring is reset (action/reset_ring).
  */
@@ -103,12 +129,17 @@
 #define ZCMU_CAP_READ_LEN	(1 << 1)	/* short Data-In: ZCMU_UFLAG_READ_LEN */
 #define ZCMU_CAP_TMR		(1 << 2)	/* task management notifications */
 #define ZCMU_CAP_KEEP_BUF	(1 << 3)	/* answer now, keep the payload */
+#define ZCMU_CAP_TRANSFER	(1 << 12)	/* see "Have it moved" (zcmu only) */
 #define ZCMU_CAP_TRY_COPIED	(1 << 13)	/* see "Once more, as a copy" (zcmu only) */
 #define ZCMU_CAP_RECOVER	(1 << 14)	/* see "Taking over" (zcmu only) */
 #define ZCMU_CAP_LEND		(1 << 15)	/* payloads may be lent (zcmu only) */
 
 /* mailbox handler_flags: what the handler says of itself; 0 when the device is opened */
 #define ZCMU_HANDLER_KNOWS_LENDING	(1 << 0)	/* asks for copies itself */
+#define ZCMU_HANDLER_AWAITS_NOTES	(1 << 1)	/* is to be woken for ZCMU_OP_MOVED */
+
+/* What a kick writes to the UIO device; anything but this moves nothing. */
+#define ZCMU_KICK_TRANSFERS		0x7a636d75
 
 struct zcmu_mailbox {
 	__u16 version;
@@ -127,6 +158,7 @@ struct zcmu_mailbox {
 #define ZCMU_OP_PAD		0
 #define ZCMU_OP_CMD		1
 #define ZCMU_OP_TMR		2
+#define ZCMU_OP_MOVED		3	/* a header alone: a transfer was the answer (zcmu only) */
 #define ZCMU_ENTRY_ALIGN	8
 
 /* hdr.uflags: set by the handler in an answer */
@@ -139,10 +171,13 @@ struct zcmu_mailbox {
  * Short Data-In is UFLAG_READ_LEN's, so an answer has one of the two.
  */
 #define ZCMU_UFLAG_CDB_LEN	0x80
+/* A struct zcmu_transfer is in rsp's place: see "Have it moved" (zcmu only). */
+#define ZCMU_UFLAG_TRANSFER	0x20
 /* It failed because the payload is lent: see "Once more, as a copy" (zcmu only). */
 #define ZCMU_UFLAG_TRY_COPIED	0x40
 
 /* hdr.kflags: set by the kernel in a command */
+#define ZCMU_KFLAG_MOVED	0x40	/* a transfer is over (zcmu only) */
 #define ZCMU_KFLAG_LENT		0x80	/* the payload is lent (zcmu only) */
 
 #define ZCMU_SENSE_SIZE		96
@@ -159,6 +194,30 @@ struct zcmu_iovec {
 	__u64 len;
 };
 
+/* A part of a transfer: @len bytes of the payload, at @offset of the file. */
+struct zcmu_piece {
+	__s32 fd;
+	__u32 len;
+	__u64 offset;
+};
+
+#define ZCMU_MAX_PIECES		5
+
+/* transfer flags */
+#define ZCMU_TRANSFER_TELL	0x1	/* the command comes back in any case */
+/* piece_flags */
+#define ZCMU_PIECE_DSYNC	0x1	/* as RWF_DSYNC: stable when it is done */
+#define ZCMU_PIECE_NOWAIT	0x2	/* as RWF_NOWAIT: -EAGAIN rather than to wait */
+
+/* What the kernel is to move, in an answer with ZCMU_UFLAG_TRANSFER. */
+struct zcmu_transfer {
+	__u8 flags;
+	__u8 nr_pieces;		/* 1 to ZCMU_MAX_PIECES */
+	__u8 piece_flags[6];
+	struct zcmu_piece pieces[ZCMU_MAX_PIECES];
+	__u64 reserved[2];	/* 0 */
+};
+
 /*
  * A command: the request, and in its place later the answer. The entry is at
  * least this long; the iovecs may reach past it, and the CDB lies behind both.
@@ -170,10 +229,10 @@ struct zcmu_cmd_entry {
 			__u32 iov_cnt;
 			__u32 iov_bidi_cnt;
 			__u32 iov_dif_cnt;	/* always 0 */
-			__u32 pad0;
+			__s32 moved_error;	/* KFLAG_MOVED: 0 or -errno (zcmu only) */
 			__u64 cdb_off;		/* bytes from the start of map 0 */
 			__u64 port_off;		/* the same: a struct zcmu_port, or 0 (zcmu only) */
-			__u64 pad2;
+			__u64 moved_bytes;	/* KFLAG_MOVED: of the payload, from its start on */
 			struct zcmu_iovec iov[4];	/* iov_cnt + iov_bidi_cnt */
 		} req;
 		struct {
@@ -183,6 +242,7 @@ struct zcmu_cmd_entry {
 			__u32 read_len;		/* with UFLAG_READ_LEN (0: ignored) or _CDB_LEN */
 			__u8 sense[ZCMU_SENSE_SIZE];
 		} rsp;
+		struct zcmu_transfer transfer;	/* with UFLAG_TRANSFER */
 	};
 };
 

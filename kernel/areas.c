@@ -85,6 +85,7 @@ int zcmu_areas_make(struct zcmu_device *device)
 	device->map_pages = ring_pages + copy_pages + window_pages;
 	zcmu_ring_init(&device->ring, device->map,
 		       (ring_pages << PAGE_SHIFT) - sizeof(struct zcmu_mailbox));
+	device->ring.kept = ZCMU_MOVED_BYTES;
 	spin_lock(&device->lock);
 	zcmu_tell_caps(device);
 	spin_unlock(&device->lock);

@@ -25,7 +25,7 @@ struct zcmu_cmd *zcmu_cmd_alloc(struct se_cmd *se_cmd)
 	}
 	if (!cmd)
 		return NULL;
-	memset(cmd, 0, sizeof(*cmd));
+	memset(cmd, 0, offsetof(struct zcmu_cmd, move));
 	cmd->device = device;
 	cmd->se_cmd = se_cmd;
 	cmd->state = ZCMU_CMD_NEW;

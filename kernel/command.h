@@ -20,6 +20,7 @@
 #include "copy.h"
 #include "loan.h"
 #include "ring.h"
+#include "move.h"
 
 struct zcmu_device;
 
@@ -41,6 +42,10 @@ struct zcmu_device;
  *	ANSWERED, RETURNED -> KEPT	keep.c: the handler keeps the payload; still has its id
  *	ANSWERED -> WAITING		second_try.c: once more, with a copy of the payload
  *	KEPT -> freed			keep.c: free_kept_buf, close; or reset, or removal
+ *	RING -> MOVING			transfer.c: the handler has it moved
+ *	MOVING -> ANSWERED		moved.c: and that was the answer
+ *	MOVING -> RING			moved.c: and is told of it, or that it has failed;
+ *		 or WAITING		to another handler, on whose ring there is no room
  *	RING -> NEW -> RING		recover.c: put on the ring again for the next handler,
  *		 or WAITING		if there is no room,
  *	RING -> ANSWERED		or its initiator has given it up
@@ -49,6 +54,7 @@ enum zcmu_cmd_state {
 	ZCMU_CMD_NEW,		/* the submitting thread's */
 	ZCMU_CMD_WAITING,	/* on device->waiting */
 	ZCMU_CMD_RING,		/* the handler's; on device->inflight */
+	ZCMU_CMD_MOVING,	/* whoever's the transfer is; see move.h */
 	ZCMU_CMD_ANSWERED,	/* the completing thread's */
 	ZCMU_CMD_REVOKING,	/* the holder of recover_lock's */
 	ZCMU_CMD_RETURNED,	/* the same, and the handler has given it back */
@@ -79,6 +85,9 @@ struct zcmu_cmd {
 	u8 uflags;
 	u32 read_len;
 	u8 sense[ZCMU_SENSE_SIZE];
+
+	/* The last member: it isn't cleared before there is one. */
+	struct zcmu_move move;
 };
 
 extern struct kmem_cache *zcmu_cmd_cache;

@@ -40,12 +40,12 @@ static bool is_answerable(const struct zcmu_cmd *cmd)
 }
 
 /*
- * RING -> ANSWERED, EXPIRED -> ANSWERED (onto the batch), or REVOKING -> RETURNED.
- * One that is to be kept has its id on. device->lock is held.
+ * RING -> ANSWERED, EXPIRED -> ANSWERED (onto the batch), REVOKING -> RETURNED, or RING -> MOVING
+ * (onto @moves). One that is to be kept has its id on. device->lock is held.
  * Return: 0, or -EPROTO if no command has that id.
  */
 static int take_answer(struct zcmu_device *device, const struct zcmu_answer *answer,
-		       struct list_head *batch)
+		       struct list_head *batch, struct list_head *moves)
 {
 	struct zcmu_cmd *cmd = xa_load(&device->commands, answer->cmd_id);
 
@@ -53,6 +53,10 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	if (!cmd || !is_answerable(cmd))
 		return -EPROTO;
 
+	if (zcmu_transfer_is_wanted(cmd, answer)) {
+		zcmu_transfer_take(cmd, answer, moves);
+		return 0;
+	}
 	zcmu_ring_swap_spans(answer->span, &cmd->span);
 	cmd->uflags = answer->uflags;
 	if (!zcmu_is_to_be_kept(cmd))
@@ -199,7 +203,8 @@ static void finish_batch(struct zcmu_device *device, struct list_head *batch)
  * All answers up to the tail as it is now; a tail that moves later is followed by
  * another call. device->lock is held.
  */
-static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
+static u32 take_answers(struct zcmu_device *device, struct list_head *batch,
+			struct list_head *moves)
 {
 	struct zcmu_answer answer;
 	u32 bytes, n = 0;
@@ -215,7 +220,7 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 		n++;
 		if (!answer.span->is_cmd) {
 			zcmu_tmr_free(device, answer.span);
-		} else if (take_answer(device, &answer, batch)) {
+		} else if (take_answer(device, &answer, batch, moves)) {
 			mark_broken(device, "no command has id", answer.cmd_id);
 			return n;
 		}
@@ -228,24 +233,27 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch)
 /**
  * zcmu_complete_answers - the handler says that its tail has moved
  * @device: the device
+ * @kick: who has said so
  *
  * May run in several threads at once. Sleeps.
  */
-void zcmu_complete_answers(struct zcmu_device *device)
+void zcmu_complete_answers(struct zcmu_device *device, enum zcmu_kick kick)
 {
 	LIST_HEAD(batch);
+	LIST_HEAD(moves);
 	u32 taken = 0;
 
 	spin_lock(&device->lock);
 	device->counters.kicks++;
 	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags))
-		taken = take_answers(device, &batch);
+		taken = take_answers(device, &batch, &moves);
 	if (taken)
 		zcmu_tmr_publish_waiting(device);
 	if (zcmu_ring_is_empty(&device->ring))
 		zcmu_wake_note_empty(device);
 	spin_unlock(&device->lock);
 
+	zcmu_transfer_begin(device, &moves, kick == ZCMU_KICK_MOVES);
 	finish_batch(device, &batch);
 	if (taken)
 		zcmu_retry_waiting(device);

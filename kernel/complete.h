@@ -28,7 +28,14 @@ void zcmu_keep_free_all(struct zcmu_device *device);
 void zcmu_second_try_decide(struct zcmu_cmd *cmd);
 void zcmu_second_try_begin(struct zcmu_device *device, struct list_head *batch);
 
+/* Who says that there are answers? */
+enum zcmu_kick {
+	ZCMU_NO_KICK,		/* nobody: they are looked for */
+	ZCMU_KICK_PLAIN,	/* a process, */
+	ZCMU_KICK_MOVES,	/* which lends its descriptors to what it has answered */
+};
+
 /* complete.c */
-void zcmu_complete_answers(struct zcmu_device *device);
+void zcmu_complete_answers(struct zcmu_device *device, enum zcmu_kick kick);
 
 #endif /* ZCMU_COMPLETE_H */

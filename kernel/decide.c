@@ -122,3 +122,12 @@ int zcmu_copy_prepare(struct zcmu_cmd *cmd, gfp_t gfp)
 		ret = zcmu_copy_reserve(area, &cmd->in, in_bytes, gfp);
 	return ret;
 }
+
+/* Make the payload what it was before a handler could write to it. */
+void zcmu_restore_payload(struct zcmu_cmd *cmd)
+{
+	if (cmd->lent)
+		zcmu_lend_restore(cmd);
+	else
+		zcmu_copy_in(cmd);
+}

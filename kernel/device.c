@@ -47,6 +47,9 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	INIT_LIST_HEAD(&device->waiting.cmds);
 	INIT_DELAYED_WORK(&device->waiting.work, zcmu_submit_waiting);
 	INIT_DELAYED_WORK(&device->expiry.work, zcmu_expire);
+	init_llist_head(&device->moving.ended);
+	INIT_WORK(&device->moving.ended_work, zcmu_moved_ended);
+	device->moving.run = zcmu_moved_run;
 	init_waitqueue_head(&device->lending.wait);
 	device->plug.se_dev = &device->se_dev;
 	return &device->se_dev;

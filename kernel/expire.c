@@ -125,7 +125,7 @@ void zcmu_block(struct zcmu_device *device)
 	if (test_and_set_bit(ZCMU_DEV_BLOCKED, &device->flags))
 		return;
 	/* What the handler has answered so far counts. */
-	zcmu_complete_answers(device);
+	zcmu_complete_answers(device, ZCMU_NO_KICK);
 	fail_waiting(device, SAM_STAT_BUSY);
 }
 

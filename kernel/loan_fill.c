@@ -99,3 +99,39 @@ void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
 		bytes -= len;
 	}
 }
+
+/**
+ * zcmu_lend_show - let the handler find what was put into the payload by others
+ * @cmd: a READ that was moved, and goes back to the handler
+ *
+ * It is in the lent pages already, and comes into the private ones that stand for some of them.
+ */
+void zcmu_lend_show(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+	struct zcmu_loan *loan = &cmd->loan;
+	struct page **private;
+	struct zcmu_page_iter iter;
+	u32 i, edge = 0;
+
+	/* An exchange that begins later finds it. */
+	spin_lock(&device->lock);
+	wait_event_cmd(device->lending.wait, loan->state != ZCMU_LOAN_SWAPPING,
+		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	private = loan->private;
+	spin_unlock(&device->lock);
+
+	if (!loan->nr_edges && !private)
+		return;
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	for (i = 0; zcmu_page_iter_next(&iter); i++) {
+		struct page *page = NULL;
+
+		if (iter.is_edge)
+			page = loan->edges[edge++];
+		else if (private)
+			page = private[i];
+		if (page)
+			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
+	}
+}

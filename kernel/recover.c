@@ -37,7 +37,8 @@ void zcmu_recover_close(struct zcmu_device *device)
 
 	/* What it has answered is done, even if it died before it could say so. */
 	if (mode != ZCMU_RECOVER_OFF)
-		zcmu_complete_answers(device);
+		zcmu_complete_answers(device, ZCMU_NO_KICK);
+	zcmu_transfer_left(device);
 	end_commands(device, mode);
 }
 
@@ -66,15 +67,6 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 			zcmu_take_from_handler(cmd, gone);
 	}
 	zcmu_empty_ring(device);
-}
-
-/* Make the payload what it was before a handler could write to it. */
-static void restore_payload(struct zcmu_cmd *cmd)
-{
-	if (cmd->lent)
-		zcmu_lend_restore(cmd);
-	else
-		zcmu_copy_in(cmd);
 }
 
 /*
@@ -120,7 +112,7 @@ static void reissue(struct zcmu_device *device)
 	spin_unlock(&device->lock);
 
 	list_for_each_entry(cmd, &again, node)
-		restore_payload(cmd);
+		zcmu_restore_payload(cmd);
 
 	spin_lock(&device->lock);
 	publish_again(device, &again);
@@ -142,6 +134,8 @@ void zcmu_recover_open(struct zcmu_device *device)
 {
 	u8 mode = READ_ONCE(device->recover);
 
+	/* What its predecessor wanted to have moved must not be moved by its own descriptors. */
+	zcmu_complete_answers(device, ZCMU_NO_KICK);
 	if (mode == ZCMU_RECOVER_REISSUE)
 		reissue(device);
 	else if (test_bit(ZCMU_DEV_BROKEN, &device->flags))

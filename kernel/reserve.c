@@ -17,14 +17,19 @@
 /* Nobody queues anything from here on; what is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq;
 
 	spin_lock(&device->lock);
 	waiting_wq = device->reserve.waiting_wq;
 	expire_wq = device->reserve.expire_wq;
+	move_wq = device->reserve.move_wq;
 	device->reserve.waiting_wq = NULL;
 	device->reserve.expire_wq = NULL;
+	device->reserve.move_wq = NULL;
 	spin_unlock(&device->lock);
+	/* What ends here may still have others look for room. */
+	if (move_wq)
+		destroy_workqueue(move_wq);
 	if (waiting_wq)
 		destroy_workqueue(waiting_wq);
 	if (expire_wq)
@@ -37,15 +42,17 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
  */
 static int make_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq;
 
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
+	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	spin_lock(&device->lock);
 	device->reserve.waiting_wq = waiting_wq;
 	device->reserve.expire_wq = expire_wq;
+	device->reserve.move_wq = move_wq;
 	spin_unlock(&device->lock);
-	return waiting_wq && expire_wq ? 0 : -ENOMEM;
+	return waiting_wq && expire_wq && move_wq ? 0 : -ENOMEM;
 }
 
 /**

@@ -25,6 +25,7 @@ struct zcmu_reserve {
 	 */
 	struct workqueue_struct *waiting_wq;
 	struct workqueue_struct *expire_wq;
+	struct workqueue_struct *move_wq;
 };
 
 int zcmu_reserve_make(struct zcmu_device *device);

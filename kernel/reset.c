@@ -89,6 +89,7 @@ void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status)
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
 	take_all(device, &batch);
+	zcmu_transfer_reset(device, scsi_status);
 	spin_unlock(&device->lock);
 	zcmu_answer_all(device, &batch, scsi_status);
 	mutex_unlock(&device->recover_lock);

@@ -64,6 +64,7 @@ void zcmu_ring_reset(struct zcmu_ring *ring)
 	INIT_LIST_HEAD(&ring->spans);
 	ring->head = 0;
 	ring->cleaned = 0;
+	ring->notes = 0;
 	WRITE_ONCE(mailbox->version, ZCMU_MAILBOX_VERSION);
 	WRITE_ONCE(mailbox->cmdr_off, sizeof(*mailbox));
 	WRITE_ONCE(mailbox->cmdr_size, ring->size);
@@ -71,16 +72,38 @@ void zcmu_ring_reset(struct zcmu_ring *ring)
 	WRITE_ONCE(mailbox->cmd_head, 0);
 }
 
-/* Has the handler answered all there is, and were its answers taken? */
+/* Has the handler answered all there is but notes, and were its answers taken? */
 bool zcmu_ring_is_empty(const struct zcmu_ring *ring)
 {
-	return !used_bytes(ring);
+	return list_empty(&ring->spans);
 }
 
-/* Does an entry of @len bytes fit now, with its PAD and the byte that stays free? */
+/*
+ * Does an entry of @len bytes fit now, with its PAD and the byte that stays free, into what is not
+ * kept for those that must find room?
+ */
 bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len)
 {
+	return used_bytes(ring) + padding_before(ring, len) + len + ring->kept < ring->size;
+}
+
+/* The same for one of those. */
+bool zcmu_ring_has_kept_room(const struct zcmu_ring *ring, u32 len)
+{
 	return used_bytes(ring) + padding_before(ring, len) + len < ring->size;
+}
+
+/* The entry for what comes at the head, behind the PAD that it takes. */
+static void *place_entry(struct zcmu_ring *ring, u32 pad_bytes, u32 *position)
+{
+	struct zcmu_entry_hdr pad = { .len_op = pad_bytes | ZCMU_OP_PAD };
+
+	*position = ring->head;
+	if (pad_bytes) {
+		memcpy(ring->entries + *position, &pad, sizeof(pad));
+		*position = 0;
+	}
+	return ring->entries + *position;
 }
 
 /**
@@ -94,18 +117,12 @@ bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len)
  */
 void *zcmu_ring_begin(struct zcmu_ring *ring, struct zcmu_span *span, u32 len, u32 *offset)
 {
-	u32 position = ring->head;
+	u32 position;
 	void *entry;
 
 	span->len = len;
 	span->pad = padding_before(ring, len);
-	if (span->pad) {
-		struct zcmu_entry_hdr pad = { .len_op = span->pad | ZCMU_OP_PAD };
-
-		memcpy(ring->entries + position, &pad, sizeof(pad));
-		position = 0;
-	}
-	entry = ring->entries + position;
+	entry = place_entry(ring, span->pad, &position);
 	memset(entry, 0, len);
 	*offset = sizeof(struct zcmu_mailbox) + position;
 	return entry;
@@ -116,8 +133,27 @@ void zcmu_ring_publish(struct zcmu_ring *ring, struct zcmu_span *span)
 {
 	ring->head = advance(ring, ring->head, span->pad);
 	ring->head = advance(ring, ring->head, span->len);
+	span->notes = ring->notes;
+	ring->notes = 0;
 	list_add_tail(&span->node, &ring->spans);
 	/* The entry must be visible before the head that covers it. */
+	smp_store_release(&ring->mailbox->cmd_head, ring->head);
+}
+
+/**
+ * zcmu_ring_note - put a note on the ring
+ * @ring: the ring, with room for it: zcmu_ring_has_kept_room()
+ * @note: the entry
+ * @len: its bytes, a multiple of ZCMU_ENTRY_ALIGN
+ */
+void zcmu_ring_note(struct zcmu_ring *ring, const void *note, u32 len)
+{
+	u32 pad = padding_before(ring, len), position;
+
+	memcpy(place_entry(ring, pad, &position), note, len);
+	ring->head = advance(ring, position, len);
+	ring->notes += pad + len;
+	/* The note must be visible before the head that covers it. */
 	smp_store_release(&ring->mailbox->cmd_head, ring->head);
 }
 
@@ -153,6 +189,16 @@ int zcmu_ring_answered(const struct zcmu_ring *ring, u32 *bytes)
 	return *bytes <= used_bytes(ring) ? 0 : -EPROTO;
 }
 
+/* The tail has passed @bytes; as many of @notes as there are of them are over. */
+static void pass_notes(struct zcmu_ring *ring, u32 *notes, u32 *bytes)
+{
+	u32 passed = min(*notes, *bytes);
+
+	*notes -= passed;
+	*bytes -= passed;
+	ring->cleaned = advance(ring, ring->cleaned, passed);
+}
+
 /**
  * zcmu_ring_next_answer - take the oldest entry that the tail has passed
  * @ring: the ring
@@ -169,9 +215,13 @@ int zcmu_ring_next_answer(struct zcmu_ring *ring, u32 *bytes, struct zcmu_answer
 	const struct zcmu_cmd_entry *entry;
 	struct zcmu_span *span;
 
+	span = list_first_entry_or_null(&ring->spans, struct zcmu_span, node);
+	pass_notes(ring, span ? &span->notes : &ring->notes, bytes);
 	if (!*bytes)
 		return 0;
-	span = list_first_entry(&ring->spans, struct zcmu_span, node);
+	/* Behind the last span there are only notes, and the tail isn't behind the head. */
+	if (!span)
+		return -EPROTO;
 	if (span->pad) {
 		if (*bytes < span->pad)
 			return -EPROTO;
@@ -196,6 +246,7 @@ int zcmu_ring_next_answer(struct zcmu_ring *ring, u32 *bytes, struct zcmu_answer
 		/* shared: */
 		answer->read_len = READ_ONCE(entry->rsp.read_len);
 		answer->sense = entry->rsp.sense;
+		answer->transfer = &entry->transfer;
 	}
 	*bytes -= span->len;
 	ring->cleaned = advance(ring, ring->cleaned, span->len);
@@ -215,6 +266,7 @@ void zcmu_ring_swap_spans(struct zcmu_span *passed, struct zcmu_span *answered)
 {
 	if (passed == answered)
 		return;
+	passed->notes = answered->notes;
 	passed->pad = answered->pad;
 	passed->len = answered->len;
 	list_replace_init(&answered->node, &passed->node);

@@ -20,10 +20,16 @@
  */
 struct zcmu_span {
 	struct list_head node;	/* ring->spans, oldest first */
-	u32 pad;		/* bytes of PAD in front of the entry, not yet passed by the tail */
+	u32 notes;		/* bytes of notes in front of that, not yet passed by the tail */
+	u32 pad;		/* bytes of PAD in front of the entry, the same */
 	u32 len;		/* bytes of the entry */
 	bool is_cmd;		/* false: a notification, which nobody answers */
 };
+
+/*
+ * A note is an entry that nobody answers and of which the kernel remembers nothing but its length:
+ * to the tail, which may stand in front of any of them, notes are like padding.
+ */
 
 struct zcmu_ring {
 	struct zcmu_mailbox *mailbox;	/* shared memory */
@@ -31,6 +37,8 @@ struct zcmu_ring {
 	u32 size;
 	u32 head;			/* as published; mailbox->cmd_head is write-only */
 	u32 cleaned;			/* the tail, as far as its answers were taken */
+	u32 notes;			/* bytes of notes behind the last span */
+	u32 kept;			/* bytes that zcmu_ring_has_room() doesn't give away */
 	struct list_head spans;
 };
 
@@ -43,6 +51,7 @@ struct zcmu_answer {
 	u8 uflags;
 	u8 scsi_status;
 	const u8 *sense;	/* ZCMU_SENSE_SIZE bytes of shared memory: copy, then use */
+	const struct zcmu_transfer *transfer;	/* the same; in the place of all these */
 };
 
 void zcmu_ring_init(struct zcmu_ring *ring, void *map, u32 size);
@@ -50,8 +59,10 @@ void zcmu_ring_reset(struct zcmu_ring *ring);
 
 bool zcmu_ring_is_empty(const struct zcmu_ring *ring);
 bool zcmu_ring_has_room(const struct zcmu_ring *ring, u32 len);
+bool zcmu_ring_has_kept_room(const struct zcmu_ring *ring, u32 len);
 void *zcmu_ring_begin(struct zcmu_ring *ring, struct zcmu_span *span, u32 len, u32 *offset);
 void zcmu_ring_publish(struct zcmu_ring *ring, struct zcmu_span *span);
+void zcmu_ring_note(struct zcmu_ring *ring, const void *note, u32 len);
 
 u32 zcmu_ring_handler_flags(const struct zcmu_ring *ring);
 void zcmu_ring_forget_handler(struct zcmu_ring *ring);

@@ -29,6 +29,7 @@ bool zcmu_should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 		      struct zcmu_plan *plan);
 int zcmu_copy_prepare(struct zcmu_cmd *cmd, gfp_t gfp);
 void zcmu_copy_in(struct zcmu_cmd *cmd);
+void zcmu_restore_payload(struct zcmu_cmd *cmd);
 
 /* entry.c */
 u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan);

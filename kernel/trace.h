@@ -166,6 +166,46 @@ TRACE_EVENT(zcmu_revoke,
 	TP_printk("minor=%d id=%u ret=%d", __entry->minor, __entry->id, __entry->ret)
 );
 
+/* The handler wants a payload to be moved; ret: 0, or why that doesn't even begin */
+TRACE_EVENT(zcmu_transfer,
+	TP_PROTO(const struct zcmu_device *device, u16 id, u8 pieces, int ret),
+	TP_ARGS(device, id, pieces, ret),
+	TP_STRUCT__entry(
+		__field(int, minor)
+		__field(u16, id)
+		__field(u8, pieces)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->minor = device->minor;
+		__entry->id = id;
+		__entry->pieces = pieces;
+		__entry->ret = ret;
+	),
+	TP_printk("minor=%d id=%u pieces=%u ret=%d", __entry->minor, __entry->id,
+		  __entry->pieces, __entry->ret)
+);
+
+/* It is over, and told to the handler or not */
+TRACE_EVENT(zcmu_moved,
+	TP_PROTO(const struct zcmu_device *device, u16 id, u32 bytes, int ret),
+	TP_ARGS(device, id, bytes, ret),
+	TP_STRUCT__entry(
+		__field(int, minor)
+		__field(u16, id)
+		__field(u32, bytes)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->minor = device->minor;
+		__entry->id = id;
+		__entry->bytes = bytes;
+		__entry->ret = ret;
+	),
+	TP_printk("minor=%d id=%u bytes=%u ret=%d", __entry->minor, __entry->id,
+		  __entry->bytes, __entry->ret)
+);
+
 TRACE_EVENT(zcmu_complete,
 	TP_PROTO(const struct zcmu_device *device, u16 id, u8 status),
 	TP_ARGS(device, id, status),

@@ -17,8 +17,8 @@ static struct zcmu_device *from_uio(struct uio_info *info)
 }
 
 /*
- * The handler has written to the device: its tail has moved. The value means nothing. uio
- * holds its info_lock, so one thread kicks at a time.
+ * The handler has written to the device: its tail has moved. The value says whether it lends
+ * its descriptors. uio holds its info_lock, so one thread kicks at a time.
  */
 static int uio_kick(struct uio_info *info, s32 value)
 {
@@ -26,7 +26,8 @@ static int uio_kick(struct uio_info *info, s32 value)
 
 	lockdep_assert_held(&info->uio_dev->info_lock);
 	zcmu_defer_note_kick(&device->wake);
-	zcmu_complete_answers(device);
+	zcmu_complete_answers(device, value == ZCMU_KICK_TRANSFERS ? ZCMU_KICK_MOVES :
+								     ZCMU_KICK_PLAIN);
 	return 0;
 }
 

@@ -12,15 +12,16 @@
  * ------
  * Each file calls functions of files that stand before it here, and of no others: tests/floors
  * draws the calls, and fails where one goes up. What lies above is reached by the work that
- * it has put into a struct (waiting.work, expiry.work, zcmu_copy_total_work), or by the target
+ * it has put into a struct (waiting.work, expiry.work, moving, zcmu_copy_total_work), or by the target
  * core, configfs, uio and mm, by their tables of operations (main.c, uio.c).
  *
  *	pure		ring plan window	compiled into the unit tests
  *			payload
  *	bell		defer wake
- *	bytes		copy_total copy loan_fill loan fault reserve
+ *	bytes		copy_total copy loan_fill loan fault reserve move
  *	command		command attention
- *	way		decide entry finish waiting submit keep second_try tmr complete
+ *	way		decide entry finish waiting submit keep second_try tmr transfer
+ *			complete moved
  *	exceptions	expire reset recover
  *	device		areas uio netlink reclaim configfs attrib device main
  *
@@ -74,6 +75,7 @@
 #include "ring.h"
 #include "submit.h"
 #include "tmr.h"
+#include "move.h"
 #include "wake.h"
 #include "window.h"
 
@@ -101,6 +103,9 @@
 	X(revokes)		/* payloads exchanged to answer early, or to be kept */ \
 	X(reissues)		/* commands put on the ring again for another handler */ \
 	X(second_tries)		/* lent ones that failed, and are tried as a copy */ \
+	X(transfers)		/* payloads that the kernel was to move */ \
+	X(transfers_returned)	/* those that went back to the handler: failed, or to be told of */ \
+	X(bytes_transferred)						\
 	X(timeouts)		/* on the ring, or waiting for room */	\
 	X(kicks)		/* writes to the uio device */		\
 	X(waits)		/* commands that found no room */
@@ -122,7 +127,7 @@ enum zcmu_device_flag {
 
 /* What the mailbox always offers. */
 #define ZCMU_CAPS	(ZCMU_CAP_OOOC | ZCMU_CAP_READ_LEN | ZCMU_CAP_TMR | ZCMU_CAP_KEEP_BUF | \
-			 ZCMU_CAP_LEND | ZCMU_CAP_TRY_COPIED)
+			 ZCMU_CAP_LEND | ZCMU_CAP_TRY_COPIED | ZCMU_CAP_TRANSFER)
 
 struct zcmu_device {
 	struct se_device se_dev;
@@ -168,6 +173,7 @@ struct zcmu_device {
 	struct zcmu_waiting waiting;
 	struct zcmu_expiry expiry;
 	struct zcmu_tmrs tmrs;
+	struct zcmu_moving moving;
 	struct zcmu_reserve reserve;
 	struct zcmu_attention attention;
 	struct zcmu_wake wake;

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moves the bytes of a transfer, piece by piece, between a command's own pages and the files. Runs
+ * in a worker, as the handler. What becomes of the command then is moved.c's, what may be moved
+ * transfer.c's.
+ *
+ * Files that were opened with O_DIRECT are read and written asynchronously, where their file system
+ * or device can; others here and now. The disk may be what memory is waited for: so
+ * nothing here waits for I/O to get memory, as in a thread that is an I/O flusher.
+ */
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "zcmu_kernel.h"
+
+/*
+ * A write keeps its file system from being frozen until it is over: that may be in another thread,
+ * or in an interrupt. lockdep would take it for a lock that this thread never gives back.
+ */
+static void write_begin(struct file *file)
+{
+	file_start_write(file);
+	if (S_ISREG(file_inode(file)->i_mode))
+		__sb_writers_release(file_inode(file)->i_sb, SB_FREEZE_WRITE);
+}
+
+static void write_end(struct file *file)
+{
+	if (S_ISREG(file_inode(file)->i_mode))
+		__sb_writers_acquired(file_inode(file)->i_sb, SB_FREEZE_WRITE);
+	file_end_write(file);
+}
+
+/* The command's scatter-gather list, in the form that files take. */
+static int make_bvecs(struct zcmu_cmd *cmd)
+{
+	struct zcmu_move *move = &cmd->move;
+	const struct se_cmd *se_cmd = cmd->se_cmd;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	move->bvecs = move->own;
+	if (se_cmd->t_data_nents > ZCMU_OWN_BVECS) {
+		move->bvecs = kvmalloc_array(se_cmd->t_data_nents, sizeof(*move->bvecs),
+					     ZCMU_GFP_TRY);
+		if (!move->bvecs)
+			return -ENOMEM;
+	}
+	for_each_sg(se_cmd->t_data_sg, sg, se_cmd->t_data_nents, i)
+		move->bvecs[i] = (struct bio_vec){
+			.bv_page = sg_page(sg), .bv_len = sg->length, .bv_offset = sg->offset,
+		};
+	return 0;
+}
+
+/* Asynchronous I/O is over; maybe in an interrupt. */
+static void io_is_over(struct kiocb *iocb, long result)
+{
+	struct zcmu_cmd *cmd = container_of(iocb, struct zcmu_cmd, move.iocb);
+	struct zcmu_device *device = cmd->device;
+
+	if (iocb->ki_flags & IOCB_WRITE)
+		write_end(iocb->ki_filp);
+	cmd->move.result = result;
+	/* From here on the command may be gone; the device stays until the work is done. */
+	if (llist_add(&cmd->move.ended, &device->moving.ended))
+		queue_work(device->reserve.move_wq, &device->moving.ended_work);
+}
+
+static void init_iocb(struct zcmu_move *move, struct file *file, bool writes)
+{
+	u8 flags = move->what.piece_flags[move->piece];
+	struct kiocb *iocb = &move->iocb;
+
+	init_sync_kiocb(iocb, file);
+	iocb->ki_pos = move->what.pieces[move->piece].offset + move->piece_bytes;
+	if (iocb->ki_flags & IOCB_DIRECT)
+		iocb->ki_complete = io_is_over;
+	if (writes)
+		iocb->ki_flags |= IOCB_WRITE;
+	if (flags & ZCMU_PIECE_DSYNC)
+		iocb->ki_flags |= IOCB_DSYNC;
+	if (flags & ZCMU_PIECE_NOWAIT)
+		iocb->ki_flags |= IOCB_NOWAIT;
+}
+
+/* Move what is left of the current piece. Return: bytes, -errno, or -EIOCBQUEUED. */
+static ssize_t issue(struct zcmu_cmd *cmd)
+{
+	struct zcmu_move *move = &cmd->move;
+	bool writes = zcmu_is_write(cmd->se_cmd);
+	struct file *file = move->files[move->piece];
+	struct iov_iter iter;
+	ssize_t ret;
+
+	iov_iter_bvec(&iter, writes ? ITER_SOURCE : ITER_DEST, move->bvecs,
+		      cmd->se_cmd->t_data_nents, cmd->se_cmd->data_length);
+	iov_iter_advance(&iter, move->bytes);
+	iov_iter_truncate(&iter, move->what.pieces[move->piece].len - move->piece_bytes);
+	init_iocb(move, file, writes);
+	if (!writes)
+		return vfs_iocb_iter_read(file, &move->iocb, &iter);
+	write_begin(file);
+	ret = vfs_iocb_iter_write(file, &move->iocb, &iter);
+	if (ret != -EIOCBQUEUED)
+		write_end(file);
+	return ret;
+}
+
+/* The same as the handler. */
+static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
+{
+	const struct cred *old = override_creds(cmd->move.cred);
+	unsigned int noio = memalloc_noio_save();
+	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
+	ssize_t ret;
+
+	/* It may be written to in order that others' dirty pages become fewer. */
+	current->flags |= PF_LOCAL_THROTTLE;
+	ret = issue(cmd);
+	current->flags = (current->flags & ~PF_LOCAL_THROTTLE) | throttle;
+	memalloc_noio_restore(noio);
+	revert_creds(old);
+	return ret;
+}
+
+/* Is it one that user space knows? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
+static bool is_known_errno(long result)
+{
+	return result >= -EHWPOISON;
+}
+
+/**
+ * zcmu_move_note - some I/O of a transfer is over
+ * @move: the transfer
+ * @result: bytes, or -errno
+ *
+ * Return: whether the transfer is over; else there is more of it to be moved.
+ */
+bool zcmu_move_note(struct zcmu_move *move, long result)
+{
+	/* A file that ends, or a device that is full, before the piece does */
+	if (!result)
+		move->error = -ENODATA;
+	else if (result < 0)
+		move->error = is_known_errno(result) ? result : -EIO;
+	if (move->error)
+		return true;
+	move->bytes += result;
+	move->piece_bytes += result;
+	if (move->piece_bytes < move->what.pieces[move->piece].len)
+		return false;
+	move->piece_bytes = 0;
+	return ++move->piece == move->what.nr_pieces;
+}
+
+/**
+ * zcmu_move_go_on - begin or go on with a transfer
+ * @cmd: a command in state MOVING, whose transfer the caller owns
+ *
+ * Sleeps. Return: true if the transfer is over. Else it isn't the caller's any more, and will be
+ * found on device->moving.ended.
+ */
+bool zcmu_move_go_on(struct zcmu_cmd *cmd)
+{
+	struct zcmu_move *move = &cmd->move;
+	ssize_t ret;
+
+	if (!move->bvecs) {
+		move->error = make_bvecs(cmd);
+		if (move->error)
+			return true;
+	}
+	do {
+		ret = issue_as_handler(cmd);
+		if (ret == -EIOCBQUEUED)
+			return false;
+	} while (!zcmu_move_note(move, ret));
+	return true;
+}
+
+/* A transfer ends that has never begun. Whoever calls this doesn't own it any more. */
+void zcmu_move_end(struct zcmu_cmd *cmd, int error)
+{
+	struct zcmu_device *device = cmd->device;
+
+	cmd->move.error = error;
+	cmd->move.is_over = true;
+	if (llist_add(&cmd->move.ended, &device->moving.ended))
+		queue_work(device->reserve.move_wq, &device->moving.ended_work);
+}
+
+/* Give back what a transfer that is over has had. */
+void zcmu_move_release(struct zcmu_cmd *cmd)
+{
+	struct zcmu_move *move = &cmd->move;
+	u32 i;
+
+	for (i = 0; i < ZCMU_MAX_PIECES && move->files[i]; i++)
+		fput(move->files[i]);
+	if (move->cred)
+		put_cred(move->cred);
+	if (move->bvecs != move->own)
+		kvfree(move->bvecs);
+	move->bvecs = NULL;
+}
