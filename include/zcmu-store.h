@@ -116,6 +116,27 @@ struct zcmu_io {
  */
 void zcmu_io_done(struct zcmu_io *io, int error);
 
+/* zcmu_io_transfer()'s flags */
+#define ZCMU_MOVE_TELL	(1u << 0)	/* @back is called if it succeeds, too */
+#define ZCMU_MOVE_DSYNC	(1u << 1)	/* what is written is stable then, as by RWF_DSYNC */
+
+/*
+ * Have the kernel move the payload of a READ or WRITE between the initiator's memory and a regular
+ * file or block device, at @offset bytes, as by pread() or pwrite() of this process; and then have
+ * it answer the request. This process doesn't touch the bytes, nor hear of it. @fd may be closed
+ * right afterwards.
+ *
+ * 0: the request isn't the store's any more. If that fails, it is given back: @back is called once,
+ * with a negative errno, and how many bytes of the payload were moved, from its start on. Then the
+ * store does it in another way, or fails it: zcmu_io_done(). The thread is the one of the request's
+ * queue, or, without queues, any that runs callbacks. -ENODATA: the file ended.
+ * -EOPNOTSUPP: this request can't be moved by the kernel (the module is the stock one, or the
+ * request is a part of a command, or a layer's), and is still the store's. FUA is the store's to
+ * see to.
+ */
+int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
+		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes));
+
 /*
  * A function to be run in the thread of a queue. The store has the memory, usually in what it keeps
  * of a request, and sets function; it is the library's from zcmu_queue_call() until the function

@@ -77,6 +77,12 @@ static bool can_be_moved(const struct zcmu_cmd *cmd)
 	       (zcmu_is_write(se_cmd) || se_cmd->data_direction == DMA_FROM_DEVICE);
 }
 
+/* scsi_is_sdev_device() would have the module depend on scsi_mod, for this alone. */
+static bool is_scsi_device(const struct device *dev)
+{
+	return dev && dev->type && dev->type->name && !strcmp(dev->type->name, "scsi_device");
+}
+
 static struct block_device *device_below(const struct file *file)
 {
 	struct inode *inode = file->f_mapping->host;
@@ -100,7 +106,7 @@ static bool is_on_itself(struct zcmu_device *device, const struct file *file)
 	if (!bdev || !serial[0])
 		return false;
 	parent = disk_to_dev(bdev->bd_disk)->parent;
-	if (!parent || !scsi_is_sdev_device(parent))
+	if (!is_scsi_device(parent))
 		return false;
 	rcu_read_lock();
 	vpd = rcu_dereference(to_scsi_device(parent)->vpd_pg80);

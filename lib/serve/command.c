@@ -220,6 +220,19 @@ void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status)
 	zcmu_serve_put_answer(disk, &answer, bytes, epoch);
 }
 
+/* The kernel has moved the payload and answered the command. It is gone when this returns. */
+void zcmu_cmd_end_moved(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+	unsigned int epoch = cmd->epoch;
+
+	count(cmd, SAM_GOOD, false);
+	zcmu_range_unlock(cmd);
+	zcmu_abort_forget(cmd);
+	zcmu_cmd_free(cmd);
+	zcmu_serve_leave(disk, epoch);
+}
+
 /* ILLEGAL REQUEST, with a pointer to the byte of the CDB that is wrong. */
 void zcmu_cmd_bad_field(struct zcmu_cmd *cmd, uint32_t byte)
 {
@@ -434,6 +447,14 @@ static void io_done(struct zcmu_io *io, int error)
 		zcmu_cmd_finish(cmd, cmd->status);
 	else if (atomic_fetch_sub(&cmd->step_refs, 1) == 1)
 		go_on(cmd);
+}
+
+/* The command whose request to the store it is; NULL: it is no command's own. */
+struct zcmu_cmd *zcmu_cmd_of_io(struct zcmu_io *io)
+{
+	if (io->done != io_done)
+		return NULL;
+	return (struct zcmu_cmd *)((char *)io - offsetof(struct zcmu_cmd, io));
 }
 
 /*

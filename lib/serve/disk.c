@@ -143,7 +143,8 @@ static int map_size(int fd, size_t *size)
 
 static int kick_kernel(struct zcmu_disk *disk)
 {
-	int32_t on = 1;
+	/* All of them: the answer that has something moved may be another thread's. */
+	int32_t on = disk->moving.by_id ? ZCMU_KICK_TRANSFERS : 1;
 
 	/* This fails only if the device is gone, and then nobody waits for the answers. */
 	return write(disk->uio_fd, &on, sizeof(on)) == sizeof(on) ? 0 : -errno;
@@ -175,6 +176,7 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
 	pthread_cond_init(&disk->handed, NULL);
 	pthread_mutex_init(&disk->ranges.lock, NULL);
 	pthread_mutex_init(&disk->aborts.lock, NULL);
+	pthread_mutex_init(&disk->moving.lock, NULL);
 	return 0;
 }
 
@@ -189,6 +191,7 @@ void zcmu_disk_deinit(struct zcmu_disk *disk)
 	pthread_cond_destroy(&disk->handed);
 	pthread_mutex_destroy(&disk->end_lock);
 	pthread_mutex_destroy(&disk->resize_lock);
+	pthread_mutex_destroy(&disk->moving.lock);
 	pthread_mutex_destroy(&disk->aborts.lock);
 	pthread_mutex_destroy(&disk->ranges.lock);
 	pthread_mutex_destroy(&disk->pool_lock);

@@ -50,6 +50,15 @@ struct zcmu_ranges {
 	atomic_int writes;		/* ranges in the tree that are written to */
 };
 
+/* Commands whose payloads the kernel moves; see moving.c. */
+struct zcmu_moving {
+	atomic_bool is_on;		/* payloads may be handed over */
+	atomic_int count;		/* commands that were, and aren't over */
+	struct zcmu_cmd *_Atomic *by_id;	/* which ones */
+	pthread_mutex_t lock;		/* awaited, and what the kernel is told of it */
+	unsigned int awaited;		/* how many wait for commands */
+};
+
 struct zcmu_cmd {
 	struct zcmu_io io;		/* the request to the store; rebuilt for each step */
 	struct zcmu_disk *disk;
@@ -77,6 +86,12 @@ struct zcmu_cmd {
 	struct zcmu_thread *asks_in;	/* whose queue was used to ask the store; NULL: none */
 	bool is_aborted;		/* nobody waits for it */
 	bool is_to_be_told;		/* the store has a request of it, and must be told */
+
+	/* moving.c's */
+	struct zcmu_call call;
+	void (*back)(struct zcmu_io *io, int error, uint64_t bytes);
+	int moved_error;
+	uint64_t moved_bytes;
 
 	/*
 	 * Steps. NULL if one request to the store is all. A step asks the store once (true), or
@@ -156,6 +171,7 @@ struct zcmu_disk {
 	bool is_flushed;		/* the flush at the end was answered, */
 	int flush_error;		/* with this error */
 	bool gone;			/* the backstore was removed; the leader's */
+	bool is_to_stop;		/* when nothing is moved any more; the same */
 	uint32_t ring_events;		/* the leader's */
 	/*
 	 * Commands taken and not answered. When the disk shrinks, the epoch changes. Commands of
@@ -175,6 +191,7 @@ struct zcmu_disk {
 
 	struct zcmu_ranges ranges;	/* ranges that are being written to */
 	struct zcmu_aborts aborts;
+	struct zcmu_moving moving;
 
 	pthread_mutex_t pool_lock;
 	struct zcmu_cmd *pool;		/* commands to be used again */
@@ -205,6 +222,15 @@ void zcmu_abort_note_answer(struct zcmu_cmd *cmd);
 void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id);
 void zcmu_abort_tell(struct zcmu_thread *thread);
 
+/* moving.c */
+void zcmu_moving_begin(struct zcmu_disk *disk);
+void zcmu_moving_end(struct zcmu_disk *disk);
+void zcmu_moving_abandon(struct zcmu_disk *disk);
+void zcmu_moving_await(struct zcmu_disk *disk);
+void zcmu_moving_await_end(struct zcmu_disk *disk);
+bool zcmu_moving_stops(struct zcmu_disk *disk);
+void zcmu_moving_resumes(struct zcmu_disk *disk);
+
 /* backlog.c */
 void zcmu_backlog_add(struct zcmu_disk *disk, struct zcmu_cmd *cmd);
 void zcmu_backlog_wake(struct zcmu_disk *disk, unsigned int commands);
@@ -215,6 +241,9 @@ void zcmu_backlog_run(struct zcmu_thread *leader);
 void zcmu_serve_wait(struct zcmu_thread *thread);
 void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
 			   uint64_t bytes, unsigned int epoch);
+int zcmu_serve_hand_over(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
+			 uint64_t bytes);
+void zcmu_serve_leave(struct zcmu_disk *disk, unsigned int epoch);
 bool zcmu_serve_share(struct zcmu_cmd *cmd);
 void zcmu_serve_later(struct zcmu_cmd *cmd);
 void zcmu_serve_note_request(void);
@@ -227,6 +256,7 @@ void zcmu_events_deinit(struct zcmu_thread *thread);
 bool zcmu_events_wait(struct zcmu_thread *thread);
 void zcmu_events_look(struct zcmu_thread *thread);
 void zcmu_events_take_again(struct zcmu_thread *leader);
+void zcmu_events_stop_if_due(struct zcmu_thread *leader);
 
 /* queue.c */
 int zcmu_queue_open(struct zcmu_store *store, void **queue);
@@ -244,6 +274,8 @@ bool zcmu_disk_is_idle(const struct zcmu_disk *disk);
 struct zcmu_cmd *zcmu_cmd_take(struct zcmu_disk *disk, struct zcmu_thread *thread);
 void zcmu_cmd_free(struct zcmu_cmd *cmd);
 void zcmu_cmd_finish(struct zcmu_cmd *cmd, enum zcmu_status status);
+void zcmu_cmd_end_moved(struct zcmu_cmd *cmd);
+struct zcmu_cmd *zcmu_cmd_of_io(struct zcmu_io *io);
 void zcmu_cmd_bad_field(struct zcmu_cmd *cmd, uint32_t byte);
 void zcmu_cmd_reply(struct zcmu_cmd *cmd, const void *data, uint32_t len, uint32_t allocation);
 void zcmu_cmd_ask_store(struct zcmu_cmd *cmd, enum zcmu_io_op op, uint64_t offset, uint64_t length,

@@ -42,12 +42,31 @@ static void watch_stop(struct zcmu_thread *leader, uint32_t events)
 	epoll_ctl(leader->epoll_fd, EPOLL_CTL_MOD, leader->disk->stop_fd, &e);
 }
 
-/* The leader takes no more requests. */
+/* The leader takes no more requests, as soon as nothing is moved any more. */
 static void stop_taking(struct zcmu_thread *leader)
 {
-	atomic_store(&leader->disk->stopping, true);
+	struct zcmu_disk *disk = leader->disk;
+
 	/* It stays readable, so one event is enough. */
 	watch_stop(leader, 0);
+	if (disk->gone)
+		zcmu_moving_abandon(disk);
+	if (!disk->is_to_stop)
+		zcmu_moving_await(disk);
+	disk->is_to_stop = true;
+	zcmu_events_stop_if_due(leader);
+}
+
+/* The leader calls this before it takes requests. */
+void zcmu_events_stop_if_due(struct zcmu_thread *leader)
+{
+	struct zcmu_disk *disk = leader->disk;
+
+	if (!disk->is_to_stop || !zcmu_moving_stops(disk))
+		return;
+	disk->is_to_stop = false;
+	zcmu_moving_await_end(disk);
+	atomic_store(&disk->stopping, true);
 }
 
 /*
@@ -123,6 +142,7 @@ void zcmu_events_take_again(struct zcmu_thread *leader)
 {
 	struct zcmu_disk *disk = leader->disk;
 
+	zcmu_moving_resumes(disk);
 	watch_stop(leader, EPOLLIN);
 	if (atomic_load(&disk->must_stop))
 		zcmu_signal_fd(disk->stop_fd);

@@ -58,6 +58,29 @@ static bool look_at(const struct zcmu_hring *ring, uint32_t position, uint32_t e
 }
 
 /*
+ * What the kernel is told of us. It needn't guess why we fail a command: command.c says when a copy
+ * would help.
+ */
+static void say(struct zcmu_hring *ring, bool awaits_notes)
+{
+	uint32_t flags = (ring->tries_copied ? ZCMU_HANDLER_KNOWS_LENDING : 0) |
+			 (awaits_notes ? ZCMU_HANDLER_AWAITS_NOTES : 0);
+
+	__atomic_store_n(&ring->mailbox->handler_flags, flags, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Is the ring's event to be sent when the kernel puts a note there? After this is switched on, the
+ * ring must be looked at once more: notes that came before have sent none. One caller at a time.
+ */
+void zcmu_hring_await_notes(struct zcmu_hring *ring, bool on)
+{
+	say(ring, on);
+	/* The kernel must find our word before we find that there is no note. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/*
  * Take over a mapped ring. Requests that aren't answered yet (an earlier handler may have left
  * them) are seen first. -EPROTO: it is no mailbox that we know.
  */
@@ -81,12 +104,11 @@ int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size)
 		.size = mailbox->cmdr_size,
 		.gives_part = mailbox->flags & ZCMU_CAP_READ_LEN,
 		.tries_copied = mailbox->flags & ZCMU_CAP_TRY_COPIED,
+		.transfers = mailbox->flags & ZCMU_CAP_TRANSFER,
 		.taken = mailbox->cmd_tail,
 	};
-	/* The kernel needn't guess why we fail a command: command.c says when a copy would help. */
-	if (ring->tries_copied)
-		__atomic_store_n(&mailbox->handler_flags, ZCMU_HANDLER_KNOWS_LENDING,
-				 __ATOMIC_RELAXED);
+	if (ring->tries_copied || ring->transfers)
+		say(ring, false);
 	pthread_mutex_init(&ring->lock, NULL);
 	return 0;
 }
@@ -136,6 +158,28 @@ static void take_aborts(struct zcmu_hring *ring, const void *entry, uint32_t len
 	count = tmr->cmd_cnt;
 	for (i = 0; i < count && i < (len - offset) / sizeof(*ids); i++)
 		ring->aborted(ring, ids[i]);
+}
+
+/* A transfer was the answer. Nobody may know of it: it was an earlier handler's. */
+static void take_note(struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry)
+{
+	const struct zcmu_hmoved moved = { .id = entry->hdr.cmd_id };
+
+	if (ring->moved)
+		ring->moved(ring, &moved);
+}
+
+/* A command comes back whose payload was moved, or should have been. Return: is it known? */
+static bool take_back(struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry)
+{
+	const struct zcmu_hmoved moved = {
+		.id = entry->hdr.cmd_id,
+		.is_back = true,
+		.error = entry->req.moved_error,
+		.bytes = entry->req.moved_bytes,
+	};
+
+	return ring->moved && ring->moved(ring, &moved);
 }
 
 /* @len: the entry's length */
@@ -221,7 +265,18 @@ int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 		if (word.op != ZCMU_OP_CMD) {
 			if (word.op == ZCMU_OP_TMR)
 				take_aborts(ring, entry, word.len);
+			else if (word.op == ZCMU_OP_MOVED)
+				take_note(ring, entry);
 			take_unanswerable(ring, word.len);
+			continue;
+		}
+		if (entry->hdr.kflags & ZCMU_KFLAG_MOVED) {
+			req->id = entry->hdr.cmd_id;
+			req->iovcnt = 0;
+			ret = take_back(ring, entry) ? 0 : -EPROTO;
+			ring->taken = advance(ring, ring->taken, word.len);
+			if (ret)
+				return ret;
 			continue;
 		}
 		req->id = entry->hdr.cmd_id;
@@ -261,25 +316,8 @@ bool zcmu_hring_room_made(struct zcmu_hring *ring)
 	return ring->room_made && atomic_exchange(&ring->room_made, false);
 }
 
-/*
- * Answer a request that was taken, in any order, from any thread. The answer uses the entry at the
- * tail, whichever request that was. The kernel looks when it is kicked.
- */
-void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer)
+static void put_status(struct zcmu_cmd_entry *entry, const struct zcmu_hanswer *answer)
 {
-	struct zcmu_cmd_entry *entry;
-	struct first_word word;
-	uint32_t tail;
-
-	pthread_mutex_lock(&ring->lock);
-	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
-	if (!look_at(ring, tail, ring->taken, &word) || word.op != ZCMU_OP_CMD) {
-		/* There is no place for an answer: the command ends by its time-out. */
-		pthread_mutex_unlock(&ring->lock);
-		return;
-	}
-	entry = entry_at(ring, tail);
-	entry->hdr.cmd_id = answer->id;
 	entry->hdr.uflags = answer->uflags;
 	if (answer->read_len && !(answer->uflags & ZCMU_UFLAG_CDB_LEN))
 		entry->hdr.uflags |= ZCMU_UFLAG_READ_LEN;
@@ -289,7 +327,35 @@ void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answe
 		memset(entry->rsp.sense, 0, sizeof(entry->rsp.sense));
 		memcpy(entry->rsp.sense, answer->sense, 8 + (size_t)answer->sense[7]);
 	}
+}
+
+/*
+ * Answer a request that was taken, in any order, from any thread. The answer uses the entry at the
+ * tail, whichever request that was. The kernel looks when it is kicked. Return: false if there is
+ * no place for it: then the command ends by its time-out.
+ */
+bool zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer)
+{
+	struct zcmu_cmd_entry *entry;
+	struct first_word word;
+	uint32_t tail;
+
+	pthread_mutex_lock(&ring->lock);
+	tail = skip_unanswerable(ring, ring->mailbox->cmd_tail);
+	if (!look_at(ring, tail, ring->taken, &word) || word.op != ZCMU_OP_CMD) {
+		pthread_mutex_unlock(&ring->lock);
+		return false;
+	}
+	entry = entry_at(ring, tail);
+	entry->hdr.cmd_id = answer->id;
+	if (answer->transfer) {
+		entry->hdr.uflags = ZCMU_UFLAG_TRANSFER;
+		entry->transfer = *answer->transfer;
+	} else {
+		put_status(entry, answer);
+	}
 	publish_tail(ring, skip_unanswerable(ring, advance(ring, tail, word.len)));
 	ring->room_made = false;
 	pthread_mutex_unlock(&ring->lock);
+	return true;
 }

@@ -16,6 +16,16 @@
 
 #define ZCMU_CDB_MAX	260	/* SPC-4 4.3.3: a variable length CDB */
 
+/* A transfer is over. */
+struct zcmu_hmoved {
+	uint16_t id;
+	bool is_back;		/* the command is to be answered; else the transfer was the answer */
+	int error;		/* 0 or -errno, of one that is back */
+	uint64_t bytes;		/* of its payload that were moved */
+};
+
+struct zcmu_hring;
+
 struct zcmu_hring {
 	uint8_t *map;		/* map 0 */
 	size_t map_size;
@@ -24,6 +34,7 @@ struct zcmu_hring {
 	uint32_t size;
 	bool gives_part;	/* the kernel heeds ZCMU_UFLAG_READ_LEN, also with sense */
 	bool tries_copied;	/* the kernel heeds ZCMU_UFLAG_TRY_COPIED */
+	bool transfers;		/* the kernel moves payloads: ZCMU_UFLAG_TRANSFER */
 	_Atomic uint32_t taken;	/* entries before it were taken; one thread at a time */
 	bool is_broken;		/* nothing more is taken; used by the zcmu_hring_next() thread */
 	_Atomic bool room_made;	/* without an answer: the kernel should look */
@@ -33,6 +44,11 @@ struct zcmu_hring {
 	 * cares.
 	 */
 	void (*aborted)(struct zcmu_hring *ring, uint16_t id);
+	/*
+	 * Called there, too, for a transfer that is over. Return: whether it is known. One that
+	 * comes back and isn't, is a request that can't be understood. NULL: nothing is moved.
+	 */
+	bool (*moved)(struct zcmu_hring *ring, const struct zcmu_hmoved *moved);
 };
 
 /* A request, copied out of its entry, because any answer may overwrite the entry. */
@@ -55,6 +71,7 @@ struct zcmu_hanswer {
 	uint8_t uflags;
 	uint32_t read_len;	/* bytes; 0: all of the payload. With UFLAG_CDB_LEN: the CDB's */
 	const uint8_t *sense;	/* 8 bytes, and as many more as its byte 7 says; or NULL */
+	const struct zcmu_transfer *transfer;	/* instead of all the others; or NULL */
 };
 
 int zcmu_hring_init(struct zcmu_hring *ring, void *map, size_t map_size);
@@ -62,6 +79,7 @@ void zcmu_hring_deinit(struct zcmu_hring *ring);
 int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req);
 unsigned int zcmu_hring_backlog(const struct zcmu_hring *ring);
 bool zcmu_hring_room_made(struct zcmu_hring *ring);
-void zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer);
+bool zcmu_hring_answer(struct zcmu_hring *ring, const struct zcmu_hanswer *answer);
+void zcmu_hring_await_notes(struct zcmu_hring *ring, bool on);
 
 #endif /* ZCMU_HRING_H */

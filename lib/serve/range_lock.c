@@ -87,6 +87,9 @@ static bool announce(struct zcmu_ranges *ranges, struct zcmu_cmd *cmd)
 	}
 	waits = cmd->in_the_way;
 	ranges->waiting += waits;
+	/* The leader, which this is, looks at the ring again before it sleeps. */
+	if (waits && ranges->waiting == 1)
+		zcmu_moving_await(cmd->disk);
 	/* Nobody has to know of a command that reads and needn't wait. */
 	if (!writes && !waits)
 		cmd->nr_ranges = 0;
@@ -162,7 +165,8 @@ static void let_go(struct zcmu_range *range, void *argument)
 	assert(other->in_the_way);
 	if (--other->in_the_way)
 		return;
-	other->disk->ranges.waiting--;
+	if (!--other->disk->ranges.waiting)
+		zcmu_moving_await_end(other->disk);
 	other->next = NULL;
 	*release->end = other;
 	release->end = &other->next;

@@ -49,13 +49,15 @@ static int wait_for_epoch(struct zcmu_disk *disk, unsigned int epoch)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	deadline = now.tv_sec + DRAIN_SECONDS;
-	while (atomic_load(&disk->inflight[epoch])) {
+	zcmu_moving_await(disk);
+	/* It may have looked before that; disk.h: threads stay as long as resize_lock is held. */
+	zcmu_signal_fd(disk->threads[0].wake_fd);
+	while (atomic_load(&disk->inflight[epoch]) && now.tv_sec <= deadline) {
 		nanosleep(&pause, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > deadline)
-			return -ETIMEDOUT;
 	}
-	return 0;
+	zcmu_moving_await_end(disk);
+	return atomic_load(&disk->inflight[epoch]) ? -ETIMEDOUT : 0;
 }
 
 /* Wait until every command is answered that may know a size from before this call. */

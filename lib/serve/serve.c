@@ -92,7 +92,7 @@ static bool should_kick(const struct zcmu_thread *thread)
  * One command less. The leader waits for the last one, and takes the disk away then. Or it waits
  * for any one, to take another.
  */
-static void leave(struct zcmu_disk *disk, unsigned int epoch)
+void zcmu_serve_leave(struct zcmu_disk *disk, unsigned int epoch)
 {
 	bool is_last = zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping);
 
@@ -113,7 +113,7 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
 	if (thread && thread->disk == disk) {
 		thread->unkicked++;
 		thread->unkicked_bytes += bytes;
-		leave(disk, epoch);
+		zcmu_serve_leave(disk, epoch);
 		return;
 	}
 	kick(disk);
@@ -122,8 +122,34 @@ void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *an
 	 * lock.
 	 */
 	pthread_mutex_lock(&disk->end_lock);
-	leave(disk, epoch);
+	zcmu_serve_leave(disk, epoch);
 	pthread_mutex_unlock(&disk->end_lock);
+}
+
+/*
+ * Put an answer on the ring that has the kernel move the payload: the command isn't over yet, and may
+ * be when this returns. A kick follows as after zcmu_serve_put_answer(). Return: 0, or -EOPNOTSUPP
+ * if there is no place for it.
+ */
+int zcmu_serve_hand_over(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
+			 uint64_t bytes)
+{
+	struct zcmu_thread *thread = current_thread;
+	bool is_foreign = !thread || thread->disk != disk, is_put;
+
+	/* A foreign thread must be through with the disk before that may end. */
+	if (is_foreign)
+		pthread_mutex_lock(&disk->end_lock);
+	is_put = zcmu_hring_answer(&disk->ring, answer);
+	if (is_put && is_foreign)
+		kick(disk);
+	if (is_foreign)
+		pthread_mutex_unlock(&disk->end_lock);
+	if (is_put && !is_foreign) {
+		thread->unkicked++;
+		thread->unkicked_bytes += bytes;
+	}
+	return is_put ? 0 : -EOPNOTSUPP;
 }
 
 /*
@@ -320,6 +346,7 @@ static int lead(struct zcmu_thread *thread)
 	int err;
 
 	for (;;) {
+		zcmu_events_stop_if_due(thread);
 		/* Answering what came meanwhile may have taken long; then nothing was taken. */
 		if (lead_once(thread) || should_look(thread)) {
 			if (should_look(thread))
@@ -451,6 +478,7 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	disk->store = store;
 	pthread_mutex_unlock(&disk->resize_lock);
 	zcmu_abort_begin(disk);
+	zcmu_moving_begin(disk);
 	zcmu_disk_identify(disk, options);
 	disk->nr_threads = thread_count(disk, options->threads);
 	disk->max_busy = max_busy(disk);
@@ -482,6 +510,7 @@ int zcmu_disk_serve(struct zcmu_disk *disk, struct zcmu_store *store,
 	if (disk->end_fd >= 0)
 		close(disk->end_fd);
 	disk->end_fd = -1;
+	zcmu_moving_end(disk);
 	pthread_mutex_lock(&disk->resize_lock);
 	disk->store = NULL;
 	pthread_mutex_unlock(&disk->resize_lock);

@@ -12,8 +12,8 @@
 
 #include "file.h"
 
-/* io->data: the epoch of a sync. */
-static void start(struct zcmu_store *store, struct zcmu_io *io)
+/* Have io_uring do it. io->data: the epoch of a sync. */
+void zcmu_file_start(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct io_uring_sqe *sqe = zcmu_file_queue_sqe(io->queue);
 	struct file *file = file_of(store);
@@ -53,7 +53,7 @@ static void file_sync(struct zcmu_store *store, struct zcmu_io *io)
 	/* It may have to wait for calls of other threads. */
 	zcmu_file_queue_arm(io->queue);
 	io->data = (void *)(uintptr_t)zcmu_file_sync_begin(file);
-	start(store, io);
+	zcmu_file_start(store, io);
 }
 
 /* Skip the bytes that were transferred; the rest is another request. */
@@ -134,7 +134,7 @@ static bool is_done(struct zcmu_store *store, struct zcmu_io *io, int res, int *
 	case ZCMU_IO_MAP:
 		return true;
 	}
-	start(store, io);
+	zcmu_file_start(store, io);
 	return false;
 }
 
@@ -167,8 +167,10 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 		return;
 	}
 	io->data = NULL;
+	if (zcmu_file_move(file_of(store), io))
+		return;
 	if (!zcmu_file_spot_write(file_of(store), io, &res))
-		start(store, io);
+		zcmu_file_start(store, io);
 	else if (is_done(store, io, res, &error))
 		zcmu_io_done(io, error);
 }
@@ -178,8 +180,10 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 	int res, error;
 
 	io->data = NULL;
+	if (zcmu_file_move(file_of(store), io))
+		return;
 	if (!zcmu_file_spot_read(file_of(store), io, &res))
-		start(store, io);
+		zcmu_file_start(store, io);
 	else if (is_done(store, io, res, &error))
 		zcmu_io_done(io, error);
 }
@@ -205,6 +209,8 @@ const struct zcmu_store_ops zcmu_file_store = {
 	.store_size = sizeof(struct zcmu_store),
 	.name = "file",
 	.usage = "file:PATH",
+	.options = zcmu_file_option_table,
+	.options_size = sizeof(struct file_options),
 	.summary = "a file or block device; given a size, it is created, sparse",
 	.flags = ZCMU_STORE_FUA | ZCMU_STORE_TRIM_ZEROES,
 	.open = zcmu_file_open,

@@ -5,6 +5,7 @@
  * 	open.c		opening, creating, the size
  * 	device.c	what a block device can discard
  * 	file.c		the store: requests
+ * 	move.c		requests that the kernel does without this process
  * 	spot.c		requests that are only a copy, done at once
  * 	queue.c		queues: an io_uring per thread, and what other threads hand over to it
  * 	sync.c		flushes and writes with FUA: which may be answered with success
@@ -32,8 +33,22 @@ struct syncs {
 	struct zcmu_io *held, *late;	/* that ended without an error */
 };
 
+enum transfer {
+	TRANSFER_AUTO,
+	TRANSFER_ALWAYS,
+	TRANSFER_NEVER,
+};
+
+struct file_options {
+	bool direct;
+	uint32_t transfer;	/* enum transfer */
+};
+
 struct file {
 	int fd;
+	int direct_fd;		/* the same file, past the page cache; -1: none */
+	atomic_bool moves;	/* the kernel may move payloads */
+	uint64_t min_move;	/* bytes of the smallest */
 	char *name;		/* "file:PATH" */
 	bool is_device;
 	bool can_discard;	/* a device that can discard */
@@ -142,7 +157,14 @@ void zcmu_file_queue_arm(struct queue *queue);
 void zcmu_file_queue_hand_over(struct zcmu_io *io, int error);
 bool zcmu_file_queue_woken(struct queue *queue, const void *user_data);
 
+/* move.c */
+extern const struct zcmu_option zcmu_file_option_table[];
+int zcmu_file_move_open(const struct zcmu_store *store, struct file *file, const char *path);
+void zcmu_file_move_close(struct file *file);
+bool zcmu_file_move(struct file *file, struct zcmu_io *io);
+
 /* file.c */
+void zcmu_file_start(struct zcmu_store *store, struct zcmu_io *io);
 void zcmu_file_advance(struct zcmu_io *io, size_t bytes);
 
 /* spot.c */

@@ -176,6 +176,7 @@ static void free_file(struct file *file)
 	if (file->fd >= 0 && close(file->fd))
 		zcmu_error("%s: closing it has failed: %s; what was written last may be gone",
 			   file->name, strerror(errno));
+	zcmu_file_move_close(file);
 	pthread_mutex_destroy(&file->syncs.lock);
 	free(file->name);
 	free(file);
@@ -188,6 +189,7 @@ static struct file *make_file(const char *path)
 	if (!file)
 		return NULL;
 	file->fd = -1;
+	file->direct_fd = -1;
 	pthread_mutex_init(&file->syncs.lock, NULL);
 	if (asprintf(&file->name, "file:%s", path) >= 0)
 		return file;
@@ -223,6 +225,7 @@ int zcmu_file_open(struct zcmu_store *store, const char *path)
 		return -ENOMEM;
 	file->fd = open_fd(store, path, &is_new);
 	err = file->fd < 0 ? file->fd : check_and_lock(store, file, path);
+	err = err ?: zcmu_file_move_open(store, file, path);
 	if (err) {
 		/* A file that another process has locked belongs to it by now. */
 		if (is_new && err != -EBUSY)

@@ -19,6 +19,9 @@ struct list_head {
 #define list_first_entry(head, type, member) \
 	list_entry((head)->next, type, member)
 
+#define list_first_entry_or_null(head, type, member) \
+	(list_empty(head) ? NULL : list_first_entry(head, type, member))
+
 static inline void INIT_LIST_HEAD(struct list_head *head)
 {
 	head->next = head;

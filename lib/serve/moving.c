@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Payloads that the kernel moves between the initiator's memory and a file of the store's
+ * (zcmu-abi.h, "Have it moved"). A command whose payload is moved is under way until the ring says
+ * that it is over: so its ranges stay its own, a shrink waits for it, and so does the end of serving.
+ *
+ * The kernel doesn't wake us to tell that, because mostly nobody waits: the leader finds the notes
+ * when it takes the next commands. Who does wait for one asks for being woken.
+ *
+ * What fails, or is to be told, comes back as an entry of its own, and the store has the request
+ * again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "scsi/scsi.h"
+
+/* Every id that a command can have */
+#define NR_IDS	65536
+
+static struct zcmu_moving *moving_of(struct zcmu_hring *ring)
+{
+	return &((struct zcmu_disk *)((char *)ring - offsetof(struct zcmu_disk, ring)))->moving;
+}
+
+static struct zcmu_cmd *take(struct zcmu_moving *moving, uint16_t id)
+{
+	struct zcmu_cmd *cmd = moving->by_id ? atomic_exchange(&moving->by_id[id], NULL) : NULL;
+
+	if (cmd)
+		atomic_fetch_sub(&moving->count, 1);
+	return cmd;
+}
+
+/* The store has its request again. */
+static void give_back(struct zcmu_cmd *cmd)
+{
+	void (*back)(struct zcmu_io *io, int error, uint64_t bytes) = cmd->back;
+
+	back(&cmd->io, cmd->moved_error, cmd->moved_bytes);
+}
+
+static void give_back_in_queue(struct zcmu_store *store, void *queue, struct zcmu_call *call)
+{
+	(void)store;
+	(void)queue;
+	give_back((struct zcmu_cmd *)((char *)call - offsetof(struct zcmu_cmd, call)));
+}
+
+/* The ring says that a transfer is over. Runs in the leader. Return: do we know of it? */
+static bool note(struct zcmu_hring *ring, const struct zcmu_hmoved *moved)
+{
+	struct zcmu_cmd *cmd = take(moving_of(ring), moved->id);
+
+	if (!cmd)
+		return false;
+	if (!moved->is_back) {
+		zcmu_cmd_end_moved(cmd);
+		return true;
+	}
+	cmd->moved_error = moved->error;
+	cmd->moved_bytes = moved->bytes;
+	cmd->call.function = give_back_in_queue;
+	if (!cmd->io.queue)
+		zcmu_cmd_start(cmd, give_back);
+	else if (zcmu_queue_call(cmd->io.store, cmd->io.queue, &cmd->call))
+		give_back(cmd);	/* a test, without threads */
+	return true;
+}
+
+/* No thread runs yet. If there is no memory, nothing is moved. */
+void zcmu_moving_begin(struct zcmu_disk *disk)
+{
+	struct zcmu_moving *moving = &disk->moving;
+
+	atomic_store(&moving->count, 0);
+	moving->is_on = false;
+	if (!disk->ring.transfers || disk->store->max_in_flight)
+		return;
+	moving->by_id = calloc(NR_IDS, sizeof(*moving->by_id));
+	moving->is_on = moving->by_id;
+	disk->ring.moved = note;
+}
+
+/* No thread runs any more. */
+void zcmu_moving_end(struct zcmu_disk *disk)
+{
+	disk->moving.is_on = false;
+	free(disk->moving.by_id);
+	disk->moving.by_id = NULL;
+}
+
+/*
+ * The backstore is gone, and with it the ring: its core has waited for all commands, and nobody
+ * tells us any more.
+ */
+void zcmu_moving_abandon(struct zcmu_disk *disk)
+{
+	unsigned int id;
+
+	for (id = 0; disk->moving.by_id && id < NR_IDS; id++) {
+		struct zcmu_cmd *cmd = take(&disk->moving, (uint16_t)id);
+
+		if (cmd)
+			zcmu_cmd_end_moved(cmd);
+	}
+}
+
+/*
+ * Somebody waits for commands, which may be moved: the leader is to hear of their end. Who isn't
+ * the leader has it look at the ring afterwards.
+ */
+void zcmu_moving_await(struct zcmu_disk *disk)
+{
+	struct zcmu_moving *moving = &disk->moving;
+
+	pthread_mutex_lock(&moving->lock);
+	if (!moving->awaited++ && disk->ring.transfers)
+		zcmu_hring_await_notes(&disk->ring, true);
+	pthread_mutex_unlock(&moving->lock);
+}
+
+void zcmu_moving_await_end(struct zcmu_disk *disk)
+{
+	struct zcmu_moving *moving = &disk->moving;
+
+	pthread_mutex_lock(&moving->lock);
+	if (!--moving->awaited && disk->ring.transfers)
+		zcmu_hring_await_notes(&disk->ring, false);
+	pthread_mutex_unlock(&moving->lock);
+}
+
+/*
+ * Serving is to end: nothing more is handed over. As long as something is moved, requests are still
+ * taken, because the notes lie behind them. Runs in the leader. Return: is nothing moved?
+ */
+bool zcmu_moving_stops(struct zcmu_disk *disk)
+{
+	disk->moving.is_on = false;
+	return !atomic_load(&disk->moving.count);
+}
+
+/* Serving goes on after all. */
+void zcmu_moving_resumes(struct zcmu_disk *disk)
+{
+	disk->moving.is_on = disk->moving.by_id;
+}
+
+/* The command that a request is all of; NULL: it is a part of one, or somebody else's. */
+static struct zcmu_cmd *command_of(struct zcmu_io *io)
+{
+	struct zcmu_cmd *cmd = zcmu_cmd_of_io(io);
+
+	if (!cmd || cmd->step || cmd->flush_after || cmd->has_residual || cmd->disk->aborts.is_on ||
+	    (io->op != ZCMU_IO_READ && io->op != ZCMU_IO_WRITE) ||
+	    io->length != cmd->req.bytes || io->parts)
+		return NULL;
+	return cmd;
+}
+
+int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
+		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes))
+{
+	struct zcmu_cmd *cmd = command_of(io);
+	struct zcmu_transfer transfer = { .nr_pieces = 1 };
+	struct zcmu_hanswer answer = { .transfer = &transfer };
+	struct zcmu_moving *moving;
+
+	if (flags & ~(ZCMU_MOVE_TELL | ZCMU_MOVE_DSYNC))
+		return -EINVAL;
+	if (!cmd || !cmd->disk->moving.is_on || io->length > UINT32_MAX)
+		return -EOPNOTSUPP;
+	transfer.flags = flags & ZCMU_MOVE_TELL ? ZCMU_TRANSFER_TELL : 0;
+	transfer.piece_flags[0] = flags & ZCMU_MOVE_DSYNC ? ZCMU_PIECE_DSYNC : 0;
+	transfer.pieces[0] = (struct zcmu_piece){
+		.fd = fd, .len = (uint32_t)io->length, .offset = offset,
+	};
+	answer.id = cmd->req.id;
+	cmd->back = back;
+	moving = &cmd->disk->moving;
+	/* From the answer on it may be over, in the leader. */
+	atomic_fetch_add(&moving->count, 1);
+	atomic_store(&moving->by_id[answer.id], cmd);
+	return zcmu_serve_hand_over(cmd->disk, &answer, io->length);
+}
