@@ -12,6 +12,7 @@
 #	nullio		LIO's ramdisk that moves no data: the whole target path and nothing else,
 #			the ceiling of a store that doesn't touch its payload
 #	rd		LIO's ramdisk: one copy, in the kernel; the mark for the ram store
+#	iblock		LIO's backend for block devices; the mark for the file store past the page cache
 #	fileio		LIO's file backend, through the page cache; the mark for the file store
 #	runner		tcmu-runner (vm/peers) with our module, on a raw image; runner_stock
 #			with the stock one
@@ -31,7 +32,9 @@ peers=$tree/build/peers/root/usr
 # Of which stores is it the like? A backend is run once for each.
 stores_of() { # BACKEND
 	case $1 in
-	stock | copy | ours | scrub) echo null ram file nbd rbd ;;
+	stock | copy | scrub) echo null ram file direct nbd rbd ;;
+	ours) echo null ram file lent direct nbd rbd ;;
+	iblock) echo direct ;;
 	nbd_ko) echo nbd ;;
 	krbd) echo rbd ;;
 	runner | runner_stock) echo file ;;
@@ -74,6 +77,8 @@ store_spec() { # STORE: what zcmu serve takes; without a look at the payload, of
 	null) echo null,touch=0:1G ;;
 	ram) echo ram:256M ;;
 	file) echo "--size 256M file:image" ;;
+	lent) echo "--size 256M file,transfer=never:image" ;;	# without the kernel's help
+	direct) echo "file,direct:/dev/ram0" ;;
 	nbd) echo "nbd+unix:///?socket=$PWD/socket" ;;
 	rbd) echo "--size 256M rbd,conf=$PWD/ceph/ceph.conf,id=user:rbd/bench" ;;
 	esac
@@ -207,6 +212,7 @@ lio_down() {
 
 # Sets disk; backstore, if it is one of LIO's; handler, if a process serves it.
 backend_up() { # BACKEND STORE
+	[ "$2" != direct ] || [ -b /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=262144
 	disk='' backstore='' handler=''
 	[ "$2" != nbd ] || server_up
 	[ "$2" != rbd ] || cluster_up
@@ -234,6 +240,9 @@ backend_up() { # BACKEND STORE
 		;;
 	nullio) lio_up rd_mcp_0 rd_pages=65536,rd_nullio=1 ;;
 	rd) lio_up rd_mcp_0 rd_pages=65536 ;;
+	iblock)
+		lio_up iblock_0 udev_path=/dev/ram0
+		;;
 	fileio)
 		truncate -s 256M image
 		lio_up fileio_0 "fd_dev_name=$PWD/image,fd_dev_size=268435456,fd_buffered_io=1"
@@ -266,7 +275,7 @@ backend_down() { # BACKEND
 		wait "$handler" || { cat said >&2; exit 1; }
 	fi
 	case $1 in
-	nullio | rd | fileio) lio_down ;;
+	nullio | rd | iblock | fileio) lio_down ;;
 	null_blk) rmmod null_blk ;;
 	ublk) rmmod ublk_drv ;;
 	nbd_ko) rmmod nbd ;;

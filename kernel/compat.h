@@ -66,6 +66,14 @@ static inline u16 zcmu_relative_port(const struct se_lun *lun)
 #endif
 
 /*
+ * Queues say that they are of one CPU, 6.17: they all were that weren't WQ_UNBOUND. Remove when
+ * Debian 12's 6.12 is dropped.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define WQ_PERCPU 0
+#endif
+
+/*
  * nth_page() is gone, 6.18: a segment's page structures lie side by side since then, in every model
  * of memory. Write "page + n" when Debian 12's 6.12 is dropped.
  */

@@ -183,6 +183,16 @@ bool zcmu_move_go_on(struct zcmu_cmd *cmd)
 	return true;
 }
 
+/* Have a transfer begin or go on: where the command came from, whose caches have its pages. */
+void zcmu_move_queue(struct zcmu_cmd *cmd)
+{
+	int cpu = cmd->se_cmd->cpuid;
+
+	if (cpu < 0 || cpu >= nr_cpu_ids || !cpu_online(cpu))
+		cpu = WORK_CPU_UNBOUND;
+	queue_work_on(cpu, cmd->device->reserve.move_wq, &cmd->move.work);
+}
+
 /* A transfer ends that has never begun. Whoever calls this doesn't own it any more. */
 void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 {

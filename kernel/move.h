@@ -66,6 +66,7 @@ struct zcmu_moving {
 };
 
 /* move.c */
+void zcmu_move_queue(struct zcmu_cmd *cmd);
 bool zcmu_move_go_on(struct zcmu_cmd *cmd);
 bool zcmu_move_note(struct zcmu_move *move, long result);
 void zcmu_move_end(struct zcmu_cmd *cmd, int error);

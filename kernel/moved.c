@@ -228,7 +228,7 @@ void zcmu_moved_ended(struct work_struct *work)
 		if (cmd->move.is_over || zcmu_move_note(&cmd->move, cmd->move.result))
 			list_add_tail(&cmd->node, &over);
 		else
-			queue_work(device->reserve.move_wq, &cmd->move.work);
+			zcmu_move_queue(cmd);
 	}
 	end(device, &over);
 }

@@ -46,7 +46,11 @@ static int make_queues(struct zcmu_device *device)
 
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
-	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
+	/*
+	 * On each CPU one transfer after the other, as long as none has to wait: a thread for each
+	 * would be as many switches.
+	 */
+	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
 	spin_lock(&device->lock);
 	device->reserve.waiting_wq = waiting_wq;
 	device->reserve.expire_wq = expire_wq;

@@ -176,7 +176,7 @@ void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, bo
 		if (ret)
 			zcmu_move_end(cmd, ret);
 		else
-			queue_work(device->reserve.move_wq, &cmd->move.work);
+			zcmu_move_queue(cmd);
 	}
 }
 
