@@ -116,7 +116,8 @@ static bool put_back(struct zcmu_cmd *cmd, bool anew)
 	}
 	cmd->state = ZCMU_CMD_RING;
 	list_add_tail(&cmd->node, &device->inflight);
-	zcmu_deadline_keep(device, cmd);
+	/* The handler has it from now on, and had no part in how long it was moved. */
+	zcmu_deadline_set(device, cmd, device->cmd_time_out);
 	zcmu_ring_publish(&device->ring, &cmd->span);
 	zcmu_wake_count(device, cmd->se_cmd->data_length);
 	return true;

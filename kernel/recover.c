@@ -136,6 +136,7 @@ void zcmu_recover_open(struct zcmu_device *device)
 
 	/* What its predecessor wanted to have moved must not be moved by its own descriptors. */
 	zcmu_complete_answers(device, ZCMU_NO_KICK);
+	zcmu_transfer_left(device);
 	if (mode == ZCMU_RECOVER_REISSUE)
 		reissue(device);
 	else if (test_bit(ZCMU_DEV_BROKEN, &device->flags))

@@ -169,8 +169,11 @@ static void take_note(struct zcmu_hring *ring, const struct zcmu_cmd_entry *entr
 		ring->moved(ring, &moved);
 }
 
-/* A command comes back whose payload was moved, or should have been. Return: is it known? */
-static bool take_back(struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry)
+/*
+ * A command comes back whose payload was moved, or should have been. Its entry is taken before that
+ * is told: it may be the place of the answer. Return: is it known?
+ */
+static bool take_back(struct zcmu_hring *ring, const struct zcmu_cmd_entry *entry, uint32_t len)
 {
 	const struct zcmu_hmoved moved = {
 		.id = entry->hdr.cmd_id,
@@ -179,6 +182,7 @@ static bool take_back(struct zcmu_hring *ring, const struct zcmu_cmd_entry *entr
 		.bytes = entry->req.moved_bytes,
 	};
 
+	ring->taken = advance(ring, ring->taken, len);
 	return ring->moved && ring->moved(ring, &moved);
 }
 
@@ -273,10 +277,8 @@ int zcmu_hring_next(struct zcmu_hring *ring, struct zcmu_hreq *req)
 		if (entry->hdr.kflags & ZCMU_KFLAG_MOVED) {
 			req->id = entry->hdr.cmd_id;
 			req->iovcnt = 0;
-			ret = take_back(ring, entry) ? 0 : -EPROTO;
-			ring->taken = advance(ring, ring->taken, word.len);
-			if (ret)
-				return ret;
+			if (!take_back(ring, entry, word.len))
+				return -EPROTO;
 			continue;
 		}
 		req->id = entry->hdr.cmd_id;
