@@ -358,6 +358,8 @@ static int lead(struct zcmu_thread *thread)
 		/* Submitted requests may have been answered, and other commands may go on then. */
 		if (thread->shared)
 			continue;
+		/* The last note may just have been found. */
+		zcmu_events_stop_if_due(thread);
 		if (!atomic_load(&disk->stopping) || !zcmu_disk_is_idle(disk)) {
 			zcmu_events_wait(thread);
 			continue;

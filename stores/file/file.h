@@ -48,7 +48,6 @@ struct file {
 	int fd;
 	int direct_fd;		/* the same file, past the page cache; -1: none */
 	atomic_bool moves;	/* the kernel may move payloads */
-	uint64_t min_move;	/* bytes of the smallest */
 	char *name;		/* "file:PATH" */
 	bool is_device;
 	bool can_discard;	/* a device that can discard */

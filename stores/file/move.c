@@ -12,17 +12,11 @@
 
 #include "file.h"
 
-/*
- * A smaller payload has come as a copy, and is moved sooner from that than by a worker of the kernel's
- * (doc/performance.md). Without the page cache there is no such way.
- */
-#define MIN_THROUGH_CACHE	(64u << 10)
-
 const struct zcmu_option zcmu_file_option_table[] = {
 	{ .name = "direct", .summary = "bypass the page cache (O_DIRECT) where the kernel moves payloads",
 	  .type = ZCMU_OPTION_FLAG, .offset = offsetof(struct file_options, direct) },
 	{ .name = "transfer", .value = "auto|always|never", .standard = "auto",
-	  .summary = "have the kernel move payloads, without this process",
+	  .summary = "have the kernel move payloads, without this process; auto: with direct",
 	  .type = ZCMU_OPTION_CHOICE, .offset = offsetof(struct file_options, transfer) },
 	{ 0 }
 };
@@ -53,9 +47,8 @@ int zcmu_file_move_open(const struct zcmu_store *store, struct file *file, const
 	int fd;
 
 	file->direct_fd = -1;
-	atomic_store(&file->moves, options->transfer != TRANSFER_NEVER);
-	file->min_move = options->transfer == TRANSFER_ALWAYS || options->direct ? 0 :
-										   MIN_THROUGH_CACHE;
+	atomic_store(&file->moves, options->transfer == TRANSFER_ALWAYS ||
+				   (options->transfer == TRANSFER_AUTO && options->direct));
 	if (!options->direct)
 		return 0;
 	if (options->transfer == TRANSFER_NEVER) {
@@ -121,8 +114,7 @@ bool zcmu_file_move(struct file *file, struct zcmu_io *io)
 {
 	int fd = file->direct_fd >= 0 ? file->direct_fd : file->fd;
 
-	if (io->length < file->min_move || file->is_limited ||
-	    !atomic_load_explicit(&file->moves, memory_order_relaxed))
+	if (file->is_limited || !atomic_load_explicit(&file->moves, memory_order_relaxed))
 		return false;
 	return !zcmu_io_transfer(io, fd, io->offset, 0, come_back);
 }
