@@ -205,6 +205,7 @@ struct zcmu_piece {
 
 /* transfer flags */
 #define ZCMU_TRANSFER_TELL	0x1	/* the command comes back in any case */
+#define ZCMU_TRANSFER_WRITE	0x2	/* the payload goes to the files: it must be Data-Out */
 /* piece_flags */
 #define ZCMU_PIECE_DSYNC	0x1	/* as RWF_DSYNC: stable when it is done */
 #define ZCMU_PIECE_NOWAIT	0x2	/* as RWF_NOWAIT: -EAGAIN rather than to wait */

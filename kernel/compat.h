@@ -74,6 +74,48 @@ static inline u16 zcmu_relative_port(const struct se_lun *lun)
 #endif
 
 /*
+ * vfs_iocb_iter_write() keeps the file system from being frozen by itself, 6.8, and leaves it to the end
+ * of an asynchronous write to let it be; before, that was the caller's, for regular files. lockdep is
+ * told that this thread has given the lock away. Remove when Debian 12's 6.1 is dropped.
+ */
+#include <linux/fs.h>
+
+static inline ssize_t zcmu_write(struct file *file, struct kiocb *iocb, struct iov_iter *iter)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	bool may_freeze = S_ISREG(file_inode(file)->i_mode);
+	ssize_t ret;
+
+	file_start_write(file);
+	if (may_freeze)
+		__sb_writers_release(file_inode(file)->i_sb, SB_FREEZE_WRITE);
+	ret = vfs_iocb_iter_write(file, iocb, iter);
+	if (ret != -EIOCBQUEUED) {
+		if (may_freeze)
+			__sb_writers_acquired(file_inode(file)->i_sb, SB_FREEZE_WRITE);
+		file_end_write(file);
+	}
+	return ret;
+#else
+	return vfs_iocb_iter_write(file, iocb, iter);
+#endif
+}
+
+/* For the end of one that was asynchronous. */
+static inline void zcmu_write_is_over(struct kiocb *iocb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	struct file *file = iocb->ki_filp;
+
+	if (S_ISREG(file_inode(file)->i_mode))
+		__sb_writers_acquired(file_inode(file)->i_sb, SB_FREEZE_WRITE);
+	file_end_write(file);
+#else
+	kiocb_end_write(iocb);
+#endif
+}
+
+/*
  * nth_page() is gone, 6.18: a segment's page structures lie side by side since then, in every model
  * of memory. Write "page + n" when Debian 12's 6.12 is dropped.
  */

@@ -45,7 +45,8 @@ static bool is_answerable(const struct zcmu_cmd *cmd)
  * Return: 0, or -EPROTO if no command has that id.
  */
 static int take_answer(struct zcmu_device *device, const struct zcmu_answer *answer,
-		       struct list_head *batch, struct list_head *moves)
+		       enum zcmu_kick kick, struct list_head *batch,
+		       struct list_head *moves)
 {
 	struct zcmu_cmd *cmd = xa_load(&device->commands, answer->cmd_id);
 
@@ -54,11 +55,17 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 		return -EPROTO;
 
 	if (zcmu_transfer_is_wanted(cmd, answer)) {
-		zcmu_transfer_take(cmd, answer, moves);
+		zcmu_transfer_take(cmd, answer, moves, kick == ZCMU_HANDLER_GONE);
 		return 0;
 	}
 	zcmu_ring_swap_spans(answer->span, &cmd->span);
 	cmd->uflags = answer->uflags;
+	/* It was answered without the handler, which waits for the end of what it has handed over. */
+	if (answer->uflags & ZCMU_UFLAG_TRANSFER) {
+		zcmu_transfer_note(device, cmd->id);
+		if (zcmu_transfer_is_awaited(device))
+			zcmu_wake_now(device);
+	}
 	if (!zcmu_is_to_be_kept(cmd))
 		xa_erase(&device->commands, cmd->id);
 	if (cmd->state == ZCMU_CMD_REVOKING) {
@@ -203,8 +210,8 @@ static void finish_batch(struct zcmu_device *device, struct list_head *batch)
  * All answers up to the tail as it is now; a tail that moves later is followed by
  * another call. device->lock is held.
  */
-static u32 take_answers(struct zcmu_device *device, struct list_head *batch,
-			struct list_head *moves)
+static u32 take_answers(struct zcmu_device *device, enum zcmu_kick kick,
+			struct list_head *batch, struct list_head *moves)
 {
 	struct zcmu_answer answer;
 	u32 bytes, n = 0;
@@ -220,7 +227,7 @@ static u32 take_answers(struct zcmu_device *device, struct list_head *batch,
 		n++;
 		if (!answer.span->is_cmd) {
 			zcmu_tmr_free(device, answer.span);
-		} else if (take_answer(device, &answer, batch, moves)) {
+		} else if (take_answer(device, &answer, kick, batch, moves)) {
 			mark_broken(device, "no command has id", answer.cmd_id);
 			return n;
 		}
@@ -246,14 +253,15 @@ void zcmu_complete_answers(struct zcmu_device *device, enum zcmu_kick kick)
 	spin_lock(&device->lock);
 	device->counters.kicks++;
 	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags))
-		taken = take_answers(device, &batch, &moves);
+		taken = take_answers(device, kick, &batch, &moves);
 	if (taken)
 		zcmu_tmr_publish_waiting(device);
 	if (zcmu_ring_is_empty(&device->ring))
 		zcmu_wake_note_empty(device);
 	spin_unlock(&device->lock);
 
-	zcmu_transfer_begin(device, &moves, kick == ZCMU_KICK_MOVES);
+	zcmu_transfer_begin(device, &moves, kick == ZCMU_NO_KICK ? -EAGAIN :
+					    kick == ZCMU_KICK_MOVES ? 0 : -EBADF);
 	finish_batch(device, &batch);
 	if (taken)
 		zcmu_retry_waiting(device);

@@ -31,6 +31,7 @@ void zcmu_second_try_begin(struct zcmu_device *device, struct list_head *batch);
 /* Who says that there are answers? */
 enum zcmu_kick {
 	ZCMU_NO_KICK,		/* nobody: they are looked for */
+	ZCMU_HANDLER_GONE,	/* nobody ever: what is left of a handler */
 	ZCMU_KICK_PLAIN,	/* a process, */
 	ZCMU_KICK_MOVES,	/* which lends its descriptors to what it has answered */
 };

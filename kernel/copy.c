@@ -328,13 +328,13 @@ static void copy_payload(struct zcmu_copy_area *area, const struct zcmu_extents 
 	}
 }
 
+/* @bytes: at most what was reserved; the same below */
 void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
-			struct scatterlist *sgl, u32 nents)
+			struct scatterlist *sgl, u32 nents, u32 bytes)
 {
-	copy_payload(area, extents, sgl, nents, extents->bytes, true);
+	copy_payload(area, extents, sgl, nents, min(bytes, extents->bytes), true);
 }
 
-/* @bytes: at most what was reserved */
 void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
 		      struct scatterlist *sgl, u32 nents, u32 bytes)
 {

@@ -56,7 +56,7 @@ int zcmu_copy_reserve(struct zcmu_copy_area *area, struct zcmu_extents *extents,
 		      gfp_t gfp);
 void zcmu_copy_release(struct zcmu_copy_area *area, struct zcmu_extents *extents);
 void zcmu_copy_from_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
-			struct scatterlist *sgl, u32 nents);
+			struct scatterlist *sgl, u32 nents, u32 bytes);
 void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *extents,
 		      struct scatterlist *sgl, u32 nents, u32 bytes);
 void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents);

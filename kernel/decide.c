@@ -100,7 +100,8 @@ void zcmu_copy_in(struct zcmu_cmd *cmd)
 	if (!cmd->out.nr)
 		return;
 	if (zcmu_is_write(se_cmd))
-		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents);
+		zcmu_copy_from_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents,
+				   cmd->out.bytes);
 	else if (cmd->scrubbed || needs_clean_memory(se_cmd))
 		zcmu_copy_zero(area, &cmd->out);
 }

@@ -375,18 +375,23 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
 
 /**
  * zcmu_lend_restore - lend it as if it had not been lent before
- * @cmd: a command whose pages nobody has mapped, nor can touch meanwhile
+ * @cmd: a command that is the caller's
+ *
+ * Who touches it meanwhile, a new handler that doesn't know of it, gets SIGBUS. Sleeps.
  */
 void zcmu_lend_restore(struct zcmu_cmd *cmd)
 {
 	struct zcmu_loan *loan = &cmd->loan;
 
+	close_and_unmap(cmd);
 	free_pages_array(loan->private, loan->nr_pages);
 	loan->private = NULL;
-	loan->mapped = false;
 	cmd->scrubbed = false;
 	zcmu_lend_fill(cmd);
+	spin_lock(&cmd->device->lock);
+	loan->mapped = false;
 	loan->state = ZCMU_LOAN_LENT;
+	spin_unlock(&cmd->device->lock);
 }
 
 /**

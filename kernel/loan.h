@@ -64,7 +64,7 @@ struct zcmu_lending {
 bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd);
 void zcmu_lend_fill(struct zcmu_cmd *cmd);
 void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes);
-void zcmu_lend_show(struct zcmu_cmd *cmd);
+void zcmu_lend_show(struct zcmu_cmd *cmd, u32 bytes);
 
 /* loan.c */
 int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t gfp);

@@ -103,10 +103,11 @@ void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
 /**
  * zcmu_lend_show - let the handler find what was put into the payload by others
  * @cmd: a READ that was moved, and goes back to the handler
+ * @bytes: how much of it was; the rest is nobody's to be seen
  *
  * It is in the lent pages already, and comes into the private ones that stand for some of them.
  */
-void zcmu_lend_show(struct zcmu_cmd *cmd)
+void zcmu_lend_show(struct zcmu_cmd *cmd, u32 bytes)
 {
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_loan *loan = &cmd->loan;
@@ -124,14 +125,16 @@ void zcmu_lend_show(struct zcmu_cmd *cmd)
 	if (!loan->nr_edges && !private)
 		return;
 	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	for (i = 0; zcmu_page_iter_next(&iter); i++) {
+	for (i = 0; bytes && zcmu_page_iter_next(&iter); i++) {
 		struct page *page = NULL;
+		u32 len = min(iter.len, bytes);
 
 		if (iter.is_edge)
 			page = loan->edges[edge++];
 		else if (private)
 			page = private[i];
 		if (page)
-			memcpy_page(page, iter.offset, iter.page, iter.offset, iter.len);
+			memcpy_page(page, iter.offset, iter.page, iter.offset, len);
+		bytes -= len;
 	}
 }

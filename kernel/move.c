@@ -17,24 +17,6 @@
 
 #include "zcmu_kernel.h"
 
-/*
- * A write keeps its file system from being frozen until it is over: that may be in another thread,
- * or in an interrupt. lockdep would take it for a lock that this thread never gives back.
- */
-static void write_begin(struct file *file)
-{
-	file_start_write(file);
-	if (S_ISREG(file_inode(file)->i_mode))
-		__sb_writers_release(file_inode(file)->i_sb, SB_FREEZE_WRITE);
-}
-
-static void write_end(struct file *file)
-{
-	if (S_ISREG(file_inode(file)->i_mode))
-		__sb_writers_acquired(file_inode(file)->i_sb, SB_FREEZE_WRITE);
-	file_end_write(file);
-}
-
 /* The command's scatter-gather list, in the form that files take. */
 static int make_bvecs(struct zcmu_cmd *cmd)
 {
@@ -57,18 +39,29 @@ static int make_bvecs(struct zcmu_cmd *cmd)
 	return 0;
 }
 
+/*
+ * The file system may look at iocb and file after the I/O is over and before it has returned: the
+ * second of the two hands the transfer on. From then on the command may be gone; the device stays until
+ * the work is done.
+ */
+static void put_io(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+
+	if (atomic_dec_and_test(&cmd->move.refs) &&
+	    llist_add(&cmd->move.ended, &device->moving.ended))
+		queue_work(device->reserve.moved_wq, &device->moving.ended_work);
+}
+
 /* Asynchronous I/O is over; maybe in an interrupt. */
 static void io_is_over(struct kiocb *iocb, long result)
 {
 	struct zcmu_cmd *cmd = container_of(iocb, struct zcmu_cmd, move.iocb);
-	struct zcmu_device *device = cmd->device;
 
 	if (iocb->ki_flags & IOCB_WRITE)
-		write_end(iocb->ki_filp);
+		zcmu_write_is_over(iocb);
 	cmd->move.result = result;
-	/* From here on the command may be gone; the device stays until the work is done. */
-	if (llist_add(&cmd->move.ended, &device->moving.ended))
-		queue_work(device->reserve.move_wq, &device->moving.ended_work);
+	put_io(cmd);
 }
 
 static void init_iocb(struct zcmu_move *move, struct file *file, bool writes)
@@ -80,6 +73,7 @@ static void init_iocb(struct zcmu_move *move, struct file *file, bool writes)
 	iocb->ki_pos = move->what.pieces[move->piece].offset + move->piece_bytes;
 	if (iocb->ki_flags & IOCB_DIRECT)
 		iocb->ki_complete = io_is_over;
+	atomic_set(&move->refs, 2);
 	if (writes)
 		iocb->ki_flags |= IOCB_WRITE;
 	if (flags & ZCMU_PIECE_DSYNC)
@@ -95,7 +89,6 @@ static ssize_t issue(struct zcmu_cmd *cmd)
 	bool writes = zcmu_is_write(cmd->se_cmd);
 	struct file *file = move->files[move->piece];
 	struct iov_iter iter;
-	ssize_t ret;
 
 	iov_iter_bvec(&iter, writes ? ITER_SOURCE : ITER_DEST, move->bvecs,
 		      cmd->se_cmd->t_data_nents, cmd->se_cmd->data_length);
@@ -104,11 +97,7 @@ static ssize_t issue(struct zcmu_cmd *cmd)
 	init_iocb(move, file, writes);
 	if (!writes)
 		return vfs_iocb_iter_read(file, &move->iocb, &iter);
-	write_begin(file);
-	ret = vfs_iocb_iter_write(file, &move->iocb, &iter);
-	if (ret != -EIOCBQUEUED)
-		write_end(file);
-	return ret;
+	return zcmu_write(file, &move->iocb, &iter);
 }
 
 /* The same as the handler. */
@@ -125,6 +114,8 @@ static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
 	current->flags = (current->flags & ~PF_LOCAL_THROTTLE) | throttle;
 	memalloc_noio_restore(noio);
 	revert_creds(old);
+	if (ret == -EIOCBQUEUED)
+		put_io(cmd);
 	return ret;
 }
 
@@ -201,7 +192,7 @@ void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 	cmd->move.error = error;
 	cmd->move.is_over = true;
 	if (llist_add(&cmd->move.ended, &device->moving.ended))
-		queue_work(device->reserve.move_wq, &device->moving.ended_work);
+		queue_work(device->reserve.moved_wq, &device->moving.ended_work);
 }
 
 /* Give back what a transfer that is over has had. */

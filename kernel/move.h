@@ -51,6 +51,7 @@ struct zcmu_move {
 	u32 piece_bytes;		/* of it that were */
 	u32 bytes;			/* of the payload that were */
 	long result;			/* of what was asynchronous */
+	atomic_t refs;			/* to that: who has begun it, and its end */
 	int error;
 	bool is_over;
 	bool is_anew;			/* the handler that wanted it has gone */
@@ -75,8 +76,10 @@ void zcmu_move_release(struct zcmu_cmd *cmd);
 /* transfer.c */
 bool zcmu_transfer_is_wanted(const struct zcmu_cmd *cmd, const struct zcmu_answer *answer);
 void zcmu_transfer_take(struct zcmu_cmd *cmd, const struct zcmu_answer *answer,
-			struct list_head *moves);
-void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, bool may_move);
+			struct list_head *moves, bool is_anew);
+void zcmu_transfer_note(struct zcmu_device *device, u16 id);
+bool zcmu_transfer_is_awaited(const struct zcmu_device *device);
+void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, int refusal);
 void zcmu_transfer_left(struct zcmu_device *device);
 void zcmu_transfer_reset(struct zcmu_device *device, u8 scsi_status);
 

@@ -40,28 +40,10 @@ static void answer(struct zcmu_cmd *cmd)
 	cmd->state = ZCMU_CMD_ANSWERED;
 }
 
-/* The handler is told that a command is over which it has handed over. device->lock is held. */
-static void note(struct zcmu_cmd *cmd)
+/* Is there nobody on the ring who knows of it? */
+static bool is_forgotten(const struct zcmu_move *move)
 {
-	struct zcmu_device *device = cmd->device;
-	const struct zcmu_entry_hdr hdr = {
-		.len_op = sizeof(hdr) | ZCMU_OP_MOVED, .cmd_id = cmd->id,
-	};
-
-	lockdep_assert_held(&device->lock);
-	/* Nobody is there who knows of it. */
-	if (cmd->move.is_anew || cmd->move.is_reset)
-		return;
-	if (!WARN_ON_ONCE(!zcmu_ring_has_kept_room(&device->ring, sizeof(hdr))))
-		zcmu_ring_note(&device->ring, &hdr, sizeof(hdr));
-}
-
-/* Does the handler wait for notes? */
-static bool awaits_notes(const struct zcmu_device *device)
-{
-	/* The notes must be visible before its word is read: it gives that, and then looks. */
-	smp_mb();
-	return zcmu_ring_handler_flags(&device->ring) & ZCMU_HANDLER_AWAITS_NOTES;
+	return move->is_anew;
 }
 
 /* What the handler is to find in a payload that comes back. */
@@ -74,10 +56,10 @@ static void show_payload(struct zcmu_cmd *cmd, bool anew)
 	else if (zcmu_is_write(se_cmd) || !cmd->move.bytes)
 		return;
 	else if (cmd->lent)
-		zcmu_lend_show(cmd);
+		zcmu_lend_show(cmd, cmd->move.bytes);
 	else if (cmd->out.nr)
 		zcmu_copy_from_sgl(&cmd->device->copy, &cmd->out, se_cmd->t_data_sg,
-				   se_cmd->t_data_nents);
+				   se_cmd->t_data_nents, cmd->move.bytes);
 }
 
 /*
@@ -100,10 +82,10 @@ static bool put_back(struct zcmu_cmd *cmd, bool anew)
 		len = zcmu_entry_length(cmd, &plan);
 	}
 	cmd->uflags = 0;
-	if (!zcmu_ring_has_kept_room(&device->ring, len)) {
-		WARN_ON_ONCE(!anew);
+	/* What is kept is for those that this handler has handed over. */
+	if (anew ? !zcmu_ring_has_room(&device->ring, len) :
+		   WARN_ON_ONCE(!zcmu_ring_has_kept_room(&device->ring, len)))
 		return false;
-	}
 	entry = zcmu_ring_begin(&device->ring, &cmd->span, len, &offset);
 	if (anew) {
 		zcmu_entry_fill(cmd, &plan, entry, offset, len);
@@ -120,6 +102,8 @@ static bool put_back(struct zcmu_cmd *cmd, bool anew)
 	zcmu_deadline_set(device, cmd, device->cmd_time_out);
 	zcmu_ring_publish(&device->ring, &cmd->span);
 	zcmu_wake_count(device, cmd->se_cmd->data_length);
+	/* Once the lock is dropped, it may be answered, and with the last one the device may go. */
+	zcmu_wake(device);
 	return true;
 }
 
@@ -144,16 +128,16 @@ static void give_back(struct zcmu_cmd *cmd)
 		spin_unlock(&device->lock);
 	}
 	if (is_reset) {
+		if (!is_forgotten(&cmd->move))
+			zcmu_transfer_note(device, cmd->id);
 		answer(cmd);
 		status = cmd->move.reset_status;
 	} else {
 		is_back = put_back(cmd, anew);
 	}
 	spin_unlock(&device->lock);
-	if (is_back) {
-		zcmu_wake(device);
+	if (is_back)
 		return;
-	}
 	list_add(&cmd->node, &one);
 	if (is_reset)
 		zcmu_answer_all(device, &one, status);
@@ -167,21 +151,19 @@ static void answer_some(struct zcmu_device *device, struct list_head *over,
 			struct list_head *answered)
 {
 	struct zcmu_cmd *cmd, *next;
-	bool wakes;
 
 	spin_lock(&device->lock);
 	list_for_each_entry_safe(cmd, next, over, node) {
 		if (!is_the_answer(&cmd->move))
 			continue;
-		/* The room that was kept for it is the note's. */
-		note(cmd);
+		if (!is_forgotten(&cmd->move))
+			zcmu_transfer_note(device, cmd->id);
 		answer(cmd);
 		list_move_tail(&cmd->node, answered);
 	}
-	wakes = !list_empty(answered) && awaits_notes(device);
-	spin_unlock(&device->lock);
-	if (wakes)
+	if (!list_empty(answered) && zcmu_transfer_is_awaited(device))
 		zcmu_wake_now(device);
+	spin_unlock(&device->lock);
 }
 
 /* Transfers are over: their commands go on. Sleeps. */

@@ -37,7 +37,7 @@ void zcmu_recover_close(struct zcmu_device *device)
 
 	/* What it has answered is done, even if it died before it could say so. */
 	if (mode != ZCMU_RECOVER_OFF)
-		zcmu_complete_answers(device, ZCMU_NO_KICK);
+		zcmu_complete_answers(device, ZCMU_HANDLER_GONE);
 	zcmu_transfer_left(device);
 	end_commands(device, mode);
 }
@@ -135,7 +135,7 @@ void zcmu_recover_open(struct zcmu_device *device)
 	u8 mode = READ_ONCE(device->recover);
 
 	/* What its predecessor wanted to have moved must not be moved by its own descriptors. */
-	zcmu_complete_answers(device, ZCMU_NO_KICK);
+	zcmu_complete_answers(device, ZCMU_HANDLER_GONE);
 	zcmu_transfer_left(device);
 	if (mode == ZCMU_RECOVER_REISSUE)
 		reissue(device);

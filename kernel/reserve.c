@@ -17,19 +17,23 @@
 /* Nobody queues anything from here on; what is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *moved_wq;
 
 	spin_lock(&device->lock);
 	waiting_wq = device->reserve.waiting_wq;
 	expire_wq = device->reserve.expire_wq;
 	move_wq = device->reserve.move_wq;
+	moved_wq = device->reserve.moved_wq;
 	device->reserve.waiting_wq = NULL;
 	device->reserve.expire_wq = NULL;
 	device->reserve.move_wq = NULL;
+	device->reserve.moved_wq = NULL;
 	spin_unlock(&device->lock);
 	/* What ends here may still have others look for room. */
 	if (move_wq)
 		destroy_workqueue(move_wq);
+	if (moved_wq)
+		destroy_workqueue(moved_wq);
 	if (waiting_wq)
 		destroy_workqueue(waiting_wq);
 	if (expire_wq)
@@ -42,7 +46,7 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
  */
 static int make_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *moved_wq;
 
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
@@ -51,12 +55,14 @@ static int make_queues(struct zcmu_device *device)
 	 * would be as many switches.
 	 */
 	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
+	moved_wq = alloc_workqueue("zcmu-d-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
 	spin_lock(&device->lock);
 	device->reserve.waiting_wq = waiting_wq;
 	device->reserve.expire_wq = expire_wq;
 	device->reserve.move_wq = move_wq;
+	device->reserve.moved_wq = moved_wq;
 	spin_unlock(&device->lock);
-	return waiting_wq && expire_wq && move_wq ? 0 : -ENOMEM;
+	return waiting_wq && expire_wq && move_wq && moved_wq ? 0 : -ENOMEM;
 }
 
 /**

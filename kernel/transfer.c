@@ -8,6 +8,7 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/sched/signal.h>
 #include <scsi/scsi_device.h>
 
@@ -26,12 +27,13 @@ bool zcmu_transfer_is_wanted(const struct zcmu_cmd *cmd, const struct zcmu_answe
  * @cmd: the command
  * @answer: the handler's
  * @moves: where the command is put, for zcmu_transfer_begin()
+ * @is_anew: the handler has gone
  *
  * The handler's entry has made room on the ring: as much is kept for the command to come back.
  * device->lock is held.
  */
 void zcmu_transfer_take(struct zcmu_cmd *cmd, const struct zcmu_answer *answer,
-			struct list_head *moves)
+			struct list_head *moves, bool is_anew)
 {
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_move *move = &cmd->move;
@@ -39,12 +41,35 @@ void zcmu_transfer_take(struct zcmu_cmd *cmd, const struct zcmu_answer *answer,
 	lockdep_assert_held(&device->lock);
 	zcmu_ring_swap_spans(answer->span, &cmd->span);
 	memset(move, 0, sizeof(*move));
+	move->is_anew = is_anew;
 	memcpy(&move->what, answer->transfer, sizeof(move->what)); /* shared: */
 	cmd->uflags = answer->uflags;
 	cmd->state = ZCMU_CMD_MOVING;
 	list_move_tail(&cmd->node, moves);
 	device->moving.count++;
 	device->ring.kept += ZCMU_MOVED_BYTES;
+}
+
+/*
+ * The handler is told that a command is over which it has handed over. There is room: such a note is
+ * smaller than the entry that has made room for the command, or for its late answer. device->lock is
+ * held; who does this has the handler woken then, if zcmu_transfer_is_awaited().
+ */
+void zcmu_transfer_note(struct zcmu_device *device, u16 id)
+{
+	const struct zcmu_entry_hdr hdr = { .len_op = sizeof(hdr) | ZCMU_OP_MOVED, .cmd_id = id };
+
+	lockdep_assert_held(&device->lock);
+	if (!WARN_ON_ONCE(!zcmu_ring_has_kept_room(&device->ring, sizeof(hdr))))
+		zcmu_ring_note(&device->ring, &hdr, sizeof(hdr));
+}
+
+/* Does the handler wait for notes? */
+bool zcmu_transfer_is_awaited(const struct zcmu_device *device)
+{
+	/* The notes must be visible before its word is read: it gives that, and then looks. */
+	smp_mb();
+	return zcmu_ring_handler_flags(&device->ring) & ZCMU_HANDLER_AWAITS_NOTES;
 }
 
 /* Do the pieces make up the payload, in order, and is all that is said of them known? */
@@ -55,7 +80,10 @@ static bool is_well_formed(const struct zcmu_cmd *cmd)
 	u32 i;
 
 	if (!what->nr_pieces || what->nr_pieces > ZCMU_MAX_PIECES || what->reserved[0] ||
-	    what->reserved[1] || what->flags & ~ZCMU_TRANSFER_TELL)
+	    what->reserved[1] || what->flags & ~(ZCMU_TRANSFER_TELL | ZCMU_TRANSFER_WRITE))
+		return false;
+	/* The CDB may say one thing, and its initiator do the other. */
+	if (!(what->flags & ZCMU_TRANSFER_WRITE) != !zcmu_is_write(cmd->se_cmd))
 		return false;
 	for (i = 0; i < what->nr_pieces; i++) {
 		const struct zcmu_piece *piece = &what->pieces[i];
@@ -117,6 +145,12 @@ static bool is_on_itself(struct zcmu_device *device, const struct file *file)
 	return is_same;
 }
 
+/* Is the file served by a process, which could keep a command for ever? */
+static bool is_of_a_process(const struct file *file)
+{
+	return file_inode(file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
+}
+
 /* May the handler do this itself, by pread() or pwrite()? Return: 0 or -errno. */
 static int check_file(struct zcmu_cmd *cmd, const struct file *file, const struct zcmu_piece *piece)
 {
@@ -125,7 +159,7 @@ static int check_file(struct zcmu_cmd *cmd, const struct file *file, const struc
 
 	if (!(file->f_mode & (writes ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
-	if (!S_ISREG(mode) && !S_ISBLK(mode))
+	if ((!S_ISREG(mode) && !S_ISBLK(mode)) || is_of_a_process(file))
 		return -EOPNOTSUPP;
 	if (!(file->f_mode & (writes ? FMODE_PWRITE : FMODE_PREAD)))
 		return -ESPIPE;
@@ -161,9 +195,9 @@ static int prepare(struct zcmu_cmd *cmd)
  * zcmu_transfer_begin - begin transfers
  * @device: the device
  * @moves: commands that zcmu_transfer_take() has put there
- * @may_move: this is the handler's kick, and it lends its descriptors
+ * @refusal: 0 if this is the handler's kick, and it lends its descriptors; else why they end at once
  */
-void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, bool may_move)
+void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, int refusal)
 {
 	struct zcmu_cmd *cmd, *next;
 	int ret;
@@ -171,7 +205,7 @@ void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, bo
 	list_for_each_entry_safe(cmd, next, moves, node) {
 		list_del_init(&cmd->node);
 		INIT_WORK(&cmd->move.work, device->moving.run);
-		ret = may_move ? prepare(cmd) : -EBADF;
+		ret = refusal ?: prepare(cmd);
 		trace_zcmu_transfer(device, cmd->id, cmd->move.what.nr_pieces, ret);
 		if (ret)
 			zcmu_move_end(cmd, ret);

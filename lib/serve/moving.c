@@ -132,11 +132,14 @@ void zcmu_moving_await_end(struct zcmu_disk *disk)
 
 /*
  * Serving is to end: nothing more is handed over. As long as something is moved, requests are still
- * taken, because the notes lie behind them. Runs in the leader. Return: is nothing moved?
+ * taken, because the notes lie behind them. On a broken ring nothing more is found. Runs in the
+ * leader. Return: is nothing moved?
  */
 bool zcmu_moving_stops(struct zcmu_disk *disk)
 {
 	disk->moving.is_on = false;
+	if (disk->ring.is_broken)
+		zcmu_moving_abandon(disk);
 	return !atomic_load(&disk->moving.count);
 }
 
@@ -170,7 +173,8 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 		return -EINVAL;
 	if (!cmd || !cmd->disk->moving.is_on || io->length > UINT32_MAX)
 		return -EOPNOTSUPP;
-	transfer.flags = flags & ZCMU_MOVE_TELL ? ZCMU_TRANSFER_TELL : 0;
+	transfer.flags = (flags & ZCMU_MOVE_TELL ? ZCMU_TRANSFER_TELL : 0) |
+			 (io->op == ZCMU_IO_WRITE ? ZCMU_TRANSFER_WRITE : 0);
 	transfer.piece_flags[0] = flags & ZCMU_MOVE_DSYNC ? ZCMU_PIECE_DSYNC : 0;
 	transfer.pieces[0] = (struct zcmu_piece){
 		.fd = fd, .len = (uint32_t)io->length, .offset = offset,
@@ -178,8 +182,16 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 	answer.id = cmd->req.id;
 	cmd->back = back;
 	moving = &cmd->disk->moving;
-	/* From the answer on it may be over, in the leader. */
+	/*
+	 * Who ends this looks at the count after it has said so: one of the two sees the other. From the
+	 * answer on it may be over, in the leader.
+	 */
 	atomic_fetch_add(&moving->count, 1);
 	atomic_store(&moving->by_id[answer.id], cmd);
-	return zcmu_serve_hand_over(cmd->disk, &answer, io->length);
+	if (atomic_load(&moving->is_on) &&
+	    !zcmu_serve_hand_over(cmd->disk, &answer, io->length))
+		return 0;
+	take(moving, answer.id);
+	zcmu_signal_fd(cmd->disk->threads[0].wake_fd);
+	return -EOPNOTSUPP;
 }

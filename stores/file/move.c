@@ -76,7 +76,7 @@ void zcmu_file_move_close(struct file *file)
 /* Will no other request of this file fare better? */
 static bool is_about_the_file(int error)
 {
-	return error == -EBADF || error == -EOPNOTSUPP || error == -EDEADLK;
+	return error == -EOPNOTSUPP || error == -EDEADLK;
 }
 
 static void note_error(struct file *file, int error)

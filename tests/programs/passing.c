@@ -94,7 +94,8 @@ static void spoil(struct zcmu_transfer *t)
 	case 10: piece->offset = (uint64_t)INT64_MAX - 1; break;
 	case 11: t->nr_pieces = 0; break;
 	case 12: t->nr_pieces = 6; break;
-	case 13: t->flags = 0x80; break;
+	case 13: t->flags |= 0x80; break;
+	case 16: t->flags = 0; break;			/* as if it was a READ */
 	case 14: t->piece_flags[0] = 0x80; break;
 	case 15: t->reserved[1] = 1; break;
 	default: say("no more"); break;
@@ -120,8 +121,9 @@ static void hand_over(struct handed *h)
 				.len = i < 4 ? step : bytes - 4 * step,
 			};
 	}
+	t.flags = h->writes ? ZCMU_TRANSFER_WRITE : 0;
 	if (is("tell") || is("look"))
-		t.flags = ZCMU_TRANSFER_TELL;
+		t.flags |= ZCMU_TRANSFER_TELL;
 	if (is("wrong") && h->writes && bytes == 65536)
 		spoil(&t);
 	zcmu_hring_answer(&disk->ring, &a);
