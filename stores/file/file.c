@@ -12,20 +12,37 @@
 
 #include "file.h"
 
-/* Have io_uring do it. io->data: the epoch of a sync. */
+static bool has_payload(const struct zcmu_io *io)
+{
+	return io->op == ZCMU_IO_READ || io->op == ZCMU_IO_WRITE;
+}
+
+static void end(struct zcmu_store *store, struct zcmu_io *io, int error);
+
+/* Have io_uring do it. io->data: the epoch of a sync; past the page cache, bounce.c's. */
 void zcmu_file_start(struct zcmu_store *store, struct zcmu_io *io)
 {
-	struct io_uring_sqe *sqe = zcmu_file_queue_sqe(io->queue);
 	struct file *file = file_of(store);
+	struct iovec *iov = io->iov;
+	unsigned int iovcnt = (unsigned int)io->iovcnt;
+	struct io_uring_sqe *sqe;
 	int fd = file->fd;
 
+	if (file->is_direct && has_payload(io)) {
+		iov = zcmu_file_bounce_begin(io, (unsigned int)(uintptr_t)io->data);
+		iovcnt = 1;
+		if (!iov) {
+			end(store, io, -ENOMEM);
+			return;
+		}
+	}
+	sqe = zcmu_file_queue_sqe(io->queue);
 	switch (io->op) {
 	case ZCMU_IO_READ:
-		io_uring_prep_readv(sqe, fd, io->iov, (unsigned int)io->iovcnt, io->offset);
+		io_uring_prep_readv(sqe, fd, iov, iovcnt, io->offset);
 		break;
 	case ZCMU_IO_WRITE:
-		io_uring_prep_writev2(sqe, fd, io->iov, (unsigned int)io->iovcnt, io->offset,
-				      io->fua ? RWF_DSYNC : 0);
+		io_uring_prep_writev2(sqe, fd, iov, iovcnt, io->offset, io->fua ? RWF_DSYNC : 0);
 		break;
 	case ZCMU_IO_FLUSH:
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
@@ -77,7 +94,7 @@ void zcmu_file_advance(struct zcmu_io *io, size_t bytes)
 static bool is_about_the_request(const struct zcmu_io *io, int error)
 {
 	return io->op == ZCMU_IO_WRITE &&
-	       (error == -EFAULT || error == -EEXIST || error == -EFBIG);
+	       (error == -ENOMEM || error == -EFAULT || error == -EEXIST || error == -EFBIG);
 }
 
 static void end(struct zcmu_store *store, struct zcmu_io *io, int error)
@@ -149,7 +166,11 @@ static void file_queue_reap(struct zcmu_store *store, void *data)
 
 		/* Free the place before the answer: that may lead to a new request. */
 		io_uring_cqe_seen(&queue->ring, cqe);
-		if (!zcmu_file_queue_woken(queue, io) && is_done(store, io, res, &error))
+		if (zcmu_file_queue_woken(queue, io))
+			continue;
+		if (file_of(store)->is_direct && has_payload(io))
+			io->data = (void *)(uintptr_t)zcmu_file_bounce_end(io, res);
+		if (is_done(store, io, res, &error))
 			end(store, io, error);
 	}
 	/* Requests that were started again */
@@ -169,7 +190,7 @@ static void file_write(struct zcmu_store *store, struct zcmu_io *io)
 	io->data = NULL;
 	if (zcmu_file_move(file_of(store), io))
 		return;
-	if (!zcmu_file_spot_write(file_of(store), io, &res))
+	if (file_of(store)->is_direct || !zcmu_file_spot_write(file_of(store), io, &res))
 		zcmu_file_start(store, io);
 	else if (is_done(store, io, res, &error))
 		zcmu_io_done(io, error);
@@ -182,7 +203,7 @@ static void file_read(struct zcmu_store *store, struct zcmu_io *io)
 	io->data = NULL;
 	if (zcmu_file_move(file_of(store), io))
 		return;
-	if (!zcmu_file_spot_read(file_of(store), io, &res))
+	if (file_of(store)->is_direct || !zcmu_file_spot_read(file_of(store), io, &res))
 		zcmu_file_start(store, io);
 	else if (is_done(store, io, res, &error))
 		zcmu_io_done(io, error);

@@ -6,6 +6,7 @@
  * 	device.c	what a block device can discard
  * 	file.c		the store: requests
  * 	move.c		requests that the kernel does without this process
+ * 	bounce.c	requests past the page cache that it doesn't do
  * 	spot.c		requests that are only a copy, done at once
  * 	queue.c		queues: an io_uring per thread, and what other threads hand over to it
  * 	sync.c		flushes and writes with FUA: which may be answered with success
@@ -46,7 +47,7 @@ struct file_options {
 
 struct file {
 	int fd;
-	int direct_fd;		/* the same file, past the page cache; -1: none */
+	bool is_direct;		/* past the page cache */
 	atomic_bool moves;	/* the kernel may move payloads */
 	char *name;		/* "file:PATH" */
 	bool is_device;
@@ -158,9 +159,13 @@ bool zcmu_file_queue_woken(struct queue *queue, const void *user_data);
 
 /* move.c */
 extern const struct zcmu_option zcmu_file_option_table[];
-int zcmu_file_move_open(const struct zcmu_store *store, struct file *file, const char *path);
-void zcmu_file_move_close(struct file *file);
+int zcmu_file_move_open(struct zcmu_store *store, struct file *file, const char *path);
 bool zcmu_file_move(struct file *file, struct zcmu_io *io);
+
+/* bounce.c */
+struct iovec *zcmu_file_bounce_begin(struct zcmu_io *io, unsigned int epoch);
+unsigned int zcmu_file_bounce_end(struct zcmu_io *io, int res);
+int zcmu_file_direct_block_size(int fd);
 
 /* file.c */
 void zcmu_file_start(struct zcmu_store *store, struct zcmu_io *io);

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests whose bytes the kernel moves without this process (zcmu_io_transfer()): which, to which
- * descriptor, and what happens if it fails. Everything else, and what the kernel won't move, goes
- * through the page cache as ever: file.c, spot.c.
+ * Requests whose bytes the kernel moves without this process (zcmu_io_transfer()): which, and what
+ * happens if it fails. Everything else, and what the kernel won't move, is file.c's, spot.c's or, past
+ * the page cache, bounce.c's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "file.h"
 
 const struct zcmu_option zcmu_file_option_table[] = {
-	{ .name = "direct", .summary = "bypass the page cache (O_DIRECT) where the kernel moves payloads",
+	{ .name = "direct", .summary = "past the page cache (O_DIRECT)",
 	  .type = ZCMU_OPTION_FLAG, .offset = offsetof(struct file_options, direct) },
 	{ .name = "transfer", .value = "auto|always|never", .standard = "auto",
 	  .summary = "have the kernel move payloads, without this process; auto: with direct",
@@ -21,56 +18,31 @@ const struct zcmu_option zcmu_file_option_table[] = {
 	{ 0 }
 };
 
-/* The same file once more, past the page cache. Its path may mean another one by now. */
-static int open_direct(const struct zcmu_store *store, const struct file *file, const char *path)
-{
-	int fd = open(path, O_DIRECT | O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR));
-	struct stat st, its;
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) || fstat(file->fd, &its))
-		err = -errno;
-	else if (st.st_dev != its.st_dev || st.st_ino != its.st_ino || st.st_rdev != its.st_rdev)
-		err = -ESTALE;
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
 /* Right after the file was opened. What is wrong is reported. */
-int zcmu_file_move_open(const struct zcmu_store *store, struct file *file, const char *path)
+int zcmu_file_move_open(struct zcmu_store *store, struct file *file, const char *path)
 {
 	const struct file_options *options = store->options;
-	int fd;
+	int size;
 
-	file->direct_fd = -1;
+	file->is_direct = options->direct;
 	atomic_store(&file->moves, options->transfer == TRANSFER_ALWAYS ||
 				   (options->transfer == TRANSFER_AUTO && options->direct));
 	if (!options->direct)
 		return 0;
-	if (options->transfer == TRANSFER_NEVER) {
-		zcmu_error("file:%s: direct means that the kernel moves payloads, and transfer=never that it doesn't; choose one",
-			   path);
-		return -EINVAL;
+	size = zcmu_file_direct_block_size(file->fd);
+	if (size < 0) {
+		zcmu_error("file:%s: its file system has no direct I/O (%s); leave out \"direct\"", path,
+			   strerror(-size));
+		return size;
 	}
-	fd = open_direct(store, file, path);
-	if (fd < 0) {
-		zcmu_error("file:%s: can't open it for direct I/O: %s", path,
-			   fd == -EINVAL ? "its file system has none; leave out \"direct\"" :
-					   strerror(-fd));
-		return fd;
-	}
-	file->direct_fd = fd;
-	return 0;
-}
-
-void zcmu_file_move_close(struct file *file)
-{
-	if (file->direct_fd >= 0)
-		close(file->direct_fd);
+	if ((uint32_t)size <= store->block_size)
+		return 0;
+	store->block_size = (uint32_t)size;
+	if (store->size % store->block_size == 0)
+		return 0;
+	zcmu_error("file:%s: direct I/O on it takes blocks of %d bytes, and its size is no multiple of that",
+		   path, size);
+	return -EINVAL;
 }
 
 /* Will no other request of this file fare better? */
@@ -112,9 +84,7 @@ static void come_back(struct zcmu_io *io, int error, uint64_t bytes)
  */
 bool zcmu_file_move(struct file *file, struct zcmu_io *io)
 {
-	int fd = file->direct_fd >= 0 ? file->direct_fd : file->fd;
-
 	if (file->is_limited || !atomic_load_explicit(&file->moves, memory_order_relaxed))
 		return false;
-	return !zcmu_io_transfer(io, fd, io->offset, 0, come_back);
+	return !zcmu_io_transfer(io, file->fd, io->offset, 0, come_back);
 }

@@ -38,12 +38,13 @@
  */
 static int open_it(struct zcmu_store *store, const char *path)
 {
-	int fd = open(path, O_EXCL | O_CLOEXEC | (store->read_only ? O_RDONLY : O_RDWR));
+	int direct = ((const struct file_options *)store->options)->direct ? O_DIRECT : 0;
+	int fd = open(path, O_EXCL | O_CLOEXEC | direct | (store->read_only ? O_RDONLY : O_RDWR));
 	struct stat st;
 
 	if (fd >= 0 || errno != EROFS || store->read_only)
 		return fd;
-	fd = open(path, O_EXCL | O_CLOEXEC | O_RDONLY);
+	fd = open(path, O_EXCL | O_CLOEXEC | direct | O_RDONLY);
 	if (fd >= 0 && !fstat(fd, &st) && S_ISBLK(st.st_mode)) {
 		store->read_only = true;
 		return fd;
@@ -71,7 +72,8 @@ static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 			   "; nothing was created", path, store->create_size, store->block_size);
 		return -EINVAL;
 	}
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
+			((const struct file_options *)store->options)->direct * O_DIRECT, 0600);
 	if (fd < 0)
 		goto out;
 	err = ftruncate(fd, (off_t)store->create_size) ? -errno : loss_make_lasting(fd, path);
@@ -176,7 +178,6 @@ static void free_file(struct file *file)
 	if (file->fd >= 0 && close(file->fd))
 		zcmu_error("%s: closing it has failed: %s; what was written last may be gone",
 			   file->name, strerror(errno));
-	zcmu_file_move_close(file);
 	pthread_mutex_destroy(&file->syncs.lock);
 	free(file->name);
 	free(file);
@@ -189,7 +190,6 @@ static struct file *make_file(const char *path)
 	if (!file)
 		return NULL;
 	file->fd = -1;
-	file->direct_fd = -1;
 	pthread_mutex_init(&file->syncs.lock, NULL);
 	if (asprintf(&file->name, "file:%s", path) >= 0)
 		return file;
