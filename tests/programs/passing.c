@@ -12,6 +12,9 @@
  *	shy		one piece, and a kick that lends no descriptors
  *	mute		one piece, without a kick; says so
  *	self		one piece, of FILE2 in place of the own one
+ *	greedy		as shy; at first, and after each WRITE, says how many pages of the window it
+ *			can reach
+ *	late		a WRITE is handed over at SIGUSR1; says when it finds a note of it
  *	look		a READ is told, and its first and last bytes are looked at then
  *
  * Commands without blocks are answered by libzcmu's SCSI layer.
@@ -126,11 +129,26 @@ static void hand_over(struct handed *h)
 		t.flags |= ZCMU_TRANSFER_TELL;
 	if (is("wrong") && h->writes && bytes == 65536)
 		spoil(&t);
+	if (is("late") && h->writes) {
+		say("held");
+		probe_wait_usr1();
+	}
 	zcmu_hring_answer(&disk->ring, &a);
 	if (is("mute") && h->writes)
 		say("handed over");
 	else
-		kick(is("shy") ? 1 : ZCMU_KICK_TRANSFERS);
+		kick(is("shy") || is("greedy") ? 1 : ZCMU_KICK_TRANSFERS);
+}
+
+/* The window is the end of the map; a payload begins at a multiple of 64 KiB in it. */
+static void reach(void)
+{
+	const uint8_t *end = disk->ring.map + disk->ring.map_size;
+	unsigned int n = 0, i;
+
+	for (i = 1; i <= 1024; i++)
+		n += try_load(end - i * 65536) >= 0;
+	say("reached: %u", n);
 }
 
 static void look(const struct handed *h)
@@ -154,7 +172,11 @@ static bool moved(struct zcmu_hring *ring, const struct zcmu_hmoved *m)
 			    (unsigned long long)m->bytes);
 		if (is("look") && !m->error && !h->writes)
 			look(h);
-		answer(m->id, !m->error || move(h) ? 0 : 8);
+		answer(m->id, !m->error || move(h) ? 0 : 2);
+		if (is("greedy") && h->writes)
+			reach();
+	} else if (is("late")) {
+		say("a note");
 	}
 	zcmu_cmd_free(h->cmd);
 	h->cmd = NULL;
@@ -211,6 +233,7 @@ int main(int argc, char **argv)
 	}
 	mode = argv[2];
 	probe_catch_bus();
+	probe_block_usr1();
 	open_files(argv + 3);
 	if (zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
 		return 1;
@@ -219,6 +242,10 @@ int main(int argc, char **argv)
 	thread.disk = disk;
 	disk->threads = &thread;
 	zcmu_disk_identify(disk, &options);
+	if (is("late"))
+		zcmu_hring_await_notes(&disk->ring, true);
+	if (is("greedy"))
+		reach();
 	say("ready");
 	for (;;) {
 		while ((cmd = zcmu_cmd_take(disk, &thread))) {
