@@ -143,9 +143,9 @@ void hostile_close(void)
 
 void hostile_kick(void)
 {
-	int32_t one = 1;
+	int32_t value = one_in(8) ? 1 : ZCMU_KICK_TRANSFERS;
 
-	if (write(hostile.fd, &one, sizeof(one)) < 0 && errno != EIO)
+	if (write(hostile.fd, &value, sizeof(value)) < 0 && errno != EIO)
 		die("kick");
 }
 

@@ -4,6 +4,7 @@
  * order; tails where none can be; garbage in every field. Plain good answers are among
  * them, or there would be nothing to attack.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct answer {
 	uint32_t read_len;
 	bool has_sense;
 	bool keeps_place;	/* the tail doesn't move */
+	const struct zcmu_transfer *transfer;
 };
 
 /* The tail passes what needs no answer. Return: the place for an answer, or NULL. */
@@ -65,6 +67,8 @@ static void put(const struct answer *a)
 	entry->rsp.read_len = a->read_len;
 	if (a->has_sense)
 		garbage_sense(entry->rsp.sense);
+	if (a->transfer)
+		entry->transfer = *a->transfer;
 	if (a->keeps_place)
 		return;
 	hostile.tail = (place->at + place->len) % hostile.ring_size;
@@ -222,6 +226,59 @@ static uint64_t garbage(void)
 	return prng_next(&hostile.prng) >> 1;
 }
 
+/* Files to move payloads to and from: one in the page cache, one that ends early, one past it. */
+static int a_file(void)
+{
+	static int files[3] = { -1, -1, -1 };
+	static const int flags[3] = { 0, 0, O_DIRECT };
+	unsigned int which = below(3);
+	char path[32];
+
+	snprintf(path, sizeof(path), "moved.%u", which);
+	if (files[which] < 0)
+		files[which] = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags[which], 0600);
+	if (files[which] >= 0 && which != 1 && ftruncate(files[which], 64 << 20))
+		return -1;
+	return files[which];
+}
+
+/* How long is the payload of a command that we have? */
+static uint32_t payload_of(const struct hostile_cmd *cmd)
+{
+	uint64_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < cmd->nr; i++)
+		bytes += cmd->iov[i].len;
+	return (uint32_t)bytes;
+}
+
+/* Have a payload moved, mostly as it should be; or with garbage in all that is said of it. */
+static void transfer(void)
+{
+	struct zcmu_transfer t = { .flags = (uint8_t)below(4), .nr_pieces = 1 + (uint8_t)below(5) };
+	uint32_t left = hostile.nr_cmds ? payload_of(&hostile.cmds[0]) : 0, i;
+	struct answer a = take_cmd(false);
+
+	for (i = 0; i < t.nr_pieces; i++) {
+		struct zcmu_piece *piece = &t.pieces[i];
+
+		piece->fd = one_in(16) ? (int)below(64) - 1 : a_file();
+		piece->len = i == t.nr_pieces - 1u ? left : left / t.nr_pieces / 512 * 512;
+		piece->offset = below(1u << 26) / 512 * 512;
+		t.piece_flags[i] = (uint8_t)below(4);
+		left -= piece->len;
+	}
+	for (i = 0; one_in(4) && i < 4; i++)
+		((uint64_t *)&t)[below(sizeof(t) / 8)] = garbage();
+	a.transfer = &t;
+	a.uflags = ZCMU_UFLAG_TRANSFER | (one_in(32) ? (uint8_t)below(256) : 0);
+	put(&a);
+	if (one_in(64))
+		put(&a);
+	hostile_kick();
+}
+
 static void garbage_entry(void)
 {
 	struct answer a = { .keeps_place = true };
@@ -260,6 +317,7 @@ const struct hostile_attack ring_attacks[] = {
 	{ "any status", 8, any_status },
 	{ "any length", 8, any_length },
 	{ "keep", 8, keep },
+	{ "transfer", 30, transfer },
 	{ "answer twice", 1, twice },
 	{ "wrong id", 1, wrong_id },
 	{ "tail", 2, tail },
