@@ -79,26 +79,28 @@
  * -------------
  * A handler that only passes a payload on needn't touch it. With ZCMU_UFLAG_TRANSFER in its
  * answer it has the kernel move the command's own pages to or from open files and block
- * devices: struct zcmu_transfer stands in place of the status and the sense data, and has up to five
- * pieces, which cover the payload in order, all of it. The descriptors are those of the thread
- * that kicks, and a kick moves nothing unless the value that it writes is ZCMU_KICK_TRANSFERS: who
- * writes anything else doesn't lend its descriptors to what is on the ring. The files
- * are held until the transfer is over.
+ * devices: struct zcmu_transfer stands in place of the status and the sense data, and has up to
+ * five pieces, which cover the payload in order, all of it. The descriptors are those of the
+ * thread that kicks, and a kick moves nothing unless the value that it writes is
+ * ZCMU_KICK_TRANSFERS: who writes anything else doesn't lend its descriptors to what is on the
+ * ring. The files are held until the transfer is over.
  *   - A transfer that succeeds is the answer: the initiator gets GOOD. The handler finds a note of
  *     it on the ring, ZCMU_OP_MOVED, but isn't woken for that unless it has set
- *     ZCMU_HANDLER_AWAITS_NOTES in the mailbox: then it looks at the ring once more, and sleeps. Until
- *     it has seen the note, the payload may still be on its way. Notes need no answer.
- *   - With ZCMU_TRANSFER_TELL, and where a transfer fails, the command comes back: an entry like that
- *     of a command with ZCMU_KFLAG_MOVED, the command's id, moved_error and moved_bytes; without
- *     iovecs and CDB. The payload is where it was, in the same form. It wants an answer as every
- *     command does: that may be another transfer. In the payload of a READ the handler then finds
- *     what was moved.
+ *     ZCMU_HANDLER_AWAITS_NOTES in the mailbox: then it looks at the ring once more, and sleeps.
+ *     Until it has seen the note, the payload may still be on its way. Notes need no answer.
+ *   - With ZCMU_TRANSFER_TELL, and where a transfer fails, the command comes back: an entry like
+ *     that of a command with ZCMU_KFLAG_MOVED, the command's id, moved_error and moved_bytes;
+ *     without iovecs and CDB. The payload is where it was, in the same form. It wants an answer as
+ *     every command does: that may be another transfer. In the payload of a READ the handler then
+ *     finds what was moved.
  *   - What is moved are the command's own bytes. What a handler has put into a copied payload of a
- *     WRITE isn't; nor does what it has put into a READ's count beside a transfer that was the answer.
+ *     WRITE isn't; nor does what it has put into a READ's count beside a transfer that was the
+ *     answer.
  *   - A command doesn't time out while it is moved, and an abort waits for it.
  *   - An answer that was on the ring when its handler closed the device is not carried out: there
  *     moved_error is -EBADF, as with any other descriptor that isn't there. If the handler that has
- *     handed a transfer over is gone when it fails, its successor gets the command as if it were new.
+ *     handed a transfer over is gone when it fails, its successor gets the command as if it were
+ *     new.
  * The mailbox says ZCMU_CAP_TRANSFER if the kernel does this.
  *
  * Taking over

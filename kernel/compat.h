@@ -74,9 +74,10 @@ static inline u16 zcmu_relative_port(const struct se_lun *lun)
 #endif
 
 /*
- * vfs_iocb_iter_write() keeps the file system from being frozen by itself, 6.8, and leaves it to the end
- * of an asynchronous write to let it be; before, that was the caller's, for regular files. lockdep is
- * told that this thread has given the lock away. Remove when Debian 12's 6.1 is dropped.
+ * vfs_iocb_iter_write() keeps the file system from being frozen by itself, 6.8, and leaves it to
+ * the end of an asynchronous write to let it be; before, that was the caller's, for regular files.
+ * lockdep is told that this thread has given the lock away. Remove when Debian 12's 6.1 is
+ * dropped.
  */
 #include <linux/fs.h>
 

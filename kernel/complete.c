@@ -60,7 +60,7 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	}
 	zcmu_ring_swap_spans(answer->span, &cmd->span);
 	cmd->uflags = answer->uflags;
-	/* It was answered without the handler, which waits for the end of what it has handed over. */
+	/* Answered without the handler, which waits to hear that what it handed over is over. */
 	if (answer->uflags & ZCMU_UFLAG_TRANSFER) {
 		zcmu_transfer_note(device, cmd->id);
 		if (zcmu_transfer_is_awaited(device))

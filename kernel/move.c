@@ -41,8 +41,8 @@ static int make_bvecs(struct zcmu_cmd *cmd)
 
 /*
  * The file system may look at iocb and file after the I/O is over and before it has returned: the
- * second of the two hands the transfer on. From then on the command may be gone; the device stays until
- * the work is done.
+ * second of the two hands the transfer on. From then on the command may be gone; the device stays
+ * until the work is done.
  */
 static void put_io(struct zcmu_cmd *cmd)
 {
@@ -119,7 +119,7 @@ static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
 	return ret;
 }
 
-/* Is it one that user space knows? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
+/* Does user space know it? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
 static bool is_known_errno(long result)
 {
 	return result >= -EHWPOISON;

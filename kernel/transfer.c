@@ -51,9 +51,9 @@ void zcmu_transfer_take(struct zcmu_cmd *cmd, const struct zcmu_answer *answer,
 }
 
 /*
- * The handler is told that a command is over which it has handed over. There is room: such a note is
- * smaller than the entry that has made room for the command, or for its late answer. device->lock is
- * held; who does this has the handler woken then, if zcmu_transfer_is_awaited().
+ * The handler is told that a command is over which it has handed over. There is room: such a note
+ * is smaller than the entry that has made room for the command, or for its late answer.
+ * device->lock is held; who does this has the handler woken then, if zcmu_transfer_is_awaited().
  */
 void zcmu_transfer_note(struct zcmu_device *device, u16 id)
 {
@@ -195,7 +195,7 @@ static int prepare(struct zcmu_cmd *cmd)
  * zcmu_transfer_begin - begin transfers
  * @device: the device
  * @moves: commands that zcmu_transfer_take() has put there
- * @refusal: 0 if this is the handler's kick, and it lends its descriptors; else why they end at once
+ * @refusal: 0 if this is the handler's kick, which lends its descriptors; else why they end now
  */
 void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, int refusal)
 {

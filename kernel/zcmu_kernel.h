@@ -12,8 +12,8 @@
  * ------
  * Each file calls functions of files that stand before it here, and of no others: tests/floors
  * draws the calls, and fails where one goes up. What lies above is reached by the work that
- * it has put into a struct (waiting.work, expiry.work, moving, zcmu_copy_total_work), or by the target
- * core, configfs, uio and mm, by their tables of operations (main.c, uio.c).
+ * it has put into a struct (waiting.work, expiry.work, moving, zcmu_copy_total_work), or by the
+ * target core, configfs, uio and mm, by their tables of operations (main.c, uio.c).
  *
  *	pure		ring plan window	compiled into the unit tests
  *			payload
@@ -104,7 +104,7 @@
 	X(reissues)		/* commands put on the ring again for another handler */ \
 	X(second_tries)		/* lent ones that failed, and are tried as a copy */ \
 	X(transfers)		/* payloads that the kernel was to move */ \
-	X(transfers_returned)	/* those that went back to the handler: failed, or to be told of */ \
+	X(transfers_returned)	/* those that went back to the handler: failed, or to be told */ \
 	X(bytes_transferred)						\
 	X(timeouts)		/* on the ring, or waiting for room */	\
 	X(kicks)		/* writes to the uio device */		\

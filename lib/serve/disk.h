@@ -249,6 +249,9 @@ void zcmu_serve_later(struct zcmu_cmd *cmd);
 void zcmu_serve_note_request(void);
 void zcmu_serve_was_long(void);
 bool zcmu_serve_is_in(const struct zcmu_thread *thread);
+struct zcmu_thread *zcmu_serve_current(const struct zcmu_disk *disk);
+void zcmu_serve_kick(struct zcmu_thread *thread);
+void zcmu_serve_kick_if_due(struct zcmu_thread *thread);
 
 /* events.c: what a thread waits for */
 int zcmu_events_init(struct zcmu_thread *thread, struct zcmu_disk *disk);

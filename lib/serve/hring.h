@@ -19,7 +19,7 @@
 /* A transfer is over. */
 struct zcmu_hmoved {
 	uint16_t id;
-	bool is_back;		/* the command is to be answered; else the transfer was the answer */
+	bool is_back;		/* it is to be answered; else the transfer was the answer */
 	int error;		/* 0 or -errno, of one that is back */
 	uint64_t bytes;		/* of its payload that were moved */
 };

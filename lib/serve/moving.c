@@ -2,7 +2,8 @@
 /*
  * Payloads that the kernel moves between the initiator's memory and a file of the store's
  * (zcmu-abi.h, "Have it moved"). A command whose payload is moved is under way until the ring says
- * that it is over: so its ranges stay its own, a shrink waits for it, and so does the end of serving.
+ * that it is over: so its ranges stay its own, a shrink waits for it, and so does the end of
+ * serving.
  *
  * The kernel doesn't wake us to tell that, because mostly nobody waits: the leader finds the notes
  * when it takes the next commands. Who does wait for one asks for being woken.
@@ -183,8 +184,8 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 	cmd->back = back;
 	moving = &cmd->disk->moving;
 	/*
-	 * Who ends this looks at the count after it has said so: one of the two sees the other. From the
-	 * answer on it may be over, in the leader.
+	 * Who ends this looks at the count after it has said so: one of the two sees the other.
+	 * From the answer on it may be over, in the leader.
 	 */
 	atomic_fetch_add(&moving->count, 1);
 	atomic_store(&moving->by_id[answer.id], cmd);

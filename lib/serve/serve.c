@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The threads that serve a disk: which takes requests, which runs them, when the kernel is told of
- * answers, and how serving ends. It knows nothing of SCSI.
+ * The threads that serve a disk: which takes requests, which runs them, and how serving ends. It
+ * knows nothing of SCSI.
  */
 #include <errno.h>
 #include <sched.h>
@@ -12,13 +12,6 @@
 
 #include "scsi/scsi.h"
 #include "io_flusher.h"
-
-/*
- * This many answers, or bytes, wait for each other, so that one kick and one take-back serve them
- * all.
- */
-#define KICK_AFTER_ANSWERS	32
-#define KICK_AFTER_BYTES	(1u << 20)
 
 /*
  * A thread that always finds a command looks, after this many, after the earlier ones: it submits,
@@ -45,111 +38,16 @@ void zcmu_serve_was_long(void)
 		current_thread->unlooked = LOOK_AFTER;
 }
 
+/* Return: the calling thread, or NULL if it isn't one of the disk's. */
+struct zcmu_thread *zcmu_serve_current(const struct zcmu_disk *disk)
+{
+	return current_thread && current_thread->disk == disk ? current_thread : NULL;
+}
+
 /* Is it the calling thread? */
 bool zcmu_serve_is_in(const struct zcmu_thread *thread)
 {
 	return current_thread == thread;
-}
-
-/*
- * Kicks
- */
-
-/*
- * Tell the kernel that the tail has moved. If another thread is kicking, that thread does it once
- * more: answers put during a kick share the next one.
- */
-static void kick(struct zcmu_disk *disk)
-{
-	int expected;
-
-	if (atomic_exchange(&disk->kicking, 2))
-		return;
-	do {
-		atomic_store(&disk->kicking, 1);
-		atomic_fetch_add_explicit(&disk->counts.kicks, 1, memory_order_relaxed);
-		disk->kick(disk);
-		expected = 1;
-	} while (!atomic_compare_exchange_strong(&disk->kicking, &expected, 0));
-}
-
-static void kick_for(struct zcmu_thread *thread)
-{
-	if (!thread->unkicked && !zcmu_hring_room_made(&thread->disk->ring))
-		return;
-	thread->unkicked = 0;
-	thread->unkicked_bytes = 0;
-	kick(thread->disk);
-}
-
-/* Have enough answers piled up to tell the initiator? */
-static bool should_kick(const struct zcmu_thread *thread)
-{
-	return thread->unkicked >= KICK_AFTER_ANSWERS || thread->unkicked_bytes >= KICK_AFTER_BYTES;
-}
-
-/*
- * One command less. The leader waits for the last one, and takes the disk away then. Or it waits
- * for any one, to take another.
- */
-void zcmu_serve_leave(struct zcmu_disk *disk, unsigned int epoch)
-{
-	bool is_last = zcmu_epoch_leave(disk, epoch) && atomic_load(&disk->stopping);
-
-	if (is_last || disk->store->max_in_flight)
-		zcmu_signal_fd(disk->threads[0].wake_fd);
-}
-
-/*
- * Put an answer on the ring. @bytes: of its payload. In a thread of the disk the kick is sent when
- * the thread has finished its current work; in other threads it is sent now.
- */
-void zcmu_serve_put_answer(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
-			   uint64_t bytes, unsigned int epoch)
-{
-	struct zcmu_thread *thread = current_thread;
-
-	zcmu_hring_answer(&disk->ring, answer);
-	if (thread && thread->disk == disk) {
-		thread->unkicked++;
-		thread->unkicked_bytes += bytes;
-		zcmu_serve_leave(disk, epoch);
-		return;
-	}
-	kick(disk);
-	/*
-	 * Nobody joins a thread of the store. The disk stays until the thread has released the
-	 * lock.
-	 */
-	pthread_mutex_lock(&disk->end_lock);
-	zcmu_serve_leave(disk, epoch);
-	pthread_mutex_unlock(&disk->end_lock);
-}
-
-/*
- * Put an answer on the ring that has the kernel move the payload: the command isn't over yet, and may
- * be when this returns. A kick follows as after zcmu_serve_put_answer(). Return: 0, or -EOPNOTSUPP
- * if there is no place for it.
- */
-int zcmu_serve_hand_over(struct zcmu_disk *disk, const struct zcmu_hanswer *answer,
-			 uint64_t bytes)
-{
-	struct zcmu_thread *thread = current_thread;
-	bool is_foreign = !thread || thread->disk != disk, is_put;
-
-	/* A foreign thread must be through with the disk before that may end. */
-	if (is_foreign)
-		pthread_mutex_lock(&disk->end_lock);
-	is_put = zcmu_hring_answer(&disk->ring, answer);
-	if (is_put && is_foreign)
-		kick(disk);
-	if (is_foreign)
-		pthread_mutex_unlock(&disk->end_lock);
-	if (is_put && !is_foreign) {
-		thread->unkicked++;
-		thread->unkicked_bytes += bytes;
-	}
-	return is_put ? 0 : -EOPNOTSUPP;
 }
 
 /*
@@ -214,8 +112,7 @@ static void begin(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 {
 	thread->unlooked++;
 	zcmu_scsi_execute(cmd);
-	if (should_kick(thread))
-		kick_for(thread);
+	zcmu_serve_kick_if_due(thread);
 }
 
 /* Go on with a command that was shared. */
@@ -224,8 +121,7 @@ static void run(struct zcmu_thread *thread, struct zcmu_cmd *cmd)
 	thread->unlooked++;
 	cmd->thread = thread;
 	cmd->go_on(cmd);
-	if (should_kick(thread))
-		kick_for(thread);
+	zcmu_serve_kick_if_due(thread);
 }
 
 /* There is nothing more to run right now: submit and kick what was collected. */
@@ -238,7 +134,7 @@ static void flush(struct zcmu_thread *thread)
 		if (disk->store->ops->queue_submit)
 			disk->store->ops->queue_submit(disk->store, thread->queue);
 	}
-	kick_for(thread);
+	zcmu_serve_kick(thread);
 }
 
 /*

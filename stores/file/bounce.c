@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Requests of a file past the page cache that the kernel doesn't move: with FUA, or from and to
- * memory that direct I/O doesn't take. Their bytes go by way of memory of our own. Nothing of such a
- * file goes through the page cache: Linux doesn't keep that in step with asynchronous direct I/O.
+ * memory that direct I/O doesn't take. Their bytes go by way of memory of our own. Nothing of such
+ * a file goes through the page cache: Linux doesn't keep that in step with asynchronous direct
+ * I/O.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Requests whose bytes the kernel moves without this process (zcmu_io_transfer()): which, and what
- * happens if it fails. Everything else, and what the kernel won't move, is file.c's, spot.c's or, past
- * the page cache, bounce.c's.
+ * happens if it fails. Everything else, and what the kernel won't move, is file.c's, spot.c's or,
+ * past the page cache, bounce.c's.
  */
 #include <errno.h>
 #include <string.h>

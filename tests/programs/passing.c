@@ -140,14 +140,17 @@ static void hand_over(struct handed *h)
 		kick(is("shy") || is("greedy") ? 1 : ZCMU_KICK_TRANSFERS);
 }
 
+#define WINDOW		(256u << 20)	/* as long as nobody has set window_mb */
+#define SLOT		65536u
+
 /* The window is the end of the map; a payload begins at a multiple of 64 KiB in it. */
 static void reach(void)
 {
 	const uint8_t *end = disk->ring.map + disk->ring.map_size;
 	unsigned int n = 0, i;
 
-	for (i = 1; i <= 1024; i++)
-		n += try_load(end - i * 65536) >= 0;
+	for (i = 1; i <= WINDOW / SLOT; i++)
+		n += try_load(end - (size_t)i * SLOT) >= 0;
 	say("reached: %u", n);
 }
 
