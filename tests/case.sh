@@ -69,13 +69,20 @@ fails() {
 	grep -Eq -- "$regex" <<< "$output" || fail "$*: expected \"$regex\", got \"$output\""
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds. Slow kernels get more of them (tests/guest).
+# wait_for SECONDS COMMAND...: until it succeeds. Slow kernels get more of them (tests/guest). It pauses
+# for as long as COMMAND took, so that asking takes half of a CPU at most from what is waited for.
 wait_for() {
-	local end=$((SECONDS + $1 * ${CASE_PATIENCE:-1}))
+	local end=$((SECONDS + $1 * ${CASE_PATIENCE:-1})) asked pause
 	shift
-	until "$@"; do
+	while
+		asked=${EPOCHREALTIME/./}
+		! "$@"
+	do
 		[ $SECONDS -lt $end ] || return 1
-		read -r -t 0.05 <> <(:) || true
+		pause=$((${EPOCHREALTIME/./} - asked))
+		[ $pause -ge 50000 ] || pause=50000
+		printf -v pause '%d.%06d' $((pause / 1000000)) $((pause % 1000000))
+		read -r -t "$pause" <> <(:) || true
 	done
 }
 
@@ -147,9 +154,12 @@ store_dir() { # [NAME]
 attribute() { cat "$(store_dir)/attrib/$1"; }
 set_attribute() { echo "$2" > "$(store_dir)/attrib/$1"; }
 
-# counter NAME [DISK]
+# counter NAME [DISK]: without a program, for cases that wait for it
 counter() {
-	awk -v n="$1" '$1 == n { print $2 }' "$(store_dir "${2:-disk}")/attrib/counters"
+	local name value
+	while read -r name value; do
+		[ "$name" != "$1" ] || echo "$value"
+	done < "$(store_dir "${2:-disk}")/attrib/counters"
 }
 
 # How much a counter grows while something runs: count_of NAME COMMAND...
