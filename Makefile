@@ -18,6 +18,8 @@ help:
 	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started and ended: here, and in'
 	@echo '                   guests of all kernels; not part of check. K=6.12, CASES="name..."'
 	@echo 'make check-install  installs into a guest, and uninstalls; not part of check. K=6.1'
+	@echo 'make check-boot    installs the packages into a Debian 12 of its own and boots it with systemd, several'
+	@echo '                   times; not part of check. K=6.1, CASES="name..."'
 	@echo 'make fuzz          a minute of libFuzzer for each target of tests/fuzz; SECONDS=N for more'
 	@echo 'make check-vm      the guests alone; K=6.1 for one kernel, CASES="name..." for some cases'
 	@echo 'make check-stock   what the stock module is judged by, too, with the stock module; not part of check'
@@ -77,6 +79,11 @@ check-ceph: deps user
 # Not part of check: what it compiles, and copies in an emulated guest, takes minutes.
 check-install: deps user
 	@./tests/run -S -d tests/cases-install -m ours $(if $(K),-k "$(K)") $(CASES)
+
+# Not part of check: the Debian is installed first, once, and each case has several boots of it.
+check-boot: deps
+	@./vm/deps system
+	@./tests/boot/run $(if $(K),-k "$(K)") $(CASES)
 
 fuzz: deps
 	@./tests/fuzz/run $(or $(SECONDS),60)
@@ -138,5 +145,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps deps-deb deps-user deb user module modules bench check check-ceph check-deb check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
+.PHONY: help deps deps-deb deps-user deb user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean
