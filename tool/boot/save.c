@@ -25,6 +25,12 @@
 #include "zcmu.h"
 #include "../../lib/lasting_name.h"
 
+/* Which files of passwords does an export have? */
+struct has_secret {
+	bool own;
+	bool mutual;
+};
+
 static int make_folders(void)
 {
 	int err;
@@ -62,43 +68,62 @@ static int replace(const char *path, const char *text)
 	return err ? err : zcmu_flush_folder_of(path);
 }
 
-static void secret_path(const char *name, size_t number, char *path, size_t size)
+/* @mutual: that of the target */
+static void secret_path(const char *name, size_t number, bool mutual, char *path, size_t size)
 {
-	snprintf(path, size, CONF_DIR "/%s.%zu.secret", name, number);
+	snprintf(path, size, CONF_DIR "/%s.%zu%s.secret", name, number, mutual ? ".mutual" : "");
 }
 
-/* An export's line. Its password has a file of its own, which is there before. */
-static int print_export(FILE *file, const char *name, const struct export *export, size_t number,
-			bool *has_secret)
+/* Its password has a file of its own, which is there before the file that names it. */
+static int print_user(FILE *file, const char *path, const char *option, const char *user,
+		      const char *password)
 {
-	char path[PATH_MAX], line[512];
-	struct iscsi_told told;
-	int err = iscsi_tell(export, &told);
+	char line[CREDENTIALS_MAX + 2];
+	int err;
 
-	*has_secret = told.user[0];
-	if (!err && strpbrk(told.user, " \t")) {
-		zcmu_error("%s: the user \"%s\" has a blank in it, and can't be saved", name, told.user);
-		err = -EINVAL;
-	}
-	if (!err && told.user[0]) {
-		secret_path(name, number, path, sizeof(path));
-		snprintf(line, sizeof(line), "%s\n", told.password);
-		err = replace(path, line);
-		if (err)
-			zcmu_error("%s: can't write it: %s", path, strerror(-err));
-	}
-	if (!err) {
-		fprintf(file, "export = %s", told.words);
-		if (told.user[0])
-			fprintf(file, " --chap-user %s --chap-password-file %s", told.user, path);
-		fprintf(file, "\n");
-	}
-	explicit_bzero(&told, sizeof(told));
+	snprintf(line, sizeof(line), "%s\n", password);
+	err = replace(path, line);
 	explicit_bzero(line, sizeof(line));
+	if (err)
+		zcmu_error("%s: can't write it: %s", path, strerror(-err));
+	else
+		fprintf(file, " --%s-user %s --%s-password-file %s", option, user, option, path);
 	return err;
 }
 
-static int print_exports(FILE *file, const struct backstore *backstore, bool *has_secret)
+/* An export's line */
+static int print_export(FILE *file, const char *name, const struct export *export, size_t number,
+			struct has_secret *has)
+{
+	char path[PATH_MAX];
+	struct iscsi_told told;
+	int err = iscsi_tell(export, &told);
+
+	*has = (struct has_secret){ told.chap.user[0], told.chap.mutual_user[0] };
+	if (!err && (strpbrk(told.chap.user, " \t") || strpbrk(told.chap.mutual_user, " \t"))) {
+		zcmu_error("%s: the user \"%s\" has a blank in it, and can't be saved", name,
+			   strpbrk(told.chap.user, " \t") ? told.chap.user : told.chap.mutual_user);
+		err = -EINVAL;
+	}
+	if (!err)
+		fprintf(file, "export = %s", told.words);
+	if (!err && has->own) {
+		secret_path(name, number, false, path, sizeof(path));
+		err = print_user(file, path, "chap", told.chap.user, told.chap.password);
+	}
+	if (!err && has->mutual) {
+		secret_path(name, number, true, path, sizeof(path));
+		err = print_user(file, path, "chap-mutual", told.chap.mutual_user,
+				 told.chap.mutual_password);
+	}
+	if (!err)
+		fprintf(file, "\n");
+	explicit_bzero(&told, sizeof(told));
+	return err;
+}
+
+static int print_exports(FILE *file, const struct backstore *backstore,
+			 struct has_secret *has_secret)
 {
 	struct exports exports;
 	int err = exports_find(backstore, &exports);
@@ -122,22 +147,32 @@ static int print_exports(FILE *file, const struct backstore *backstore, bool *ha
 	return err;
 }
 
-/* Those of exports that are not there any more */
-static void remove_old_secrets(const char *name, const bool *has_secret)
+/* Quiet if there is none */
+static void remove_secret(const char *name, size_t number, bool mutual)
 {
 	char path[PATH_MAX];
+
+	secret_path(name, number, mutual, path, sizeof(path));
+	if (unlink(path) && errno != ENOENT)
+		zcmu_warning("%s: can't remove it: %s", path, strerror(errno));
+}
+
+/* Those of exports that are not there any more */
+static void remove_old_secrets(const char *name, const struct has_secret *has)
+{
 	size_t i;
 
 	for (i = 0; i < CONF_EXPORTS; i++) {
-		secret_path(name, i, path, sizeof(path));
-		if (!has_secret[i] && unlink(path) && errno != ENOENT)
-			zcmu_warning("%s: can't remove it: %s", path, strerror(errno));
+		if (!has[i].own)
+			remove_secret(name, i, false);
+		if (!has[i].mutual)
+			remove_secret(name, i, true);
 	}
 }
 
 int conf_save(const struct backstore *backstore, const char *options)
 {
-	bool has_secret[CONF_EXPORTS] = { false };
+	struct has_secret has_secret[CONF_EXPORTS] = { { false, false } };
 	char path[PATH_MAX], *text = NULL;
 	size_t size = 0;
 	FILE *file;

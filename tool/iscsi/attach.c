@@ -3,15 +3,11 @@
  * zcmu attach: exports a backstore over iSCSI. This file has the arguments; make.c makes the
  * target.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backstore.h"
@@ -23,8 +19,6 @@
 
 #define MAX_PORTALS	16
 #define MAX_INITIATORS	256
-#define SECRET_MAX	255		/* characters, the kernel's limit */
-#define SECRET_GOOD	12		/* RFC 7143 12.1.3: 96 bits, unless there is IPsec */
 
 struct attach {
 	const char *name;
@@ -32,7 +26,8 @@ struct attach {
 	const char *initiators[MAX_INITIATORS];
 	struct iscsi_wish wish;
 	const char *password_file;
-	char password[SECRET_MAX + 3];
+	const char *mutual_password_file;
+	struct iscsi_credentials chap;
 	bool json;
 };
 
@@ -46,7 +41,10 @@ static void print_help(void)
 	       "  --initiator IQN           let this initiator in; may be repeated\n"
 	       "  --open-to-all             let in everybody who can reach a portal\n"
 	       "  --chap-user USER          ask them for a password (CHAP)\n"
-	       "  --chap-password-file FILE  its first line is the password; \"-\": standard input\n"
+	       "  --chap-password-file FILE  its first line is the password; \"-\": standard input;\n"
+	       "                            credential:NAME: what systemd has loaded by that name\n"
+	       "  --chap-mutual-user USER   as this one the target answers when it is asked, too\n"
+	       "  --chap-mutual-password-file FILE  the password for that, another one\n"
 	       "  --json                    for a program\n"
 	       "  --help                    this text\n");
 }
@@ -108,20 +106,19 @@ const char *attach_target(const char *subcommand, const char *text)
 	return text + 6;
 }
 
-/* Does the kernel accept the value unchanged? It takes "NULL..." for none. */
-static bool is_plain(const char *text)
+static int take_user(const char *option, char *ret)
 {
-	const char *c;
-
-	for (c = text; *c; c++) {
-		if (!isprint((unsigned char)*c))
-			return false;
+	if (!credentials_are_plain(optarg)) {
+		usage_error("attach", "the %s must be 1..%d printable characters, and not begin with NULL",
+			    option, CREDENTIALS_MAX);
+		return EXIT_USAGE;
 	}
-	return *text && strncmp(text, "NULL", 4);
+	strcpy(ret, optarg);
+	return -1;
 }
 
 enum { OPT_PORTAL = 1, OPT_INITIATOR, OPT_OPEN_TO_ALL, OPT_CHAP_USER, OPT_CHAP_PASSWORD_FILE,
-       OPT_JSON, OPT_HELP };
+       OPT_CHAP_MUTUAL_USER, OPT_CHAP_MUTUAL_PASSWORD_FILE, OPT_JSON, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "portal", required_argument, NULL, OPT_PORTAL },
@@ -129,6 +126,8 @@ static const struct option long_options[] = {
 	{ "open-to-all", no_argument, NULL, OPT_OPEN_TO_ALL },
 	{ "chap-user", required_argument, NULL, OPT_CHAP_USER },
 	{ "chap-password-file", required_argument, NULL, OPT_CHAP_PASSWORD_FILE },
+	{ "chap-mutual-user", required_argument, NULL, OPT_CHAP_MUTUAL_USER },
+	{ "chap-mutual-password-file", required_argument, NULL, OPT_CHAP_MUTUAL_PASSWORD_FILE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -146,12 +145,11 @@ static int take_option(struct attach *attach, int option)
 		attach->wish.open_to_all = true;
 		return -1;
 	case OPT_CHAP_USER:
-		if (!is_plain(optarg) || strlen(optarg) > SECRET_MAX) {
-			usage_error("attach", "the --chap-user must be 1..%d printable characters, and not begin with NULL",
-				    SECRET_MAX);
-			return EXIT_USAGE;
-		}
-		attach->wish.user = optarg;
+		return take_user("--chap-user", attach->chap.user);
+	case OPT_CHAP_MUTUAL_USER:
+		return take_user("--chap-mutual-user", attach->chap.mutual_user);
+	case OPT_CHAP_MUTUAL_PASSWORD_FILE:
+		attach->mutual_password_file = optarg;
 		return -1;
 	case OPT_CHAP_PASSWORD_FILE:
 		attach->password_file = optarg;
@@ -166,6 +164,25 @@ static int take_option(struct attach *attach, int option)
 		option_wrong("attach", option);
 		return EXIT_USAGE;
 	}
+}
+
+static int check_chap(struct attach *attach)
+{
+	const char *wrong = NULL;
+
+	if (!attach->chap.user[0] != !attach->password_file)
+		wrong = "--chap-user and --chap-password-file belong together";
+	else if (!attach->chap.mutual_user[0] != !attach->mutual_password_file)
+		wrong = "--chap-mutual-user and --chap-mutual-password-file belong together";
+	else if (attach->mutual_password_file && !attach->password_file)
+		wrong = "the target answers to somebody who has answered: --chap-mutual-user takes --chap-user";
+	else if (attach->mutual_password_file && !strcmp(attach->mutual_password_file, "-") &&
+		 !strcmp(attach->password_file, "-"))
+		wrong = "only one password can come from the standard input";
+	if (!wrong)
+		return -1;
+	usage_error("attach", "%s", wrong);
+	return EXIT_USAGE;
 }
 
 static int parse(struct attach *attach, int argc, char **argv)
@@ -196,10 +213,9 @@ static int parse(struct attach *attach, int argc, char **argv)
 		usage_error("attach", "--initiator and --open-to-all contradict each other");
 		return EXIT_USAGE;
 	}
-	if (!wish->user != !attach->password_file) {
-		usage_error("attach", "--chap-user and --chap-password-file belong together");
-		return EXIT_USAGE;
-	}
+	status = check_chap(attach);
+	if (status >= 0)
+		return status;
 	wish->initiators = attach->initiators;
 	wish->portals = attach->portals;
 	return -1;
@@ -209,53 +225,25 @@ static int parse(struct attach *attach, int argc, char **argv)
  * Checks
  */
 
-/* A file that others can read is no secret. A pipe is readable only for its owner. */
-static int check_secrecy(int fd, const char *path)
+static int read_passwords(struct attach *attach)
 {
-	struct stat st;
+	struct iscsi_credentials *chap = &attach->chap;
+	int err;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !(st.st_mode & 077))
+	if (!attach->password_file)
 		return 0;
-	zcmu_error("%s: others can get at it (mode %03o), so it is no secret: \"chmod 600\" it, and choose a new password",
-		   path, st.st_mode & 0777);
-	return -EACCES;
-}
-
-static int read_password(struct attach *attach)
-{
-	const char *path = attach->password_file;
-	size_t len = 0;
-	ssize_t n;
-	int fd, err;
-
-	fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
-	if (fd < 0) {
-		err = -errno;
-		zcmu_error("%s: can't read it: %s", path, strerror(-err));
-		return err;
+	err = credentials_read_password(attach->password_file, chap->password);
+	if (!err && attach->mutual_password_file)
+		err = credentials_read_password(attach->mutual_password_file,
+						chap->mutual_password);
+	/* RFC 7143 9.2.1: whoever gets one to answer would have the other one's answer. */
+	if (!err && attach->mutual_password_file && !strcmp(chap->password, chap->mutual_password)) {
+		zcmu_error("%s: the password of the target is that of the initiator: choose another one",
+			   attach->mutual_password_file);
+		err = -EINVAL;
 	}
-	err = check_secrecy(fd, path);
-	/* Up to a newline, one character more than is allowed, or the end */
-	while (!err && len < sizeof(attach->password) - 1 &&
-	       !memchr(attach->password, '\n', len) &&
-	       (n = read(fd, attach->password + len, sizeof(attach->password) - 1 - len)) > 0)
-		len += (size_t)n;
-	close(fd);
-	if (err)
-		return err;
-	attach->password[len] = '\0';
-	attach->password[strcspn(attach->password, "\n")] = '\0';
-	len = strlen(attach->password);
-	if (!is_plain(attach->password) || len > SECRET_MAX) {
-		zcmu_error("%s: its first line can't be a password: that has 1..%d printable characters, and doesn't begin with NULL",
-			   path, SECRET_MAX);
-		return -EINVAL;
-	}
-	if (len < SECRET_GOOD)
-		zcmu_warning("%s: the password has %zu characters: somebody who listens can guess it; take %d at least",
-			     path, len, SECRET_GOOD);
-	attach->wish.password = attach->password;
-	return 0;
+	attach->wish.chap = chap;
+	return err;
 }
 
 static int check(struct attach *attach, struct backstore *backstore)
@@ -282,7 +270,7 @@ static int check(struct attach *attach, struct backstore *backstore)
 	}
 	if (!backstore_is_served(backstore))
 		zcmu_warning("%s: nobody serves it: its commands will wait", attach->name);
-	return attach->password_file ? read_password(attach) : 0;
+	return read_passwords(attach);
 }
 
 static void print_json_result(const struct attach *attach, unsigned int lun)
@@ -307,7 +295,7 @@ int attach_main(int argc, char **argv)
 		return status;
 	status = check(&attach, &backstore) ||
 		 iscsi_attach(&backstore, &attach.wish, &lun) ? EXIT_FAILED : EXIT_OK;
-	explicit_bzero(attach.password, sizeof(attach.password));
+	credentials_forget(&attach.chap);
 	if (status)
 		return status;
 	if (attach.json)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "attribute.h"
+#include "iscsi/credentials.h"
 
 #define ISCSI		TARGET "/iscsi"
 #define ISCSI_NAME_MAX	223
@@ -32,8 +33,7 @@ struct iscsi_wish {
 	size_t portal_count;
 	const char *const *initiators;
 	size_t initiator_count;
-	const char *user;		/* CHAP; NULL: none */
-	const char *password;
+	const struct iscsi_credentials *chap;	/* NULL: none */
 	bool open_to_all;
 };
 
@@ -59,8 +59,7 @@ int iscsi_attach(const struct backstore *backstore, const struct iscsi_wish *wis
 /* tell.c */
 struct iscsi_told {
 	char words[8192];		/* of zcmu attach, behind the disk's name, but for CHAP */
-	char user[256];			/* CHAP; empty: none */
-	char password[256];
+	struct iscsi_credentials chap;
 };
 
 int iscsi_tell(const struct export *export, struct iscsi_told *ret);

@@ -161,30 +161,16 @@ static bool is_on(const char *target, const char *attribute)
 			       attribute) && !strcmp(value, "1");
 }
 
-/*
- * The part that demands a user and password: the initiator's ACL, or the target if it is open to
- * all.
- */
-static void credentials_folder(const char *target, const char *initiator, char *path, size_t size)
-{
-	if (initiator)
-		snprintf(path, size, ISCSI "/%s/tpgt_1/acls/%s/auth", target, initiator);
-	else
-		snprintf(path, size, ISCSI "/%s/tpgt_1/auth", target);
-}
-
 /* Would the requested CHAP change the settings of an earlier attach? */
 static bool credentials_differ(const struct iscsi_wish *wish, const char *initiator)
 {
-	char path[PATH_MAX], user[300] = "", password[300] = "";
+	struct iscsi_credentials there;
 	bool differ;
 
-	credentials_folder(wish->target, initiator, path, sizeof(path));
-	if (attribute_read(user, sizeof(user), "%s/userid", path) ||
-	    attribute_read(password, sizeof(password), "%s/password", path))
+	if (credentials_read(wish->target, initiator, &there))
 		return false;
-	differ = strcmp(user, wish->user) || strcmp(password, wish->password);
-	explicit_bzero(password, sizeof(password));
+	differ = !credentials_are_same(&there, wish->chap);
+	credentials_forget(&there);
 	return differ;
 }
 
@@ -214,17 +200,17 @@ static int check_target(const struct making *making)
 			      "lets in certain initiators only: choose another name for one that is --open-to-all" :
 			      "is open to all: choose another name for one with --initiator");
 	has_chap = is_on(wish->target, "authentication");
-	if (wish->user && !has_chap)
+	if (wish->chap && !has_chap)
 		return refuse(making, "asks nobody for a password: choose another name for one with --chap-user");
 	for (i = 0; i < wish->initiator_count; i++) {
 		bool is_known = has_acl(wish->target, wish->initiators[i]);
 
-		if (has_chap && !wish->user && !is_known)
+		if (has_chap && !wish->chap && !is_known)
 			return refuse(making, "asks for passwords: give --chap-user and --chap-password-file for an initiator that is new to it");
-		if (wish->user && is_known && credentials_differ(wish, wish->initiators[i]))
+		if (wish->chap && is_known && credentials_differ(wish, wish->initiators[i]))
 			who = wish->initiators[i];
 	}
-	if (wish->open_to_all && wish->user && credentials_differ(wish, NULL))
+	if (wish->open_to_all && wish->chap && credentials_differ(wish, NULL))
 		who = "everybody";
 	if (!who)
 		return 0;
@@ -256,7 +242,7 @@ static int make_target(struct making *making)
 		return complain(making, "target", wish->target, err);
 	err = iscsi_mark(wish->target);
 	if (!err)
-		err = write_attribute(making, "authentication", wish->user);
+		err = write_attribute(making, "authentication", wish->chap);
 	if (!err)
 		err = write_attribute(making, "generate_node_acls", wish->open_to_all);
 	if (!err)
@@ -316,18 +302,9 @@ static int make_lun(struct making *making)
 	return make_link(making, target, path);
 }
 
-static int write_credentials(const struct making *making, const char *initiator)
+static int write_credentials(const struct iscsi_wish *wish, const char *initiator)
 {
-	char path[PATH_MAX];
-	int err;
-
-	if (!making->wish->user)
-		return 0;
-	credentials_folder(making->wish->target, initiator, path, sizeof(path));
-	err = attribute_write(making->wish->user, "%s/userid", path);
-	if (!err)
-		err = attribute_write_secret(making->wish->password, "%s/password", path);
-	return err;
+	return wish->chap ? credentials_write(wish->chap, wish->target, initiator) : 0;
 }
 
 static int make_acl(struct making *making, const char *initiator)
@@ -340,7 +317,7 @@ static int make_acl(struct making *making, const char *initiator)
 	if (err && err != -EEXIST)
 		return complain(making, "ACL of", initiator, err);
 	if (!err)
-		err = write_credentials(making, initiator);
+		err = write_credentials(making->wish, initiator);
 	else
 		err = 0;
 	if (err)
@@ -371,7 +348,7 @@ static int make(struct making *making)
 	for (i = 0; !err && i < wish->initiator_count; i++)
 		err = make_acl(making, wish->initiators[i]);
 	if (!err && making->is_new && wish->open_to_all)
-		err = write_credentials(making, NULL);
+		err = write_credentials(wish, NULL);
 	/* This comes last: from here on initiators may log in. */
 	if (!err && making->is_new)
 		err = attribute_write("1", ISCSI "/%s/tpgt_1/enable", wish->target);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * An export that zcmu attach has made, as what would make it again: its words, and the password.
+ * An export that zcmu attach has made, as what would make it again: its words, and the passwords.
  * It is read from configfs, where all of it is.
  */
 #include <dirent.h>
@@ -67,21 +67,16 @@ static void tell_portal(struct telling *telling, const char *name)
 }
 
 /* All initiators of a disk have been given the same. */
-static void take_credentials(struct telling *telling, const char *folder)
+static void take_credentials(struct telling *telling, const char *initiator)
 {
-	struct iscsi_told *told = telling->told;
-	char user[sizeof(told->user)] = "", password[sizeof(told->password)] = "";
+	struct iscsi_credentials *known = &telling->told->chap, found;
 
-	if (attribute_read(user, sizeof(user), ISCSI "/%s/tpgt_1/%s/userid",
-			   telling->export->target, folder) ||
-	    attribute_read(password, sizeof(password), ISCSI "/%s/tpgt_1/%s/password",
-			   telling->export->target, folder))
+	if (credentials_read(telling->export->target, initiator, &found))
 		telling->err = -EIO;
-	else if (told->user[0] && (strcmp(told->user, user) || strcmp(told->password, password)))
+	else if (known->user[0] && !credentials_are_same(known, &found))
 		telling->err = -ENOTUNIQ;
-	strcpy(told->user, user);
-	strcpy(told->password, password);
-	explicit_bzero(password, sizeof(password));
+	*known = found;
+	credentials_forget(&found);
 }
 
 static bool is_on(const struct export *export, const char *attribute)
@@ -94,15 +89,14 @@ static bool is_on(const struct export *export, const char *attribute)
 
 static void tell_initiator(struct telling *telling, const char *name)
 {
-	char path[PATH_MAX], folder[ISCSI_NAME_MAX + 32];
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/acls/%s", telling->export->target, name);
 	if (!iscsi_acl_has_lun(path, telling->export))
 		return;
 	append(telling, " --initiator %s", name);
-	snprintf(folder, sizeof(folder), "acls/%.223s/auth", name);
 	if (is_on(telling->export, "authentication"))
-		take_credentials(telling, folder);
+		take_credentials(telling, name);
 }
 
 int iscsi_tell(const struct export *export, struct iscsi_told *ret)
@@ -115,7 +109,7 @@ int iscsi_tell(const struct export *export, struct iscsi_told *ret)
 	if (is_on(export, "generate_node_acls")) {
 		append(&telling, " --open-to-all");
 		if (!telling.err && is_on(export, "authentication"))
-			take_credentials(&telling, "auth");
+			take_credentials(&telling, NULL);
 	} else if (!telling.err) {
 		each(&telling, "acls", tell_initiator);
 	}
