@@ -46,18 +46,18 @@ int module_load(const char *name)
 	return run_program(argv) ? -ENOENT : 0;
 }
 
-/* Load the modules that serving a local disk needs, and mount configfs. */
-int module_prepare(void)
+/* Load the modules that serving a disk needs, and mount configfs. @local: a disk of this machine */
+int module_prepare(bool local)
 {
 	static const char *const names[] = { "configfs", "target_core_mod", "target_core_user",
 					     "tcm_loop", "sd_mod" };
-	size_t i;
+	size_t i, count = sizeof(names) / sizeof(names[0]) - (local ? 0 : 2);
 
 	if (geteuid()) {
 		zcmu_error("serving a disk takes root: the kernel's target is configured and /dev/uioN is opened");
 		return -EPERM;
 	}
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (i = 0; i < count; i++) {
 		/*
 		 * Built-in modules have no folder and can't be loaded. The following steps notice a
 		 * missing one.

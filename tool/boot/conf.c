@@ -31,7 +31,7 @@ static const struct {
 	bool is_flag;
 } keys[] = {
 	{ "size", false }, { "threads", false }, { "time-out", false }, { "read-only", true },
-	{ "recover", false }, { "serial", false }, { "user", false },
+	{ "recover", false }, { "serial", false }, { "user", false }, { "no-local", true },
 };
 
 /* Without the blanks at both ends */

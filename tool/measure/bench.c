@@ -223,7 +223,7 @@ static int measure(struct bench *bench)
 static int find_module(struct bench *bench)
 {
 	char version[32] = "?";
-	int err = module_prepare();
+	int err = module_prepare(true);
 
 	if (err)
 		return err;

@@ -113,7 +113,7 @@ static int quiet_queue(const char *device)
 int scratch_open(const char *purpose, const char *spec, unsigned int threads,
 		 struct scratch *ret)
 {
-	int err = module_prepare();
+	int err = module_prepare(true);
 
 	*ret = (struct scratch){ .pid = 0 };
 	if (err)

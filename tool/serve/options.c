@@ -47,6 +47,7 @@ static void print_help(void)
 	       "  --threads N      threads that run the store; default 1, or 4 if its requests may block\n"
 	       "  --time-out SEC   fail commands that the store takes longer for; 0: never; default 30\n"
 	       "  --read-only      the disk can't be written to\n"
+	       "  --no-local       make no /dev/sdX of it, but only what zcmu attach exports; print its name\n"
 	       "  --recover MODE   what becomes of commands under way if this process dies: reissue\n"
 	       "                   (the default: the next process carries them out), retry (the\n"
 	       "                   initiator sends them again), fail, or off\n"
@@ -69,7 +70,7 @@ static void print_help(void)
 
 enum { OPT_NAME = 1, OPT_SIZE, OPT_THREADS, OPT_TIME_OUT, OPT_READ_ONLY, OPT_FOREGROUND, OPT_DAEMON,
        OPT_READY_FD, OPT_RECOVER, OPT_SERIAL, OPT_USER, OPT_SAVE,
-       OPT_HAND_OVER, OPT_HELP };
+       OPT_NO_LOCAL, OPT_HAND_OVER, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -77,6 +78,7 @@ static const struct option long_options[] = {
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "time-out", required_argument, NULL, OPT_TIME_OUT },
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "no-local", no_argument, NULL, OPT_NO_LOCAL },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
@@ -121,6 +123,9 @@ static int take_option(struct serve *serve, int option)
 		return -1;
 	case OPT_READ_ONLY:
 		serve->store_options.read_only = true;
+		return -1;
+	case OPT_NO_LOCAL:
+		serve->no_local = true;
 		return -1;
 	case OPT_FOREGROUND:
 		serve->daemon = false;

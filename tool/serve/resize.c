@@ -26,7 +26,7 @@
  * In the process that serves
  */
 
-/* Initiators get a UNIT ATTENTION; our own disk is rescanned at once. */
+/* Initiators get a UNIT ATTENTION; our own disk, if there is one, is rescanned at once. */
 static void tell(const struct backstore *backstore, const char *device, uint64_t size)
 {
 	char path[PATH_MAX], text[32];
@@ -36,7 +36,8 @@ static void tell(const struct backstore *backstore, const char *device, uint64_t
 	if (attribute_write(text, "%s/attrib/dev_size", path))
 		zcmu_warning("%s: it has the new size, but the kernel can't tell its initiators: let each scan it again",
 			     backstore->name);
-	if (attribute_exists("/sys/block/%s/device/rescan", device + strlen("/dev/")))
+	if (device[0] &&
+	    attribute_exists("/sys/block/%s/device/rescan", device + strlen("/dev/")))
 		attribute_write("1", "/sys/block/%s/device/rescan", device + strlen("/dev/"));
 }
 

@@ -35,20 +35,28 @@ static void announce_succession(struct serve *serve)
 	handover_end(&serve->handover);
 }
 
+/* By what do those who have asked for the disk find it? Its device, or the name for zcmu attach */
+static const char *address_of(const struct serve *serve)
+{
+	return serve->no_local ? serve->name : serve->loopback.device;
+}
+
 /*
- * If the name of the device can't be printed, the disk is useless. A disk that was taken over is
- * left as it was.
+ * If that can't be printed, the disk is useless. A disk that was taken over is left as it was.
  */
-static int print_device(struct serve *serve)
+static int print_address(struct serve *serve)
 {
 	int err;
 
-	if (fprintf(standard_output(), "%s\n", serve->loopback.device) >= 0 &&
+	if (fprintf(standard_output(), "%s\n", address_of(serve)) >= 0 &&
 	    !fflush(standard_output()))
 		return 0;
 	err = -errno;
-	zcmu_error("%s: can't print its device, %s: %s", serve->name, serve->loopback.device,
-		   strerror(-err));
+	if (serve->no_local)
+		zcmu_error("%s: can't print its name: %s", serve->name, strerror(-err));
+	else
+		zcmu_error("%s: can't print its device, %s: %s", serve->name,
+			   serve->loopback.device, strerror(-err));
 	if (serve->takes_over)
 		serve_leave_disk(serve);
 	return err;
@@ -56,29 +64,30 @@ static int print_device(struct serve *serve)
 
 int serve_announce(struct serve *serve, int report_fd)
 {
-	char line[64], size[32];
+	char line[NAME_MAX_LEN + 64], size[32];
 	int n, fd;
 
 	if (serve_is_successor(serve)) {
 		announce_succession(serve);
 		return 0;
 	}
-	n = print_device(serve);
+	n = print_address(serve);
 	if (n)
 		return n;
 	if (!serve->daemon)
 		fprintf(stderr, "zcmu: %s: %s, %s, is %s; stop it with ^C or \"zcmu stop %s\"\n",
 			serve->name, serve->spec,
 			format_size(serve->shape->size, size, sizeof(size)),
-			serve->loopback.device, serve->name);
+			serve->no_local ? "there for zcmu attach" : serve->loopback.device, serve->name);
 	if (serve->ready_fd >= 0) {
-		n = snprintf(line, sizeof(line), "%s\n", serve->loopback.device);
+		n = snprintf(line, sizeof(line), "%s\n", address_of(serve));
 		fd = serve->ready_fd == STDOUT_FILENO ? fileno(standard_output()) : serve->ready_fd;
 		if (write(fd, line, (size_t)n) != n)
 			zcmu_warning("nobody reads the --ready-fd");
 		standard_give_up(serve->ready_fd);
 	}
-	if (notify_is_wanted() && notify_ready(serve->name, serve->loopback.device))
+	if (notify_is_wanted() && notify_ready(serve->name, serve->no_local ? "not local" :
+							serve->loopback.device))
 		zcmu_warning("%s: the service manager can't be told that it is there", serve->name);
 	if (report_fd >= 0) {
 		daemon_let_go();

@@ -153,7 +153,7 @@ static int create_disk(struct serve *serve)
 		err = backstore_enable(&serve->backstore);
 	if (!err)
 		err = serve_take_disk(serve);
-	if (!err)
+	if (!err && !serve->no_local)
 		err = loopback_attach(&serve->backstore, &serve->loopback);
 	if (err)
 		serve->loopback.wwn[0] = '\0';
@@ -168,6 +168,34 @@ void serve_leave_disk(struct serve *serve)
 {
 	serve->loopback.wwn[0] = '\0';
 	serve->backstore.name[0] = '\0';
+	serve->is_there = false;
+}
+
+/*
+ * The disk of this machine that an earlier process has made may be mounted: it doesn't become one for
+ * others by a command line. A successor goes on as it was asked to, and whoever has linked the disk
+ * here since has done it without us.
+ */
+static int check_is_not_local(struct serve *serve)
+{
+	struct loopback loopback;
+
+	if (!serve->no_local || serve_is_successor(serve) ||
+	    loopback_find(&serve->backstore, &loopback))
+		return 0;
+	zcmu_error("%s: it is a disk of this machine already%s%s: serve it without --no-local, or stop it first",
+		   serve->name, loopback.device[0] ? ", " : "", loopback.device);
+	return -EEXIST;
+}
+
+/* The backstore had no local disk yet, or has none any more; or the device was deleted. */
+static int take_local_disk(struct serve *serve)
+{
+	if (serve->no_local)
+		return 0;
+	if (loopback_find(&serve->backstore, &serve->loopback))
+		return loopback_attach(&serve->backstore, &serve->loopback);
+	return serve->loopback.device[0] ? 0 : loopback_scan(&serve->loopback);
 }
 
 /* Go on with an existing disk. If that fails, it is left as it was. */
@@ -177,6 +205,8 @@ static int take_over(struct serve *serve)
 	int err = backstore_find(serve->name, &serve->backstore);
 	bool is_kept;
 
+	if (!err)
+		err = check_is_not_local(serve);
 	serve_absolute_spec(serve->spec, spec, sizeof(spec));
 	if (!err)
 		err = serve_find_serial(serve, spec, &is_kept);
@@ -188,12 +218,9 @@ static int take_over(struct serve *serve)
 		err = takeover_check(&serve->backstore, serve->shape);
 	if (!err)
 		err = serve_take_disk(serve);
-	/* The backstore had none yet, or has none any more. */
-	if (!err && loopback_find(&serve->backstore, &serve->loopback))
-		err = loopback_attach(&serve->backstore, &serve->loopback);
-	/* The device was deleted, or was not found because nobody served the disk then. */
-	else if (!err && !serve->loopback.device[0])
-		err = loopback_scan(&serve->loopback);
+	/* Not found, perhaps, because nobody served the disk: so it is served before. */
+	if (!err)
+		err = take_local_disk(serve);
 	if (!err && serve_is_successor(serve))
 		err = serve_own_name(serve);
 	if (!err && serve_is_successor(serve))
@@ -224,7 +251,7 @@ static int choose_name(struct serve *serve)
 
 static int set_up(struct serve *serve)
 {
-	int err = module_prepare();
+	int err = module_prepare(!serve->no_local);
 
 	if (!err)
 		memory_lock();
@@ -234,7 +261,9 @@ static int set_up(struct serve *serve)
 		err = claim_name(serve);
 	if (err)
 		return err;
-	return serve->takes_over ? take_over(serve) : create_disk(serve);
+	err = serve->takes_over ? take_over(serve) : create_disk(serve);
+	serve->is_there = !err;
+	return err;
 }
 
 /* The disk's statistics, in one line that a script can read as well. */
@@ -256,6 +285,7 @@ static int take_back(struct serve *serve)
 	/* Nobody answers any more. */
 	if (serve->way->is_dead(serve)) {
 		serve->loopback.wwn[0] = '\0';
+		serve->is_there = false;
 		return stop_detach(&serve->backstore);
 	}
 	/* Targets of zcmu attach are removed with the disk, while it is still served. */
@@ -289,7 +319,7 @@ static int tear_down(struct serve *serve, int so_far)
 
 	if (serve->way->stop(serve, &statistics))
 		err = -EIO;
-	if (serve->loopback.wwn[0])
+	if (serve->is_there)
 		say_farewell(serve, &statistics);
 	if (serve->backstore.name[0] && backstore_remove(&serve->backstore))
 		err = -EBUSY;

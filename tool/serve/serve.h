@@ -34,6 +34,7 @@ struct serve {
 	struct user user;		/* --user: has a name if given */
 	bool daemon;
 	bool save;
+	bool no_local;			/* no disk of this machine: see loopback */
 	int ready_fd;
 	int argc;			/* for the successor */
 	char **argv;
@@ -59,7 +60,8 @@ struct serve {
 	pthread_t opening;		/* see opening.c */
 	bool is_reopening;		/* the disk exists: signals wait */
 	int opened_fd;			/* eventfd: not needed any more */
-	struct loopback loopback;
+	struct loopback loopback;	/* the local disk; wwn empty: none, or not ours */
+	bool is_there;			/* all steps are done */
 
 	/* here.c's */
 	struct zcmu_store *store;

@@ -68,6 +68,8 @@ int serve_tell_options(const struct serve *serve, char *ret, size_t size)
 		line(&text, "time-out", "%u", serve->time_out);
 	if (serve->store_options.read_only)
 		line(&text, "read-only", "yes");
+	if (serve->no_local)
+		line(&text, "no-local", "yes");
 	if (strcmp(serve->recover, SERVE_DEFAULT_RECOVER))
 		line(&text, "recover", "%s", serve->recover);
 	if (serve->asked_serial[0])
