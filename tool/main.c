@@ -12,13 +12,6 @@
 #include "subcommand.h"
 #include "zcmu.h"
 
-struct subcommand {
-	const char *name;
-	const char *arguments;
-	const char *summary;
-	int (*main)(int argc, char **argv);
-};
-
 static const struct subcommand subcommands[] = {
 	{ "serve", "[OPTION]... STORE", "serve STORE as a local disk", serve_main },
 	{ "attach", "NAME iscsi:IQN [OPTION]...", "export a disk over iSCSI", attach_main },
@@ -65,6 +58,8 @@ static int run(int argc, char **argv)
 		printf("zcmu %s\n", zcmu_version());
 		return EXIT_OK;
 	}
+	if (!strcmp(argv[1], "--complete"))
+		return complete_main(subcommands, argc - 2, argv + 2);
 	for (sub = subcommands; sub->name; sub++) {
 		if (strcmp(sub->name, argv[1]))
 			continue;

@@ -8,6 +8,7 @@
  * another is used:
  *
  * 	serve		confine, iscsi, boot	a disk, until it ends: serve, resize, upgrade, stop
+ * 	complete	boot		words that a shell may offer
  * 	boot		iscsi		disks that come back: save, restore
  * 	confine		-		serve --user: the store in a process without privileges
  * 	iscsi		-		a disk over iSCSI: attach, detach
@@ -29,6 +30,14 @@ enum {
 	EXIT_USAGE = 2,
 };
 
+/* main.c has a table of them; the last one has no name. */
+struct subcommand {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	int (*main)(int argc, char **argv);
+};
+
 int serve_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
@@ -43,5 +52,8 @@ int upgrade_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int tune_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
+
+/* @argv: from the subcommand on, the last word is completed */
+int complete_main(const struct subcommand *subcommands, int argc, char **argv);
 
 #endif /* ZCMU_TOOL_SUBCOMMAND_H */
