@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,13 +178,22 @@ static void each_file_becomes_a_unit(void **state)
 	write_file("net.conf", "store = nbd+unix:///?socket=/run/x\n");
 	write_file("ceph.conf", "store = limit,rate=1M:rbd:pool/image\n");
 	write_file("ram.conf", "store = ram:1G\n");
+	write_file("export.conf", "store = ram:1G\n"
+		   "export = iscsi:iqn.2026-11.org.example:a --open-to-all --chap-user u "
+		   "--chap-password-file credential:own\n"
+		   " export=iscsi:iqn.2026-11.org.example:b --open-to-all --chap-user u "
+		   "--chap-password-file=credential:own --chap-mutual-user t "
+		   "--chap-mutual-password-file credential:../other\n"
+		   "# export = x credential:none\n"
+		   "export = iscsi:iqn.2026-11.org.example:c --chap-password-file credential:second.2 "
+		   "--open-to-all\n");
 	write_file("empty.conf", "");
 	write_file("bad name.conf", "store = ram:1G\n");
 	write_file(".hidden.conf", "store = ram:1G\n");
 	write_file("plain.0.secret", "secret\n");
 	output("mkdir out && ZCMU_DISKS_DIR=$PWD " GENERATOR " $PWD/out $PWD/out $PWD/out");
 	assert_string_equal(output("ls out/multi-user.target.wants"),
-			    "zcmu@ceph.service\nzcmu@empty.service\nzcmu@layer.service\nzcmu@net.service\n"
+			    "zcmu@ceph.service\nzcmu@empty.service\nzcmu@export.service\nzcmu@layer.service\nzcmu@net.service\n"
 			    "zcmu@plain.service\nzcmu@ram.service\n");
 	assert_string_equal(output("basename $(readlink out/multi-user.target.wants/zcmu@ram.service)"),
 			    "zcmu@.service\n");
@@ -196,7 +206,12 @@ static void each_file_becomes_a_unit(void **state)
 	assert_string_equal(output("sed 1d out/zcmu@ceph.service.d/*"),
 			    "[Unit]\nWants=network-online.target\nAfter=network-online.target\n");
 	assert_string_equal(output("sed 1d out/zcmu@ram.service.d/*"), "[Unit]\n");
+	assert_string_equal(output("sed 1d out/zcmu@export.service.d/*"),
+			    "[Unit]\n[Service]\nLoadCredential=own\nLoadCredential=second.2\n");
 }
+
+/* What udev's program sees in place of the machine */
+#define SEEN "ZCMU_SYSFS=$PWD/sys ZCMU_PROC=$PWD/proc ZCMU_RUN=$PWD/run "
 
 /* udev's program finds the name by where the disk is in the loopback fabric. */
 static void a_disk_is_found_by_its_place(void **state)
@@ -211,8 +226,48 @@ static void a_disk_is_found_by_its_place(void **state)
 	       "echo 3:0:1 > naa.2/tpgt_1/address && "
 	       "ln -s ../../../../../../target/core/user_0/data naa.1/tpgt_1/lun/lun_0/x && "
 	       "ln -s ../../../../../../target/core/iblock_0/other naa.2/tpgt_1/lun/lun_0/x");
-	assert_string_equal(output("ZCMU_SYSFS=$PWD/sys " ZCMU_ID " sda"), "data\n");
-	assert_string_equal(output("ZCMU_SYSFS=$PWD/sys " ZCMU_ID " sdb"), "");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\nZCMU_READY=0\n");
+	assert_string_equal(output(SEEN ZCMU_ID " sdb"), "");
+}
+
+/* Nobody is to wait for a disk, or to read it, that nobody serves: but for one that is in use. */
+static void a_disk_is_ready_if_somebody_serves_or_uses_it(void **state)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[64];
+	int fd;
+
+	(void)state;
+	output("mkdir -p run sys/block/sda/holders sys/block/sda/sda1/holders proc/self && "
+	       "echo 8:0 > sys/block/sda/dev && echo 8:1 > sys/block/sda/sda1/dev && "
+	       "touch proc/swaps proc/self/mountinfo && ln -s /proc/locks proc/locks");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\nZCMU_READY=0\n");
+
+	/* A lock of another file, or of nobody, is none. */
+	output("touch run/.data.lock run/.other.lock");
+	snprintf(path, sizeof(path), "%s/run/.other.lock", folder);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_return_code(fcntl(fd, F_OFD_SETLK, &whole), errno);
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\nZCMU_READY=0\n");
+	close(fd);
+	snprintf(path, sizeof(path), "%s/run/.data.lock", folder);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_return_code(fcntl(fd, F_OFD_SETLK, &whole), errno);
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\n");
+	close(fd);
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\nZCMU_READY=0\n");
+
+	/* Mounted, by its number or its name; swapped to; a part of something; and so is its partition. */
+	output("echo '30 1 8:1 / /srv rw - ext4 /dev/sda1 rw' > proc/self/mountinfo");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\n");
+	output("echo '30 1 0:40 / /srv rw - btrfs /dev/sda rw' > proc/self/mountinfo");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\n");
+	output("echo '30 1 18:0 / /srv rw - ext4 /dev/sdaa rw' > proc/self/mountinfo");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\nZCMU_READY=0\n");
+	output("echo '/dev/sda1 partition 1 0 -2' > proc/swaps");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\n");
+	output(": > proc/swaps && mkdir sys/block/sda/sda1/holders/dm-0");
+	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\n");
 }
 
 static int set_up(void **state)
@@ -241,6 +296,7 @@ int main(void)
 		cmocka_unit_test(names_that_lead_elsewhere_are_refused),
 		cmocka_unit_test(each_file_becomes_a_unit),
 		cmocka_unit_test(a_disk_is_found_by_its_place),
+		cmocka_unit_test(a_disk_is_ready_if_somebody_serves_or_uses_it),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, set_up, tear_down);
