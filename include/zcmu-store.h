@@ -129,10 +129,11 @@ void zcmu_io_done(struct zcmu_io *io, int error);
  * 0: the request isn't the store's any more. If that fails, it is given back: @back is called once,
  * with a negative errno, and how many bytes of the payload were moved, from its start on. Then the
  * store does it in another way, or fails it: zcmu_io_done(). The thread is the one of the request's
- * queue, or, without queues, any that runs callbacks. -ENODATA: the file ended.
+ * queue, or, without queues, any that runs callbacks. -ENODATA: the file ended. -ESHUTDOWN: so has the
+ * disk, and the payload may be gone: it is answered, nothing else.
  * -EOPNOTSUPP: this request can't be moved by the kernel (the module is the stock one, or the
- * request is a part of a command, or a layer's), and is still the store's. FUA is the store's to
- * see to.
+ * request is a part of a command, or a layer has changed it), and is still the store's. FUA is the
+ * store's to see to.
  */
 int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
 		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes));

@@ -68,7 +68,7 @@ bool zcmu_abort_lets_ask(struct zcmu_cmd *cmd)
 	return lets;
 }
 
-/* The store has answered. */
+/* The store has answered, or has handed the request to the kernel. */
 void zcmu_abort_note_answer(struct zcmu_cmd *cmd)
 {
 	struct zcmu_disk *disk = cmd->disk;
@@ -77,6 +77,31 @@ void zcmu_abort_note_answer(struct zcmu_cmd *cmd)
 		return;
 	pthread_mutex_lock(&disk->aborts.lock);
 	cmd->asks_in = NULL;
+	pthread_mutex_unlock(&disk->aborts.lock);
+}
+
+/* The store is to be told, in that thread. The lock is held. */
+static void have_told(struct zcmu_cmd *cmd)
+{
+	cmd->is_to_be_told = true;
+	cmd->asks_in->has_aborted = true;
+	zcmu_signal_fd(cmd->asks_in->wake_fd);
+}
+
+/*
+ * The kernel was to do the request, and the store gets it back, in the thread of its queue. It is told
+ * now of an abort that has come meanwhile.
+ */
+void zcmu_abort_note_return(struct zcmu_cmd *cmd)
+{
+	struct zcmu_disk *disk = cmd->disk;
+
+	if (!disk->aborts.is_on)
+		return;
+	pthread_mutex_lock(&disk->aborts.lock);
+	cmd->asks_in = cmd->thread;
+	if (cmd->is_aborted && !cmd->was_told)
+		have_told(cmd);
 	pthread_mutex_unlock(&disk->aborts.lock);
 }
 
@@ -98,12 +123,9 @@ void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id)
 		cmd = cmd->next_of_ids;
 	if (cmd && !cmd->is_aborted) {
 		cmd->is_aborted = true;
-		if (cmd->asks_in) {
-			cmd->is_to_be_told = true;
-			cmd->asks_in->has_aborted = true;
-			/* The command has something under way, so it isn't over. */
-			zcmu_signal_fd(cmd->asks_in->wake_fd);
-		}
+		/* The command has something under way, so it isn't over. */
+		if (cmd->asks_in)
+			have_told(cmd);
 	}
 	pthread_mutex_unlock(&disk->aborts.lock);
 }
@@ -146,6 +168,7 @@ void zcmu_abort_tell(struct zcmu_thread *thread)
 			break;
 		}
 		cmd->is_to_be_told = false;
+		cmd->was_told = true;
 		pthread_mutex_unlock(&disk->aborts.lock);
 		/* The store may make requests of its own. */
 		thread->unsubmitted = true;

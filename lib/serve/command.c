@@ -93,6 +93,7 @@ static void start(struct zcmu_cmd *cmd, struct zcmu_disk *disk, struct zcmu_thre
 	cmd->asks_in = NULL;
 	cmd->is_aborted = false;
 	cmd->is_to_be_told = false;
+	cmd->was_told = false;
 	cmd->payload = cmd->inline_payload;
 	cmd->scratch = cmd->inline_scratch;
 	cmd->req.iov_max = ZCMU_INLINE_IOVECS;

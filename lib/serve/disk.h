@@ -87,8 +87,13 @@ struct zcmu_cmd {
 	bool is_aborted;		/* nobody waits for it */
 	bool is_to_be_told;		/* the store has a request of it, and must be told */
 
+	bool was_told;			/* the store was */
+
 	/* moving.c's */
 	struct zcmu_call call;
+	struct zcmu_io *moved_io;	/* io, or what layers have made of it */
+	unsigned int move_flags;	/* the store's */
+	bool move_tells;		/* it comes back in any case */
 	void (*back)(struct zcmu_io *io, int error, uint64_t bytes);
 	int moved_error;
 	uint64_t moved_bytes;
@@ -219,6 +224,7 @@ void zcmu_abort_note_taken(struct zcmu_cmd *cmd);
 void zcmu_abort_forget(struct zcmu_cmd *cmd);
 bool zcmu_abort_lets_ask(struct zcmu_cmd *cmd);
 void zcmu_abort_note_answer(struct zcmu_cmd *cmd);
+void zcmu_abort_note_return(struct zcmu_cmd *cmd);
 void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id);
 void zcmu_abort_tell(struct zcmu_thread *thread);
 

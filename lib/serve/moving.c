@@ -10,11 +10,16 @@
  *
  * What fails, or is to be told, comes back as an entry of its own, and the store has the request
  * again.
+ *
+ * A request may have come through layers, which pass it on as it is: the store's stands for the
+ * command's then. If a layer wants to see how requests end, the transfer is told, and the request
+ * goes back up through the layers, before the initiator is answered.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "scsi/scsi.h"
+#include "store/stores.h"
 
 /* Every id that a command can have */
 #define NR_IDS	65536
@@ -33,12 +38,32 @@ static struct zcmu_cmd *take(struct zcmu_moving *moving, uint16_t id)
 	return cmd;
 }
 
-/* The store has its request again. */
+/* Nobody was to hear of the end: not the store, and no layer. The kernel has answered. */
+static void end(struct zcmu_cmd *cmd)
+{
+	struct zcmu_io *io = cmd->moved_io, *upper;
+
+	for (; (upper = zcmu_layer_upper(io)); io = upper)
+		zcmu_layer_forget(io);
+	zcmu_cmd_end_moved(cmd);
+}
+
+/* Does the store answer, whatever has become of the transfer? */
+static bool is_stores(const struct zcmu_cmd *cmd)
+{
+	return cmd->move_flags & ZCMU_MOVE_TELL || cmd->moved_error;
+}
+
+/* The store has its request again; or a layer is to see how it has ended. */
 static void give_back(struct zcmu_cmd *cmd)
 {
 	void (*back)(struct zcmu_io *io, int error, uint64_t bytes) = cmd->back;
 
-	back(&cmd->io, cmd->moved_error, cmd->moved_bytes);
+	zcmu_abort_note_return(cmd);
+	if (is_stores(cmd))
+		back(cmd->moved_io, cmd->moved_error, cmd->moved_bytes);
+	else
+		zcmu_io_done(cmd->moved_io, 0);
 }
 
 static void give_back_in_queue(struct zcmu_store *store, void *queue, struct zcmu_call *call)
@@ -48,6 +73,18 @@ static void give_back_in_queue(struct zcmu_store *store, void *queue, struct zcm
 	give_back((struct zcmu_cmd *)((char *)call - offsetof(struct zcmu_cmd, call)));
 }
 
+static void come_back(struct zcmu_cmd *cmd, int error, uint64_t bytes)
+{
+	cmd->moved_error = error;
+	cmd->moved_bytes = bytes;
+	cmd->call.function = give_back_in_queue;
+	/* The queue, and so the thread, of the uppermost layer. */
+	if (!cmd->io.queue)
+		zcmu_cmd_start(cmd, give_back);
+	else if (zcmu_queue_call(cmd->io.store, cmd->io.queue, &cmd->call))
+		give_back(cmd);	/* a test, without threads */
+}
+
 /* The ring says that a transfer is over. Runs in the leader. Return: do we know of it? */
 static bool note(struct zcmu_hring *ring, const struct zcmu_hmoved *moved)
 {
@@ -55,17 +92,10 @@ static bool note(struct zcmu_hring *ring, const struct zcmu_hmoved *moved)
 
 	if (!cmd)
 		return false;
-	if (!moved->is_back) {
-		zcmu_cmd_end_moved(cmd);
-		return true;
-	}
-	cmd->moved_error = moved->error;
-	cmd->moved_bytes = moved->bytes;
-	cmd->call.function = give_back_in_queue;
-	if (!cmd->io.queue)
-		zcmu_cmd_start(cmd, give_back);
-	else if (zcmu_queue_call(cmd->io.store, cmd->io.queue, &cmd->call))
-		give_back(cmd);	/* a test, without threads */
+	if (!moved->is_back)
+		end(cmd);
+	else
+		come_back(cmd, moved->error, moved->bytes);
 	return true;
 }
 
@@ -91,6 +121,28 @@ void zcmu_moving_end(struct zcmu_disk *disk)
 	disk->moving.by_id = NULL;
 }
 
+static void fail(struct zcmu_io *io, int error, uint64_t bytes)
+{
+	(void)bytes;
+	zcmu_io_done(io, error);
+}
+
+/*
+ * Nothing is known of what was moved. The kernel has ended the command, or will; who wants to hear of
+ * the end does, and may have kept something for it. The payload may be gone: a store that needn't hear
+ * isn't given a chance to touch it.
+ */
+static void abandon(struct zcmu_cmd *cmd)
+{
+	if (!cmd->move_tells) {
+		end(cmd);
+		return;
+	}
+	if (!(cmd->move_flags & ZCMU_MOVE_TELL))
+		cmd->back = fail;
+	come_back(cmd, -ESHUTDOWN, 0);
+}
+
 /*
  * The backstore is gone, and with it the ring: its core has waited for all commands, and nobody
  * tells us any more.
@@ -103,7 +155,7 @@ void zcmu_moving_abandon(struct zcmu_disk *disk)
 		struct zcmu_cmd *cmd = take(&disk->moving, (uint16_t)id);
 
 		if (cmd)
-			zcmu_cmd_end_moved(cmd);
+			abandon(cmd);
 	}
 }
 
@@ -150,14 +202,26 @@ void zcmu_moving_resumes(struct zcmu_disk *disk)
 	disk->moving.is_on = disk->moving.by_id;
 }
 
-/* The command that a request is all of; NULL: it is a part of one, or somebody else's. */
-static struct zcmu_cmd *command_of(struct zcmu_io *io)
+/*
+ * The command that a request is all of; NULL: it is a part of one, or somebody else's. @is_watched:
+ * does a layer want to see how it ends?
+ */
+static struct zcmu_cmd *command_of(struct zcmu_io *io, bool *is_watched)
 {
-	struct zcmu_cmd *cmd = zcmu_cmd_of_io(io);
+	const uint64_t length = io->length;
+	const enum zcmu_io_op op = io->op;
+	struct zcmu_io *upper;
+	struct zcmu_cmd *cmd;
 
-	if (!cmd || cmd->step || cmd->flush_after || cmd->has_residual || cmd->disk->aborts.is_on ||
-	    (io->op != ZCMU_IO_READ && io->op != ZCMU_IO_WRITE) ||
-	    io->length != cmd->req.bytes || io->parts)
+	*is_watched = false;
+	for (; (upper = zcmu_layer_upper(io)); io = upper) {
+		if (upper->op != op || upper->length != length)
+			return NULL;
+		*is_watched |= zcmu_layer_watches(io);
+	}
+	cmd = zcmu_cmd_of_io(io);
+	if (!cmd || cmd->step || cmd->flush_after || cmd->has_residual ||
+	    (op != ZCMU_IO_READ && op != ZCMU_IO_WRITE) || length != cmd->req.bytes || io->parts)
 		return NULL;
 	return cmd;
 }
@@ -165,7 +229,8 @@ static struct zcmu_cmd *command_of(struct zcmu_io *io)
 int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
 		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes))
 {
-	struct zcmu_cmd *cmd = command_of(io);
+	bool is_watched;
+	struct zcmu_cmd *cmd = command_of(io, &is_watched);
 	struct zcmu_transfer transfer = { .nr_pieces = 1 };
 	struct zcmu_hanswer answer = { .transfer = &transfer };
 	struct zcmu_moving *moving;
@@ -174,7 +239,8 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 		return -EINVAL;
 	if (!cmd || !cmd->disk->moving.is_on || io->length > UINT32_MAX)
 		return -EOPNOTSUPP;
-	transfer.flags = (flags & ZCMU_MOVE_TELL ? ZCMU_TRANSFER_TELL : 0) |
+	cmd->move_tells = is_watched || flags & ZCMU_MOVE_TELL;
+	transfer.flags = (cmd->move_tells ? ZCMU_TRANSFER_TELL : 0) |
 			 (io->op == ZCMU_IO_WRITE ? ZCMU_TRANSFER_WRITE : 0);
 	transfer.piece_flags[0] = flags & ZCMU_MOVE_DSYNC ? ZCMU_PIECE_DSYNC : 0;
 	transfer.pieces[0] = (struct zcmu_piece){
@@ -182,7 +248,11 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 	};
 	answer.id = cmd->req.id;
 	cmd->back = back;
+	cmd->moved_io = io;
+	cmd->move_flags = flags;
 	moving = &cmd->disk->moving;
+	/* Nobody is told of an abort now: not even who has passed the request on knows of it. */
+	zcmu_abort_note_answer(cmd);
 	/*
 	 * Who ends this looks at the count after it has said so: one of the two sees the other.
 	 * From the answer on it may be over, in the leader.
@@ -193,6 +263,7 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 	    !zcmu_serve_hand_over(cmd->disk, &answer, io->length))
 		return 0;
 	take(moving, answer.id);
+	zcmu_abort_note_return(cmd);
 	zcmu_signal_fd(cmd->disk->threads[0].wake_fd);
 	return -EOPNOTSUPP;
 }

@@ -19,6 +19,16 @@ extern const struct zcmu_store_ops zcmu_limit_layer;
 extern const struct zcmu_store_ops zcmu_log_layer;
 extern const struct zcmu_store_ops zcmu_readonly_layer;
 
+/*
+ * layers/layer.c: a request that a layer passes on as it is stands for another one, the layer's own.
+ * NULL: it is no such request.
+ */
+struct zcmu_io *zcmu_layer_upper(struct zcmu_io *io);
+/* Does that layer want to see how it ends? */
+bool zcmu_layer_watches(const struct zcmu_io *io);
+/* It has ended, and nobody is to hear of that. */
+void zcmu_layer_forget(struct zcmu_io *io);
+
 /* sized.c */
 int zcmu_ops_copy(struct zcmu_store_ops *to, const struct zcmu_store_ops *from, const char *where);
 

@@ -3,6 +3,7 @@
 #include "layer.h"
 #include "store/stores.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,26 @@ void layer_done(struct zcmu_io *io, int error)
 			return;
 	}
 	finish(lio, error);
+}
+
+/*
+ * Requests whose payloads the kernel moves (lib/serve/moving.c)
+ */
+
+struct zcmu_io *zcmu_layer_upper(struct zcmu_io *io)
+{
+	return io->done == layer_done ? ((struct layer_io *)io)->upper : NULL;
+}
+
+bool zcmu_layer_watches(const struct zcmu_io *io)
+{
+	return ((const struct layer_io *)io)->layer->kind->answered;
+}
+
+void zcmu_layer_forget(struct zcmu_io *io)
+{
+	assert(!zcmu_layer_watches(io) && !((struct layer_io *)io)->is_held);
+	free(io);
 }
 
 static void pass_on(struct layer_io *lio)

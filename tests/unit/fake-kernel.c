@@ -22,6 +22,8 @@ struct command {
 	struct zcmu_span span;
 	struct fake_payload payload;
 	struct fake_answer answer;
+	struct zcmu_transfer transfer;
+	int next_moving;		/* its id; 0: none */
 };
 
 struct fake_kernel {
@@ -35,7 +37,9 @@ struct fake_kernel {
 	int wake_fd;
 	struct command *commands[MAX_COMMANDS];	/* by id; notifications have one, too */
 	int last_id;
-	atomic_uint answers, kicks;
+	atomic_uint answers, kicks, moves;
+	bool holds_moves;
+	int moving, move_error;			/* the first that is moved; 0: none */
 	char complaint[128];
 };
 
@@ -264,29 +268,120 @@ int fake_kernel_abort(struct fake_kernel *kernel, const int *ids, unsigned int n
  * Answers
  */
 
+static void note_answer(struct fake_kernel *kernel, struct command *command, unsigned int id)
+{
+	struct fake_answer *to = &command->answer;
+	const char *complaint;
+
+	to->arrived = true;
+	to->order = atomic_fetch_add(&kernel->answers, 1);
+	to->size = command->payload.size;
+	to->payload = malloc(to->size + 1);
+	complaint = fake_payload_take(&command->payload, &kernel->area, to->payload);
+	if (complaint)
+		complain(kernel, complaint, id);
+}
+
+static void take_transfer(struct fake_kernel *kernel, struct command *command, int id,
+			  const struct zcmu_transfer *transfer)
+{
+	command->transfer = *transfer;
+	command->next_moving = kernel->moving;
+	kernel->moving = id;
+	kernel->ring.kept += (u32)sizeof(struct zcmu_cmd_entry);
+	atomic_fetch_add(&kernel->moves, 1);
+}
+
 static void take_answer(struct fake_kernel *kernel, const struct zcmu_answer *from)
 {
 	struct command *command = kernel->commands[from->cmd_id];
 	struct fake_answer *to;
-	const char *complaint;
 
 	if (!command || !command->span.is_cmd || command->answer.arrived) {
 		complain(kernel, "an answer to no command,", from->cmd_id);
 		return;
 	}
 	zcmu_ring_swap_spans(from->span, &command->span);
+	if (from->uflags & ZCMU_UFLAG_TRANSFER) {
+		take_transfer(kernel, command, from->cmd_id, from->transfer);
+		return;
+	}
 	to = &command->answer;
-	to->arrived = true;
-	to->order = atomic_fetch_add(&kernel->answers, 1);
 	to->status = from->scsi_status;
 	to->uflags = from->uflags;
 	to->read_len = from->read_len;
 	memcpy(to->sense, from->sense, sizeof(to->sense));
-	to->size = command->payload.size;
-	to->payload = malloc(to->size + 1);
-	complaint = fake_payload_take(&command->payload, &kernel->area, to->payload);
-	if (complaint)
-		complain(kernel, complaint, from->cmd_id);
+	note_answer(kernel, command, from->cmd_id);
+}
+
+static void put_note(struct fake_kernel *kernel, int id)
+{
+	const struct zcmu_entry_hdr hdr = {
+		.len_op = sizeof(hdr) | ZCMU_OP_MOVED, .cmd_id = (u16)id,
+	};
+
+	zcmu_ring_note(&kernel->ring, &hdr, sizeof(hdr));
+	if (kernel->ring.mailbox->handler_flags & ZCMU_HANDLER_AWAITS_NOTES)
+		wake(kernel);
+}
+
+static void put_back(struct fake_kernel *kernel, struct command *command, int id, int error)
+{
+	struct zcmu_cmd_entry *entry;
+	u32 offset;
+
+	entry = zcmu_ring_begin(&kernel->ring, &command->span, sizeof(*entry), &offset);
+	entry->hdr.len_op = sizeof(*entry) | ZCMU_OP_CMD;
+	entry->hdr.cmd_id = (u16)id;
+	entry->hdr.kflags = ZCMU_KFLAG_MOVED;
+	entry->req.moved_error = error;
+	entry->req.moved_bytes = error ? 0 : command->payload.size;
+	zcmu_ring_publish(&kernel->ring, &command->span);
+	wake(kernel);
+}
+
+/* The lock is held. */
+static void move(struct fake_kernel *kernel)
+{
+	struct command *command;
+	int id, error;
+
+	while (!kernel->holds_moves && (id = kernel->moving)) {
+		command = kernel->commands[id];
+		kernel->moving = command->next_moving;
+		kernel->ring.kept -= (u32)sizeof(struct zcmu_cmd_entry);
+		error = kernel->move_error ? kernel->move_error :
+			fake_payload_move(&command->payload, &kernel->area, &command->transfer);
+		if (error || command->transfer.flags & ZCMU_TRANSFER_TELL) {
+			put_back(kernel, command, id, error);
+			continue;
+		}
+		put_note(kernel, id);
+		note_answer(kernel, command, (unsigned int)id);
+	}
+}
+
+void fake_kernel_move(struct fake_kernel *kernel)
+{
+	kernel->ring.mailbox->flags |= ZCMU_CAP_TRANSFER;
+	kernel->disk.ring.transfers = true;
+}
+
+void fake_kernel_hold_moves(struct fake_kernel *kernel)
+{
+	pthread_mutex_lock(&kernel->lock);
+	kernel->holds_moves = true;
+	pthread_mutex_unlock(&kernel->lock);
+}
+
+void fake_kernel_let_moves_go(struct fake_kernel *kernel, int error)
+{
+	pthread_mutex_lock(&kernel->lock);
+	kernel->holds_moves = false;
+	kernel->move_error = error;
+	move(kernel);
+	pthread_cond_broadcast(&kernel->answered);
+	pthread_mutex_unlock(&kernel->lock);
 }
 
 unsigned int fake_kernel_collect(struct fake_kernel *kernel)
@@ -308,6 +403,7 @@ unsigned int fake_kernel_collect(struct fake_kernel *kernel)
 	}
 	if (ret)
 		complain(kernel, "a tail inside an entry, at", kernel->ring.cleaned);
+	move(kernel);
 	pthread_cond_broadcast(&kernel->answered);
 	before = atomic_load(&kernel->answers) - before;
 	pthread_mutex_unlock(&kernel->lock);
@@ -331,9 +427,9 @@ bool fake_kernel_has_answered(struct fake_kernel *kernel, int id)
 
 unsigned int fake_patience = FAKE_PATIENCE_SECONDS;
 
-/* Wait for @answer if there is one, else for @answers in all. */
+/* Wait for @answer if there is one, else for @wanted of what is counted. */
 static bool wait_for(struct fake_kernel *kernel, const struct fake_answer *answer,
-		     unsigned int answers)
+		     atomic_uint *count, unsigned int wanted)
 {
 	struct timespec deadline;
 	int err = 0;
@@ -342,7 +438,7 @@ static bool wait_for(struct fake_kernel *kernel, const struct fake_answer *answe
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += fake_patience;
 	pthread_mutex_lock(&kernel->lock);
-	while (!(came = answer ? answer->arrived : fake_kernel_answers(kernel) >= answers) && !err)
+	while (!(came = answer ? answer->arrived : atomic_load(count) >= wanted) && !err)
 		err = pthread_cond_timedwait(&kernel->answered, &kernel->lock, &deadline);
 	pthread_mutex_unlock(&kernel->lock);
 	return came;
@@ -350,12 +446,22 @@ static bool wait_for(struct fake_kernel *kernel, const struct fake_answer *answe
 
 bool fake_kernel_wait(struct fake_kernel *kernel, int id)
 {
-	return wait_for(kernel, fake_kernel_answer(kernel, id), 0);
+	return wait_for(kernel, fake_kernel_answer(kernel, id), NULL, 0);
 }
 
 bool fake_kernel_wait_for_answers(struct fake_kernel *kernel, unsigned int answers)
 {
-	return wait_for(kernel, NULL, answers);
+	return wait_for(kernel, NULL, &kernel->answers, answers);
+}
+
+bool fake_kernel_wait_for_moves(struct fake_kernel *kernel, unsigned int moves)
+{
+	return wait_for(kernel, NULL, &kernel->moves, moves);
+}
+
+unsigned int fake_kernel_moves(struct fake_kernel *kernel)
+{
+	return atomic_load(&kernel->moves);
 }
 
 unsigned int fake_kernel_answers(struct fake_kernel *kernel)

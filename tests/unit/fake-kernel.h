@@ -52,6 +52,18 @@ int fake_kernel_put(struct fake_kernel *kernel, const struct fake_request *reque
 int fake_kernel_notify(struct fake_kernel *kernel);	/* of a reset that ends nothing */
 int fake_kernel_abort(struct fake_kernel *kernel, const int *ids, unsigned int nr);
 
+/*
+ * Have it move payloads (zcmu-abi.h), as soon as it is kicked; before the disk is served. Then: hold
+ * all that is asked for from now on, until it is let go, and have it fail, without a byte moved;
+ * 0: it succeeds.
+ */
+void fake_kernel_move(struct fake_kernel *kernel);
+void fake_kernel_hold_moves(struct fake_kernel *kernel);
+void fake_kernel_let_moves_go(struct fake_kernel *kernel, int error);
+/* How many it was asked to move; wait for so many. */
+unsigned int fake_kernel_moves(struct fake_kernel *kernel);
+bool fake_kernel_wait_for_moves(struct fake_kernel *kernel, unsigned int moves);
+
 /* Take what was answered. Return: how many commands. */
 unsigned int fake_kernel_collect(struct fake_kernel *kernel);
 

@@ -2,8 +2,10 @@
 /*
  * Payloads in the data area of the fake kernel. See fake-payload.h.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake-kernel.h"
 #include "fake-payload.h"
@@ -85,6 +87,30 @@ static bool guards_are_whole(const struct fake_area *area, const struct fake_pie
 			return false;
 	}
 	return true;
+}
+
+/* In one piece, as the library has it. */
+int fake_payload_move(struct fake_payload *payload, struct fake_area *area,
+		      const struct zcmu_transfer *transfer)
+{
+	off_t at = (off_t)transfer->pieces[0].offset;
+	unsigned int i;
+	ssize_t n;
+
+	if (transfer->nr_pieces != 1 || transfer->pieces[0].len != payload->size ||
+	    !(transfer->flags & ZCMU_TRANSFER_WRITE) != !payload->sent)
+		return -EINVAL;
+	for (i = 0; i < payload->nr_pieces; i++) {
+		const struct fake_piece *piece = &payload->pieces[i];
+		void *bytes = area->map + piece->at;
+
+		n = payload->sent ? pwrite(transfer->pieces[0].fd, bytes, piece->len, at) :
+				    pread(transfer->pieces[0].fd, bytes, piece->len, at);
+		if (n != (ssize_t)piece->len)
+			return n < 0 ? -errno : -ENODATA;
+		at += n;
+	}
+	return 0;
 }
 
 const char *fake_payload_take(struct fake_payload *payload, struct fake_area *area, uint8_t *to)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "window.h"
+#include "zcmu-abi.h"
 
 #define FAKE_PAGE	4096u
 
@@ -43,6 +44,9 @@ bool fake_payload_place(struct fake_payload *payload, struct fake_area *area,
 void fake_payload_fill(struct fake_payload *payload, struct fake_area *area, const uint8_t *data);
 /* It may be written to though it is Data-Out: the kernel has copied it, and throws it away. */
 void fake_payload_give_up(struct fake_payload *payload);
+/* Have a file's bytes moved. Return: 0 or -errno. */
+int fake_payload_move(struct fake_payload *payload, struct fake_area *area,
+		      const struct zcmu_transfer *transfer);
 /* Take it out of the area. Return: NULL, or what was done to it that may not be. */
 const char *fake_payload_take(struct fake_payload *payload, struct fake_area *area, uint8_t *to);
 /* Give its place back, filled or not. */
