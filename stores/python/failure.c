@@ -142,7 +142,7 @@ int python_open_failed(const char *name)
 	return err;
 }
 
-/* Is it the first of its kind: type, file and line? */
+/* Is it the first of its kind: type, file and line? Or, if no line has raised it, with its text? */
 static bool is_new(struct python *python, const struct exception *e)
 {
 	PyObject *frame = e->traceback, *next, *key = NULL, *line = NULL;
@@ -160,7 +160,7 @@ static bool is_new(struct python *python, const struct exception *e)
 		frame = next;
 	}
 	line = frame ? PyObject_GetAttrString(frame, "tb_lineno") : NULL;
-	key = PyUnicode_FromFormat("%R %S", e->type, line ? line : Py_None);
+	key = PyUnicode_FromFormat("%R %S", e->type, line ? line : e->value ? e->value : Py_None);
 	if (key)
 		is_known = PySet_Contains(python->told, key) != 0;
 	if (key && !is_known)

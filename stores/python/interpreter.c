@@ -83,7 +83,7 @@ static PyObject *make_module(void)
 	refusal = PyErr_NewExceptionWithDoc("zcmu.Error",
 					    "Raised by Store(): why it can't be, in one line.",
 					    NULL, NULL);
-	if (refusal && !PyModule_AddObjectRef(module, "Error", refusal))
+	if (refusal && !PyModule_AddObjectRef(module, "Error", refusal) && !python_transfer_start())
 		return module;
 	Py_CLEAR(refusal);
 	Py_DECREF(module);

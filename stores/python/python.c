@@ -102,7 +102,8 @@ static int describe(struct zcmu_store *store, PyObject *self)
 	    take_bool(self, "rotational", &store->rotational) ||
 	    take_bool(self, "read_only", &store->read_only) ||
 	    take_bool(self, "persistent", &persistent) ||
-	    take_bool(self, "parallel", &python->parallel))
+	    take_bool(self, "parallel", &python->parallel) ||
+	    take_bool(self, "transfers", &python->transfers))
 		return -1;
 	if (!store->size) {
 		PyErr_SetString(PyExc_TypeError, "Store has no size: Store() must set self.size, in bytes");

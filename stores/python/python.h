@@ -4,6 +4,7 @@
  *
  * 	python.c	the store: opening a script, its attributes, its end
  * 	request.c	requests: payloads lent to the script and taken back, its answers
+ * 	transfer.c	payloads that a script leaves to the kernel
  * 	interpreter.c	Python itself: started once, entered by every thread; the module zcmu
  * 	failure.c	exceptions: reported in lines, and turned into errors
  *
@@ -41,6 +42,7 @@ struct python {
 	PyObject *methods[NR_METHODS];	/* bound to the Store; NULL: it has no such method */
 	PyObject *told;			/* a set: failures that were reported; see failure.c */
 	bool parallel;			/* several threads may call the script at once */
+	bool transfers;			/* read and write are given an io */
 	pthread_mutex_t lock;		/* if not parallel: held by the caller */
 };
 
@@ -61,5 +63,11 @@ extern const char *const python_method_names[NR_METHODS];
 PyGILState_STATE python_begin_call(struct python *python);
 void python_end_call(struct python *python, PyGILState_STATE state);
 void python_request(struct zcmu_store *store, struct zcmu_io *io);
+
+/* transfer.c */
+int python_transfer_start(void);
+PyObject *python_transfer_object(uint64_t length);
+int python_transfer_take(PyObject *object, uint64_t *offset);
+void python_transfer(struct zcmu_io *io, int fd, uint64_t offset);
 
 #endif /* STORE_PYTHON_H */

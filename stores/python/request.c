@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Requests: each is a call of a method of the script's Store, and is answered when that returns.
- * The payload is lent to it as a memoryview, and taken back.
+ * Requests: each is a call of a method of the script's Store, and is answered when that returns,
+ * unless the script has left the payload to the kernel (transfer.c). It is lent to the method as a
+ * memoryview, and taken back.
  */
 #include "python.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const python_method_names[NR_METHODS] = {
 	[METHOD_READ] = "read",
@@ -138,7 +140,31 @@ static int check_none(PyObject *result, const char *method)
 	return -1;
 }
 
-static PyObject *move(struct python *python, struct zcmu_io *io, enum method method, int *err)
+/* What a method leaves to be done when it has returned */
+struct rest {
+	int fd;			/* -1: nothing */
+	uint64_t offset;
+};
+
+/* read(offset, buffer), or read(offset, buffer, io); or write */
+static PyObject *call_to_move(struct python *python, const struct zcmu_io *io, PyObject *call,
+			      PyObject *view, struct rest *rest)
+{
+	PyObject *object, *result;
+
+	if (!python->transfers)
+		return PyObject_CallFunction(call, "KO", (unsigned long long)io->offset, view);
+	object = python_transfer_object(io->length);
+	if (!object)
+		return NULL;
+	result = PyObject_CallFunction(call, "KOO", (unsigned long long)io->offset, view, object);
+	rest->fd = python_transfer_take(object, &rest->offset);
+	Py_DECREF(object);
+	return result;
+}
+
+static PyObject *move(struct python *python, struct zcmu_io *io, enum method method,
+		      struct rest *rest, int *err)
 {
 	PyObject *call = python->methods[method], *result;
 	struct payload payload;
@@ -146,7 +172,7 @@ static PyObject *move(struct python *python, struct zcmu_io *io, enum method met
 	*err = lend(&payload, io);
 	if (*err)
 		return NULL;
-	result = PyObject_CallFunction(call, "KO", (unsigned long long)io->offset, payload.view);
+	result = call_to_move(python, io, call, payload.view, rest);
 	if (result && io->op == ZCMU_IO_READ && payload.copy)
 		zcmu_iov_put(io->iov, io->iovcnt, 0, payload.copy, io->length);
 	if (!result) {
@@ -185,7 +211,7 @@ static int take_map(struct zcmu_io *io, PyObject *result, uint32_t block_size)
 	return 0;
 }
 
-static int call(struct zcmu_store *store, struct zcmu_io *io)
+static int call(struct zcmu_store *store, struct zcmu_io *io, struct rest *rest)
 {
 	static const enum method methods[] = {
 		[ZCMU_IO_READ] = METHOD_READ, [ZCMU_IO_WRITE] = METHOD_WRITE,
@@ -201,7 +227,7 @@ static int call(struct zcmu_store *store, struct zcmu_io *io)
 	switch (io->op) {
 	case ZCMU_IO_READ:
 	case ZCMU_IO_WRITE:
-		result = move(python, io, method, &err);
+		result = move(python, io, method, rest, &err);
 		break;
 	case ZCMU_IO_FLUSH:
 		result = PyObject_CallNoArgs(function);
@@ -226,8 +252,15 @@ void python_request(struct zcmu_store *store, struct zcmu_io *io)
 {
 	struct python *python = store->data;
 	PyGILState_STATE state = python_begin_call(python);
-	int err = call(store, io);
+	struct rest rest = { .fd = -1 };
+	int err = call(store, io, &rest);
 
 	python_end_call(python, state);
+	if (!err && rest.fd >= 0) {
+		python_transfer(io, rest.fd, rest.offset);
+		return;
+	}
+	if (rest.fd >= 0)
+		close(rest.fd);
 	zcmu_io_done(io, err);
 }

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "descriptors.h"
 #include "python-script.h"
 
 #define COMMANDS	64
@@ -150,6 +151,51 @@ static void the_disk_answers_while_the_script_sleeps(void **state)
 	assert_int_equal(server_stop(s), 0);
 }
 
+/* The kernel moves them; and if it can't, the store does, and the initiator sees no difference. */
+static void payloads_are_left_to_the_kernel(void **state)
+{
+	static uint8_t data[4096];
+	struct scripted_disk *disk = *state;
+	unsigned int before;
+	struct server *s;
+	int ids[8], i, error;
+
+	fake_kernel_move(disk->server->kernel);
+	s = serve_script(disk, "",
+		"import tempfile\n"
+		"class Store:\n"
+		"    size, transfers = 1 << 20, True\n"
+		"    def __init__(self, argument, create_size, read_only):\n"
+		"        self.file = tempfile.TemporaryFile()\n"
+		"        self.file.truncate(self.size)\n"
+		"    def read(self, offset, buffer, io):\n"
+		"        io.transfer(self.file, offset)\n"
+		"    write = read\n", 4);
+	before = open_descriptors();
+	for (error = 0; error >= -ENOMEM; error -= ENOMEM) {
+		fake_kernel_let_moves_go(s->kernel, error);
+		memset(data, error ? 0x31 : 0x32, sizeof(data));
+		/* One after the other: a transfer goes on when its method has returned. */
+		fake_kernel_hold_moves(s->kernel);
+		for (i = 0; i < 8; i++)
+			ids[i] = put_write(s, (uint32_t)i * 8, 8, data);
+		assert_true(fake_kernel_wait_for_moves(s->kernel, error ? 24 : 8));
+		assert_int_equal(open_descriptors(), before + 8);
+		fake_kernel_let_moves_go(s->kernel, error);
+		for (i = 0; i < 8; i++)
+			expect_answer(s, ids[i]);
+		for (i = 0; i < 8; i++) {
+			ids[i] = put_read(s, (uint32_t)i * 8, 8);
+			expect_answer(s, ids[i]);
+			assert_memory_equal(fake_kernel_answer(s->kernel, ids[i])->payload, data,
+					    sizeof(data));
+		}
+	}
+	assert_int_equal(fake_kernel_moves(s->kernel), 32);
+	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(server_stop(s), 0);
+}
+
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -159,6 +205,7 @@ int main(void)
 		TEST(calls_through_a_layer_come_one_after_the_other),
 		TEST(a_parallel_script_is_called_by_all_threads_at_once),
 		TEST(the_disk_answers_while_the_script_sleeps),
+		TEST(payloads_are_left_to_the_kernel),
 	};
 
 	return cmocka_run_group_tests_name("serve-python", tests, NULL, NULL);

@@ -295,6 +295,17 @@ static int add_ioctl(scmp_filter_ctx filter)
 						  &discard);
 }
 
+/* To keep a descriptor that a store has, and to ask how it was opened: a script's, for a transfer. */
+static int add_fcntl(scmp_filter_ctx filter)
+{
+	struct scmp_arg_cmp duplicate = SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC);
+	struct scmp_arg_cmp flags = SCMP_A1(SCMP_CMP_EQ, F_GETFL);
+	int err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, &duplicate);
+
+	return err ? err : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+						  &flags);
+}
+
 /*
  * A forbidden call fails with EPERM and doesn't kill the process: a C library that first tries
  * something harmless must not cost a disk. @all_threads: or only this one
@@ -316,6 +327,8 @@ int sandbox_forbid_calls(bool needs_network, bool all_threads)
 		err = add_memory(filter);
 	if (!err)
 		err = add_ioctl(filter);
+	if (!err)
+		err = add_fcntl(filter);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
