@@ -163,10 +163,26 @@ static int read_run(struct cow *cow, struct cow_read *read, uint64_t offset, uin
 	return 0;
 }
 
-static void cow_read(struct cow *cow, struct layer_io *lio)
+/*
+ * The end of the blocks from @at on that are all in the overlay, or none. @in: which of the two. It is
+ * looked at once: meanwhile the block may get there, and what follows may be there already.
+ */
+static uint64_t run_end(const struct cow *cow, uint64_t at, uint64_t end, bool *in)
+{
+	uint64_t block = cow->layer.below->block_size;
+
+	*in = cow_is_in(cow, at / block);
+	do {
+		at += block;
+	} while (at < end && cow_is_in(cow, at / block) == *in);
+	return at;
+}
+
+/* Read what may come from both. */
+void cow_read(struct cow *cow, struct layer_io *lio)
 {
 	struct cow_read *read = malloc(sizeof(*read));
-	uint64_t block = cow->layer.below->block_size, at = lio->io.offset, end, next;
+	uint64_t at = lio->io.offset, end, next;
 	int err = 0;
 	bool in;
 
@@ -180,41 +196,61 @@ static void cow_read(struct cow *cow, struct layer_io *lio)
 	};
 	pthread_mutex_init(&read->lock, NULL);
 	for (end = at + lio->io.length; at < end && !err; at = next) {
-		in = cow_is_in(cow, at / block);
-		next = at + block;
-		while (next < end && cow_is_in(cow, next / block) == in)
-			next += block;
+		next = run_end(cow, at, end, &in);
 		err = read_run(cow, read, at, next - at, in);
 	}
 	read_ended(read);
 }
 
-static void cow_write(struct cow *cow, struct layer_io *lio)
+/* Blocks were written, as far as @end; what is behind that has failed with @error. */
+void cow_written(struct cow *cow, struct layer_io *lio, uint64_t end, int error)
 {
 	uint64_t block = cow->layer.below->block_size;
 	struct zcmu_io *io = &lio->io;
-	uint64_t end = io->offset + io->length, failed_at = end;
-	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset, &failed_at), put;
-
 	/* Blocks in front of the failure count even so. */
-	if (err)
-		end = failed_at / block * block;
-	put = cow_put_in(cow, io->offset / block, end / block);
-	if (err && !put)
-		io->failed_at = failed_at;
-	layer_done(io, err ? err : put);
+	int put = cow_put_in(cow, io->offset / block, end / block);
+
+	if (error && !put)
+		io->failed_at = end;
+	layer_done(io, error ? error : put);
+}
+
+void cow_write(struct cow *cow, struct layer_io *lio)
+{
+	struct zcmu_io *io = &lio->io;
+	uint64_t failed_at;
+	int err = move(cow->fd, true, io->iov, io->iovcnt, io->offset, &failed_at);
+
+	cow_written(cow, lio, err ? failed_at : io->offset + io->length, err);
+}
+
+/* What is all in one place may be moved by the kernel. */
+static void start_read(struct cow *cow, struct layer_io *lio)
+{
+	struct zcmu_io *io = &lio->io;
+	uint64_t end = io->offset + io->length;
+	bool in;
+
+	if (run_end(cow, io->offset, end, &in) != end)
+		cow_read(cow, lio);
+	else if (!in)
+		zcmu_store_ask(cow->layer.below, io);
+	else if (!cow_move_read(cow, lio))
+		cow_read(cow, lio);
 }
 
 static void cow_request(struct layer *layer, struct layer_io *lio)
 {
 	struct cow *cow = cow_of(layer);
 
-	if (lio->io.op == ZCMU_IO_READ)
-		cow_read(cow, lio);
-	else if (lio->io.op == ZCMU_IO_WRITE)
-		cow_write(cow, lio);
-	else
+	if (lio->io.op == ZCMU_IO_READ) {
+		start_read(cow, lio);
+	} else if (lio->io.op == ZCMU_IO_WRITE) {
+		if (!cow_move_write(cow, lio))
+			cow_write(cow, lio);
+	} else {
 		layer_done(&lio->io, cow_flush(cow));
+	}
 }
 
 /*
@@ -241,6 +277,7 @@ static int cow_start(struct layer *layer)
 	}
 	pthread_mutex_init(&cow->flush_lock, NULL);
 	pthread_mutex_init(&cow->live_lock, NULL);
+	atomic_store(&cow->moves, true);
 	cow->map_bytes = (blocks / 8 + COW_PAGE) / COW_PAGE * COW_PAGE;
 	cow->map = calloc(1, cow->map_bytes);
 	cow->dirty = calloc(cow->map_bytes / COW_PAGE, sizeof(*cow->dirty));

@@ -3,6 +3,7 @@
  * cow's internals.
  *
  * 	cow.c		the layer: requests
+ * 	cow_move.c	requests whose payloads the kernel moves
  * 	cow_map.c	which blocks are in the overlay, and how that becomes stable
  * 	cow_overlay.c	the file: created, opened, or created anew after an interrupted creation
  */
@@ -30,7 +31,17 @@ struct cow {
 	pthread_mutex_t flush_lock;	/* one flush at a time, so it gets all the errors */
 	pthread_mutex_t live_lock;	/* for setting and writing bits, so that none is lost */
 	struct loss loss;
+	atomic_bool moves;		/* the kernel may move payloads */
 };
+
+/* cow.c */
+void cow_read(struct cow *cow, struct layer_io *lio);
+void cow_write(struct cow *cow, struct layer_io *lio);
+void cow_written(struct cow *cow, struct layer_io *lio, uint64_t end, int error);
+
+/* cow_move.c */
+bool cow_move_read(struct cow *cow, struct layer_io *lio);
+bool cow_move_write(struct cow *cow, struct layer_io *lio);
 
 /* cow_map.c */
 bool cow_is_in(const struct cow *cow, uint64_t block);

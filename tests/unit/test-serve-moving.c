@@ -350,6 +350,91 @@ static void a_store_is_told_of_an_abort_when_it_has_its_request_again(void **sta
 	close(t.fd);
 }
 
+/* Bits that are valid until the machine is booted again: behind the disk's bytes, others, and a page. */
+static uint8_t live_bits_of(uint32_t lba)
+{
+	int fd = open(path_of("overlay"), O_RDONLY | O_CLOEXEC);
+	uint8_t bits;
+
+	assert_int_equal(pread(fd, &bits, 1, BYTES + 4096 + 4096 + lba / 8), 1);
+	close(fd);
+	return bits;
+}
+
+static void cow_has_large_payloads_moved_and_sets_bits_afterwards(void **state)
+{
+	struct server *s = *state;
+	int fd = open(path_of("disk"), O_WRONLY | O_CLOEXEC), id;
+	unsigned int moves;
+
+	assert_int_equal(pwrite(fd, data, 65536, 0), 65536);
+	close(fd);
+	open_store(s, "cow,overlay=@/overlay:file,transfer=always:@/disk");
+	server_start(s, 2);
+	/* From below */
+	expect_read(s, put_read(s, 0, 128), 65536);
+	assert_int_equal(fake_kernel_moves(s->kernel), 1);
+	fake_kernel_hold_moves(s->kernel);
+	id = put_write(s, 256, 128, data);
+	assert_true(fake_kernel_wait_for_moves(s->kernel, 2));
+	assert_int_equal(live_bits_of(256), 0);
+	fake_kernel_let_moves_go(s->kernel, 0);
+	expect_answer(s, id);
+	assert_int_equal(live_bits_of(256), 0xff);
+	expect_in_file("overlay", 256 * 512, 65536);
+	/* From the overlay */
+	expect_read(s, put_read(s, 256, 128), 65536);
+	assert_int_equal(fake_kernel_moves(s->kernel), 3);
+	/* From both; and little */
+	moves = fake_kernel_moves(s->kernel);
+	expect_answer(s, put_read(s, 200, 128));
+	expect_answer(s, put_write(s, 300, 8, data));
+	assert_int_equal(fake_kernel_moves(s->kernel), moves);
+	assert_int_equal(server_stop(s), 0);
+	expect_in_file("disk", 0, 65536);
+}
+
+static void what_cow_can_not_have_moved_it_does_itself(void **state)
+{
+	struct server *s = *state;
+	int id;
+
+	open_store(s, "cow,overlay=@/overlay:file,transfer=always:@/disk");
+	server_start(s, 2);
+	fake_kernel_hold_moves(s->kernel);
+	id = put_write(s, 8, 128, data);
+	assert_true(fake_kernel_wait_for_moves(s->kernel, 1));
+	fake_kernel_let_moves_go(s->kernel, -ENOSPC);
+	expect_answer(s, id);
+	assert_int_equal(live_bits_of(8), 0xff);
+	expect_read(s, put_read(s, 8, 128), 65536);
+	assert_int_equal(fake_kernel_moves(s->kernel), 2);
+	/* It asks no more for what can't be. */
+	fake_kernel_let_moves_go(s->kernel, -EOPNOTSUPP);
+	expect_read(s, put_read(s, 8, 128), 65536);
+	expect_read(s, put_read(s, 8, 128), 65536);
+	expect_answer(s, put_write(s, 8, 128, data));
+	assert_int_equal(fake_kernel_moves(s->kernel), 3);
+	assert_int_equal(server_stop(s), 0);
+}
+
+/* Nobody knows whether it was written: no bit says so. */
+static void cow_sets_no_bit_for_what_the_kernel_would_not_do(void **state)
+{
+	struct server *s = *state;
+	int id;
+
+	open_store(s, "cow,overlay=@/overlay:file,transfer=always:@/disk");
+	server_start(s, 2);
+	fake_kernel_hold_moves(s->kernel);
+	id = put_write(s, 8, 128, data);
+	assert_true(fake_kernel_wait_for_moves(s->kernel, 1));
+	fake_kernel_let_moves_go(s->kernel, -EDEADLK);
+	expect_error(s, id);
+	assert_int_equal(live_bits_of(8), 0);
+	assert_int_equal(server_stop(s), 0);
+}
+
 static void spoil(struct zcmu_cmd_entry *entry)
 {
 	entry->hdr.len_op = 4 | ZCMU_OP_CMD;
@@ -409,6 +494,9 @@ int main(void)
 		MOVING_TEST(what_can_not_be_moved_is_done_behind_layers_as_well),
 		MOVING_TEST(what_is_aborted_while_it_is_moved_ends_once),
 		MOVING_TEST(a_store_is_told_of_an_abort_when_it_has_its_request_again),
+		MOVING_TEST(cow_has_large_payloads_moved_and_sets_bits_afterwards),
+		MOVING_TEST(what_cow_can_not_have_moved_it_does_itself),
+		MOVING_TEST(cow_sets_no_bit_for_what_the_kernel_would_not_do),
 		MOVING_TEST(who_is_to_be_told_is_also_when_the_ring_is_broken),
 		MOVING_TEST(a_layer_is_told_when_the_ring_is_broken_and_the_store_is_not),
 	};
