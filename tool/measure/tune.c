@@ -22,6 +22,7 @@
 #include "measure/load.h"
 #include "measure/scratch.h"
 #include "measure/spread.h"
+#include "measure/tune.h"
 #include "option.h"
 #include "subcommand.h"
 #include "zcmu.h"
@@ -59,7 +60,8 @@ struct tune {
 	/* options */
 	const char *name;
 	unsigned int threads, depth, rounds;
-	bool apply, json;
+	bool apply, json, direct;
+	const char *folder;		/* measure a file store there; else NULL */
 
 	struct backstore backstore;	/* NAME's */
 	uint32_t now;			/* its zero_copy_min */
@@ -249,7 +251,7 @@ static int apply(struct tune *tune)
 
 /* Printing */
 
-static const char *spread_text(const struct spread *spread, char *text, size_t size)
+const char *tune_spread_text(const struct spread *spread, char *text, size_t size)
 {
 	snprintf(text, size, "%.1f (%.1f..%.1f)", spread->median, spread->low, spread->high);
 	return text;
@@ -261,8 +263,8 @@ static void print_point(const struct point *point)
 	double gain = 100.0 * (point->copied_spread.median / point->lent_spread.median - 1);
 
 	printf("%8s  %26s  %26s   ", format_size(point->bytes, size, sizeof(size)),
-	       spread_text(&point->copied_spread, copied, sizeof(copied)),
-	       spread_text(&point->lent_spread, lent, sizeof(lent)));
+	       tune_spread_text(&point->copied_spread, copied, sizeof(copied)),
+	       tune_spread_text(&point->lent_spread, lent, sizeof(lent)));
 	if (point->verdict == LENDING_UNCLEAR)
 		printf("the difference is below the spread\n");
 	else
@@ -307,7 +309,7 @@ static void print_text(const struct tune *tune)
 	print_proposal(tune);
 }
 
-static struct json_object *spread_to_json(const struct spread *spread)
+struct json_object *tune_spread_to_json(const struct spread *spread)
 {
 	struct json_object *object = json_members();
 
@@ -324,8 +326,8 @@ static struct json_object *point_to_json(const struct point *point)
 
 	json_add(object, "bytes", json_uint64(point->bytes));
 	json_add(object, "commands", json_uint64(point->commands));
-	json_add(object, "copied_us", spread_to_json(&point->copied_spread));
-	json_add(object, "lent_us", spread_to_json(&point->lent_spread));
+	json_add(object, "copied_us", tune_spread_to_json(&point->copied_spread));
+	json_add(object, "lent_us", tune_spread_to_json(&point->lent_spread));
 	json_add(object, "lending", json_text(words[point->verdict]));
 	return object;
 }
@@ -374,11 +376,15 @@ static int read_settings(struct tune *tune)
 
 static void print_help(void)
 {
-	printf("usage: zcmu tune [OPTION]... NAME\n\n"
+	printf("usage: zcmu tune [OPTION]... NAME\n"
+	       "       zcmu tune --file FOLDER [OPTION]...\n\n"
 	       "Measures, on a disk of its own in memory, from which size on lending a payload costs\n"
 	       "less than copying it, and proposes a zero_copy_min for the disk NAME, which is not\n"
-	       "touched. Takes about a quarter of a minute.\n\n"
+	       "touched. Takes about a quarter of a minute. Or at which sizes a file store should have\n"
+	       "the kernel move payloads, on files of its own.\n\n"
 	       "  --apply      set NAME's zero_copy_min to what is proposed\n"
+	       "  --file FOLDER  measure a file store, with two files of 32 MiB in FOLDER\n"
+	       "  --direct     with --file: past the page cache\n"
 	       "  --rounds N   measure so often, 3..%d; default 9\n"
 	       "  --depth N    commands under way, 1..%u; default 8\n"
 	       "  --threads N  threads that run the store; default 1\n"
@@ -386,7 +392,7 @@ static void print_help(void)
 	       "  --help       this text\n", ROUNDS_MAX, LOAD_DEPTH_MAX);
 }
 
-enum { OPT_APPLY = 1, OPT_ROUNDS, OPT_DEPTH, OPT_THREADS, OPT_JSON, OPT_HELP };
+enum { OPT_APPLY = 1, OPT_FILE, OPT_DIRECT, OPT_ROUNDS, OPT_DEPTH, OPT_THREADS, OPT_JSON, OPT_HELP };
 
 /* Return: an exit status, or -1 to go on. */
 static int take_option(struct tune *tune, int option)
@@ -394,6 +400,12 @@ static int take_option(struct tune *tune, int option)
 	switch (option) {
 	case OPT_APPLY:
 		tune->apply = true;
+		return -1;
+	case OPT_FILE:
+		tune->folder = optarg;
+		return -1;
+	case OPT_DIRECT:
+		tune->direct = true;
 		return -1;
 	case OPT_ROUNDS:
 		return option_number("tune", "--rounds", optarg, 3, ROUNDS_MAX, &tune->rounds);
@@ -417,6 +429,8 @@ static int parse(struct tune *tune, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "apply", no_argument, NULL, OPT_APPLY },
+		{ "file", required_argument, NULL, OPT_FILE },
+		{ "direct", no_argument, NULL, OPT_DIRECT },
 		{ "rounds", required_argument, NULL, OPT_ROUNDS },
 		{ "depth", required_argument, NULL, OPT_DEPTH },
 		{ "threads", required_argument, NULL, OPT_THREADS },
@@ -431,6 +445,13 @@ static int parse(struct tune *tune, int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
+	if (tune->folder ? argc != optind || tune->apply : tune->direct) {
+		usage_error("tune", tune->folder ? "--file measures files, and no disk NAME" :
+						   "--direct is for --file");
+		return EXIT_USAGE;
+	}
+	if (tune->folder)
+		return -1;
 	if (argc - optind != 1) {
 		usage_error("tune", argc == optind ? "for which disk?" : "only one disk at a time");
 		return EXIT_USAGE;
@@ -447,6 +468,10 @@ int tune_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	interrupt_catch();
+	if (tune.folder)
+		return tune_file(&(struct tune_file_options){
+			.folder = tune.folder, .direct = tune.direct, .threads = tune.threads,
+			.depth = tune.depth, .rounds = tune.rounds, .json = tune.json });
 	err = read_settings(&tune);
 	if (!err)
 		err = measure(&tune);
