@@ -123,14 +123,14 @@ void zcmu_io_done(struct zcmu_io *io, int error);
 /*
  * Have the kernel move the payload of a READ or WRITE between the initiator's memory and a regular
  * file or block device, at @offset bytes, as by pread() or pwrite() of this process; and then have
- * it answer the request. This process doesn't touch the bytes, nor hear of it. @fd must stay open, and
- * be the same file, until @back is called; without ZCMU_MOVE_TELL until the store is closed.
+ * it answer the request. This process doesn't touch the bytes, nor hear of it. @fd must stay open,
+ * and be the same file, until @back is called; without ZCMU_MOVE_TELL until the store is closed.
  *
  * 0: the request isn't the store's any more. If that fails, it is given back: @back is called once,
  * with a negative errno, and how many bytes of the payload were moved, from its start on. Then the
  * store does it in another way, or fails it: zcmu_io_done(). The thread is the one of the request's
- * queue, or, without queues, any that runs callbacks. -ENODATA: the file ended. -ESHUTDOWN: so has the
- * disk, and the payload may be gone: it is answered, nothing else.
+ * queue, or, without queues, any that runs callbacks. -ENODATA: the file ended. -ESHUTDOWN: so has
+ * the disk, and the payload may be gone: it is answered, nothing else.
  * -EOPNOTSUPP: this request can't be moved by the kernel (the module is the stock one, or the
  * request is a part of a command, or a layer has changed it), and is still the store's. FUA is the
  * store's to see to.

@@ -89,8 +89,8 @@ static void have_told(struct zcmu_cmd *cmd)
 }
 
 /*
- * The kernel was to do the request, and the store gets it back, in the thread of its queue. It is told
- * now of an abort that has come meanwhile.
+ * The kernel was to do the request, and the store gets it back, in the thread of its queue. It is
+ * told now of an abort that has come meanwhile.
  */
 void zcmu_abort_note_return(struct zcmu_cmd *cmd)
 {

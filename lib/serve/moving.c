@@ -128,9 +128,9 @@ static void fail(struct zcmu_io *io, int error, uint64_t bytes)
 }
 
 /*
- * Nothing is known of what was moved. The kernel has ended the command, or will; who wants to hear of
- * the end does, and may have kept something for it. The payload may be gone: a store that needn't hear
- * isn't given a chance to touch it.
+ * Nothing is known of what was moved. The kernel has ended the command, or will; who wants to hear
+ * of the end does, and may have kept something for it. The payload may be gone: a store that
+ * needn't hear isn't given a chance to touch it.
  */
 static void abandon(struct zcmu_cmd *cmd)
 {

@@ -20,8 +20,8 @@ extern const struct zcmu_store_ops zcmu_log_layer;
 extern const struct zcmu_store_ops zcmu_readonly_layer;
 
 /*
- * layers/layer.c: a request that a layer passes on as it is stands for another one, the layer's own.
- * NULL: it is no such request.
+ * layers/layer.c: a request that a layer passes on as it is stands for another one, the layer's
+ * own. NULL: it is no such request.
  */
 struct zcmu_io *zcmu_layer_upper(struct zcmu_io *io);
 /* Does that layer want to see how it ends? */

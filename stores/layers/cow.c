@@ -164,8 +164,8 @@ static int read_run(struct cow *cow, struct cow_read *read, uint64_t offset, uin
 }
 
 /*
- * The end of the blocks from @at on that are all in the overlay, or none. @in: which of the two. It is
- * looked at once: meanwhile the block may get there, and what follows may be there already.
+ * The end of the blocks from @at on that are all in the overlay, or none. @in: which of the two. It
+ * is looked at once: meanwhile the block may get there, and what follows may be there already.
  */
 static uint64_t run_end(const struct cow *cow, uint64_t at, uint64_t end, bool *in)
 {

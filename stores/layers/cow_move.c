@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Payloads of cow that the kernel moves (zcmu_io_transfer()): to the overlay, and from it. What is all
- * in the store below is left to that; what is in both is cow.c's.
+ * Payloads of cow that the kernel moves (zcmu_io_transfer()): to the overlay, and from it. What is
+ * all in the store below is left to that; what is in both is cow.c's.
  *
- * A block's bit must not be set before the block is written. So a write is told, and its bits are set
- * then, as after a write by cow.c; and a flush, which takes the bits first, makes just those blocks
- * stable that have been written when it begins. A process that dies meanwhile has set no bit: the
- * command is done again, or has failed.
+ * A block's bit must not be set before the block is written. So a write is told, and its bits are
+ * set then, as after a write by cow.c; and a flush, which takes the bits first, makes just those
+ * blocks stable that have been written when it begins. A process that dies meanwhile has set no bit:
+ * the command is done again, or has failed.
  */
 #include <errno.h>
 #include <string.h>

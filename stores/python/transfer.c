@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * io.transfer(fd, offset): a script leaves a READ's or WRITE's payload to the kernel, which moves it
- * to or from one of the script's files (zcmu_io_transfer()). That begins when the method has
+ * io.transfer(fd, offset): a script leaves a READ's or WRITE's payload to the kernel, which moves
+ * it to or from one of the script's files (zcmu_io_transfer()). That begins when the method has
  * returned, and needs no Python. What the kernel doesn't move, or not all of it, is moved here.
  *
  * The descriptor is the script's; what is moved by is a duplicate, which lives until the request is

@@ -53,9 +53,9 @@ int fake_kernel_notify(struct fake_kernel *kernel);	/* of a reset that ends noth
 int fake_kernel_abort(struct fake_kernel *kernel, const int *ids, unsigned int nr);
 
 /*
- * Have it move payloads (zcmu-abi.h), as soon as it is kicked; before the disk is served. Then: hold
- * all that is asked for from now on, until it is let go, and have it fail, without a byte moved;
- * 0: it succeeds.
+ * Have it move payloads (zcmu-abi.h), as soon as it is kicked; before the disk is served. Then:
+ * hold all that is asked for from now on, until it is let go, and have it fail, without a byte
+ * moved; 0: it succeeds.
  */
 void fake_kernel_move(struct fake_kernel *kernel);
 void fake_kernel_hold_moves(struct fake_kernel *kernel);

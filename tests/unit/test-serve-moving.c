@@ -1,112 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Payloads that the kernel moves for a store behind layers: they are moved, each layer does its work,
- * and what fails or is aborted meanwhile ends as without layers.
+ * Payloads that the kernel moves for a store behind layers: they are moved, each layer does its
+ * work, and what fails or is aborted meanwhile ends as without layers.
  */
-#include "server.h"
+#include "moving-fixture.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "zcmu.h"
-
-#define BYTES	(1u << 20)
-
-static char folder[64];
-static uint8_t data[65536], back[65536];
-
-static const char *path_of(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return path;
-}
-
-static int setup(void **state)
-{
-	size_t i;
-	int fd;
-
-	snprintf(folder, sizeof(folder), "/tmp/moving-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	fd = open(path_of("disk"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, BYTES) || close(fd))
-		return -1;
-	for (i = 0; i < sizeof(data); i++)
-		data[i] = scripted_pattern(i + 7);
-	return server_setup(state);
-}
-
-static int teardown(void **state)
-{
-	int err = server_teardown(state);
-
-	unlink(path_of("disk"));
-	unlink(path_of("log"));
-	unlink(path_of("trigger"));
-	unlink(path_of("overlay"));
-	return rmdir(folder) || err ? -1 : 0;
-}
-
-#define MOVING_TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-/* Another disk: one is served once. */
-static struct server *again(void **state)
-{
-	assert_int_equal(teardown(state), 0);
-	assert_int_equal(setup(state), 0);
-	return *state;
-}
-
-/* "@": the folder */
-static void open_store(struct server *s, const char *pattern)
-{
-	char spec[512], *to = spec;
-
-	for (; *pattern; pattern++) {
-		if (*pattern == '@')
-			to += sprintf(to, "%s", folder);
-		else
-			*to++ = *pattern;
-	}
-	*to = '\0';
-	assert_int_equal(server_open_store(s, spec), 0);
-	fake_kernel_move(s->kernel);
-}
-
-static void expect_in_file(const char *name, off_t at, size_t size)
-{
-	int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(pread(fd, back, size, at), size);
-	close(fd);
-	assert_memory_equal(back, data, size);
-}
-
-static void expect_read(struct server *s, int id, size_t size)
-{
-	expect_answer(s, id);
-	assert_memory_equal(fake_kernel_answer(s->kernel, id)->payload, data, size);
-}
-
-static unsigned int lines_of(const char *name, const char *word)
-{
-	FILE *file = fopen(path_of(name), "re");
-	unsigned int n = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		n += strstr(line, word) != NULL;
-	if (file)
-		fclose(file);
-	return n;
-}
 
 /* Write and read @blocks, and say how many of the two were moved. */
 static unsigned int moved_of_two(struct server *s, uint32_t lba, uint32_t blocks)
@@ -303,8 +206,8 @@ static void use_teller(struct server *s)
 {
 	memset(&t, 0, sizeof(t));
 	t.ops = (struct zcmu_store_ops){
-		.abi = ZCMU_STORE_ABI, .size = sizeof(t.ops), .store_size = sizeof(struct zcmu_store),
-		.name = "teller", .queue_open = queue_open, .queue_close = queue_close,
+		.abi = ZCMU_STORE_ABI, .size = sizeof(t.ops),
+		.store_size = sizeof(struct zcmu_store), .name = "teller", .queue_open = queue_open, .queue_close = queue_close,
 		.queue_fd = queue_fd, .queue_reap = queue_reap, .read = request, .write = request,
 		.cancel = cancel,
 	};
@@ -364,7 +267,7 @@ static void a_store_is_told_of_an_abort_when_it_has_its_request_again(void **sta
 	close(t.fd);
 }
 
-/* Bits that are valid until the machine is booted again: behind the disk's bytes, others, and a page. */
+/* Bits that are valid until the machine is booted again: behind the bytes, others, and a page. */
 static uint8_t live_bits_of(uint32_t lba)
 {
 	int fd = open(path_of("overlay"), O_RDONLY | O_CLOEXEC);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Scripts that leave payloads to the kernel (stores/python/transfer.c), where there is none that moves
- * them: the store does it, and what fails is an error of the script's. With a kernel:
+ * Scripts that leave payloads to the kernel (stores/python/transfer.c), where there is none that
+ * moves them: the store does it, and what fails is an error of the script's. With a kernel:
  * test-serve-python.c.
  */
 #include "python-script.h"

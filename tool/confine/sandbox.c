@@ -295,7 +295,7 @@ static int add_ioctl(scmp_filter_ctx filter)
 						  &discard);
 }
 
-/* To keep a descriptor that a store has, and to ask how it was opened: a script's, for a transfer. */
+/* To keep a descriptor that a store has, and ask how it was opened: a script's, for a transfer. */
 static int add_fcntl(scmp_filter_ctx filter)
 {
 	struct scmp_arg_cmp duplicate = SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC);

@@ -392,7 +392,9 @@ static void print_help(void)
 	       "  --help       this text\n", ROUNDS_MAX, LOAD_DEPTH_MAX);
 }
 
-enum { OPT_APPLY = 1, OPT_FILE, OPT_DIRECT, OPT_ROUNDS, OPT_DEPTH, OPT_THREADS, OPT_JSON, OPT_HELP };
+enum {
+	OPT_APPLY = 1, OPT_FILE, OPT_DIRECT, OPT_ROUNDS, OPT_DEPTH, OPT_THREADS, OPT_JSON, OPT_HELP
+};
 
 /* Return: an exit status, or -1 to go on. */
 static int take_option(struct tune *tune, int option)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcmu tune's internals: tune.c finds the size from which on lending pays, tune_file.c that from which
- * on a file store should have payloads moved.
+ * zcmu tune's internals: tune.c finds the size from which on lending pays, tune_file.c that from
+ * which on a file store should have payloads moved.
  */
 #ifndef ZCMU_TOOL_MEASURE_TUNE_H
 #define ZCMU_TOOL_MEASURE_TUNE_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu tune --file: which is cheapest for a file store at each size: to copy a payload to the process,
- * to lend it, or to have the kernel move it to the file. It measures two disks of its own, with a file
- * each: of one the kernel moves all payloads, of the other none.
+ * zcmu tune --file: which is cheapest for a file store at each size: to copy a payload to the
+ * process, to lend it, or to have the kernel move it to the file. It measures two disks of its own,
+ * with a file each: of one the kernel moves all payloads, of the other none.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -194,7 +194,8 @@ static int measure_once(struct tune *tune, uint32_t bytes, unsigned int commands
 		zcmu_error("%s: of %u commands of %" PRIu32 " bytes %" PRIu64 " were lent, and %" PRIu64
 			   " moved, %" PRIu64 " of them not to the end; they should all be %s: nothing can be said then",
 			   disk->scratch.name, 2 * commands, bytes, after.lent - before.lent,
-			   after.moved - before.moved, after.returned - before.returned, words[way]);
+			   after.moved - before.moved, after.returned - before.returned,
+			   words[way]);
 		err = -EPROTO;
 	}
 	*us = (write_us + read_us) / 2;
