@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "hold.h"
 
 /* Linux moves 2 GiB less a page at a time. Half of that is as fast, and a whole number of pages. */
 #define MAX_IO	(1u << 30)
@@ -32,27 +32,25 @@
 #define MAX_RANGE	(512u << 20)
 
 /*
- * A block device is opened exclusively, so that it isn't mounted, nor part of anything. Without
- * O_CREAT this has no effect on a file, so the type needn't be checked first. A write-protected
- * device may refuse to be opened for writing.
+ * A block device is opened exclusively; a file isn't, so the type needn't be checked first. A
+ * write-protected device may refuse to be opened for writing. Return: a descriptor, or -errno.
  */
 static int open_it(struct zcmu_store *store, const char *path)
 {
 	int direct = ((const struct file_options *)store->options)->direct ? O_DIRECT : 0;
-	int fd = open(path, O_EXCL | O_CLOEXEC | direct | (store->read_only ? O_RDONLY : O_RDWR));
+	int fd = zcmu_hold_open(path, direct | (store->read_only ? O_RDONLY : O_RDWR));
 	struct stat st;
 
-	if (fd >= 0 || errno != EROFS || store->read_only)
+	if (fd != -EROFS || store->read_only)
 		return fd;
-	fd = open(path, O_EXCL | O_CLOEXEC | direct | O_RDONLY);
+	fd = zcmu_hold_open(path, direct | O_RDONLY);
 	if (fd >= 0 && !fstat(fd, &st) && S_ISBLK(st.st_mode)) {
 		store->read_only = true;
 		return fd;
 	}
 	if (fd >= 0)
 		close(fd);
-	errno = EROFS;
-	return -1;
+	return -EROFS;
 }
 
 /* @is_new: the file was created, and is removed again if it can't be used. */
@@ -61,7 +59,7 @@ static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 	int fd = open_it(store, path);
 	int err;
 
-	if (fd >= 0 || errno != ENOENT)
+	if (fd != -ENOENT)
 		goto out;
 	if (!store->create_size || store->read_only) {
 		zcmu_error("file:%s: there is no such file; it can be created if it is given a size", path);
@@ -74,8 +72,10 @@ static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 	}
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
 			((const struct file_options *)store->options)->direct * O_DIRECT, 0600);
-	if (fd < 0)
+	if (fd < 0) {
+		fd = -errno;
 		goto out;
+	}
 	err = ftruncate(fd, (off_t)store->create_size) ? -errno : loss_make_lasting(fd, path);
 	if (err) {
 		zcmu_error("file:%s: can't make it %" PRIu64 " bytes long: %s", path,
@@ -86,13 +86,10 @@ static int open_fd(struct zcmu_store *store, const char *path, bool *is_new)
 	}
 	*is_new = true;
 out:
-	if (fd < 0) {
-		err = -errno;
+	if (fd < 0)
 		zcmu_error("file:%s: can't open it for %s: %s", path,
 			   store->read_only ? "reading" : "reading and writing",
-			   err == -EBUSY ? "it is in use (mounted?)" : strerror(-err));
-		return err;
-	}
+			   fd == -EBUSY ? "it is in use (mounted?)" : strerror(-fd));
 	return fd;
 }
 
@@ -157,14 +154,13 @@ static int check_and_lock(struct zcmu_store *store, struct file *file, const cha
 			   store->create_size);
 		return -EEXIST;
 	}
-	if (flock(file->fd, (store->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
-		err = -errno;
-		if (err != -EWOULDBLOCK) {
+	err = zcmu_hold_lock(file->fd, store->read_only);
+	if (err) {
+		if (err == -EBUSY)
+			zcmu_error("file:%s: another process has it in use", path);
+		else
 			zcmu_error("file:%s: can't lock it: %s", path, strerror(-err));
-			return err;
-		}
-		zcmu_error("file:%s: another process has it in use", path);
-		return -EBUSY;
+		return err;
 	}
 	if (!store->read_only && !file->is_device && !can_punch(file, store->size)) {
 		store->can_trim = ZCMU_CAN_NONE;

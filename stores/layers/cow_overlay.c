@@ -9,11 +9,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cow.h"
+#include "../file/hold.h"
 
 #define MAGIC		0x776f632d756d637aull	/* "zcmu-cow" */
 #define BOOT_ID		"/proc/sys/kernel/random/boot_id"
@@ -177,10 +177,12 @@ static int begin_live(struct cow *cow, uint64_t end)
 /* The file is open, and belongs to this process. */
 static int lock(const struct cow *cow)
 {
-	if (!flock(cow->fd, LOCK_EX | LOCK_NB))
+	int err = zcmu_hold_lock(cow->fd, false);
+
+	if (!err)
 		return 0;
-	if (errno != EWOULDBLOCK)
-		return fail(cow, "can't lock it", -errno);
+	if (err != -EBUSY)
+		return fail(cow, "can't lock it", err);
 	zcmu_error("cow: %s: another process has it in use", cow->path);
 	return -EBUSY;
 }
