@@ -11,7 +11,7 @@
  */
 int zcmu_hold_open(const char *path, int flags);
 
-/* Lock it, against others of ours. Waits a little. Return: 0, -EBUSY if another has it, or -errno. */
+/* Lock it, against others of ours. Waits a little. Return: 0, -EBUSY: another has it, or -errno. */
 int zcmu_hold_lock(int fd, bool shared);
 
 #endif /* ZCMU_FILE_HOLD_H */

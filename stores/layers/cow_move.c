@@ -5,8 +5,8 @@
  *
  * A block's bit must not be set before the block is written. So a write is told, and its bits are
  * set then, as after a write by cow.c; and a flush, which takes the bits first, makes just those
- * blocks stable that have been written when it begins. A process that dies meanwhile has set no bit:
- * the command is done again, or has failed.
+ * blocks stable that have been written when it begins. A process that dies meanwhile has set no
+ * bit: the command is done again, or has failed.
  */
 #include <errno.h>
 #include <string.h>

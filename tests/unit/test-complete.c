@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a shell offers: zcmu --complete, which takes it from what the command says of itself, and what bash,
- * zsh and fish make of that (completion/).
+ * What a shell offers: zcmu --complete, which takes it from what the command says of itself, and
+ * what bash, zsh and fish make of that (completion/).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -257,7 +257,7 @@ static void a_disk_is_ready_if_somebody_serves_or_uses_it(void **state)
 	close(fd);
 	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\nZCMU_READY=0\n");
 
-	/* Mounted, by its number or its name; swapped to; a part of something; and so is its partition. */
+	/* Mounted, by number or name; swapped to; a part of something; and so is its partition. */
 	output("echo '30 1 8:1 / /srv rw - ext4 /dev/sda1 rw' > proc/self/mountinfo");
 	assert_string_equal(output(SEEN ZCMU_ID " sda"), "ZCMU_NAME=data\n");
 	output("echo '30 1 0:40 / /srv rw - btrfs /dev/sda rw' > proc/self/mountinfo");

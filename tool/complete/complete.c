@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu --complete WORD...: what a shell may put in the place of the last WORD, a line for each: the word, a
- * tab, and what it is. There is no list of its own to fall behind: commands are main.c's table,
- * options are what a command's --help says of them, stores are those of the library, and disks
- * those of this machine. For completion/; nothing is changed, and errors are no candidates.
+ * zcmu --complete WORD...: what a shell may put in the place of the last WORD, a line for each:
+ * the word, a tab, and what it is. There is no list of its own to fall behind: commands are
+ * main.c's table, options are what a command's --help says of them, stores are those of the
+ * library, and disks those of this machine. For completion/; nothing is changed, and errors are no
+ * candidates.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -268,8 +269,8 @@ static void offer_kind(const struct completing *completing, const char *kind)
 }
 
 /*
- * The kind of argument number @n, from 0 on: of "[OPTION]... FROM TO" and the like. What is in brackets and
- * begins with "-", or is OPTION, is none.
+ * The kind of argument number @n, from 0 on: of "[OPTION]... FROM TO" and the like. What is in
+ * brackets and begins with "-", or is OPTION, is none.
  */
 static bool find_kind(const struct subcommand *sub, int n, char *kind, size_t size)
 {

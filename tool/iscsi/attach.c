@@ -237,7 +237,8 @@ static int read_passwords(struct attach *attach)
 		err = credentials_read_password(attach->mutual_password_file,
 						chap->mutual_password);
 	/* RFC 7143 9.2.1: whoever gets one to answer would have the other one's answer. */
-	if (!err && attach->mutual_password_file && !strcmp(chap->password, chap->mutual_password)) {
+	if (!err && attach->mutual_password_file &&
+	    !strcmp(chap->password, chap->mutual_password)) {
 		zcmu_error("%s: the password of the target is that of the initiator: choose another one",
 			   attach->mutual_password_file);
 		err = -EINVAL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Users and passwords of CHAP: read from a file or a credential of systemd, written to the target and
- * read from it. Each direction has its own; the second one (mutual) is the target's, by which the
- * initiator knows that it is no other.
+ * Users and passwords of CHAP: read from a file or a credential of systemd, written to the target
+ * and read from it. Each direction has its own; the second one (mutual) is the target's, by which
+ * the initiator knows that it is no other.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -35,8 +35,8 @@ bool credentials_are_plain(const char *text)
 }
 
 /*
- * Where it is: "credential:NAME" is in the folder that systemd has made for this service. Return: 0 or
- * -errno.
+ * Where it is: "credential:NAME" is in the folder that systemd has made for this service. Return:
+ * 0 or -errno.
  */
 static int find_file(const char *from, char *path, size_t size)
 {

@@ -172,9 +172,9 @@ void serve_leave_disk(struct serve *serve)
 }
 
 /*
- * The disk of this machine that an earlier process has made may be mounted: it doesn't become one for
- * others by a command line. A successor goes on as it was asked to, and whoever has linked the disk
- * here since has done it without us.
+ * The disk of this machine that an earlier process has made may be mounted: it doesn't become one
+ * for others by a command line. A successor goes on as it was asked to, and whoever has linked the
+ * disk here since has done it without us.
  */
 static int check_is_not_local(struct serve *serve)
 {
