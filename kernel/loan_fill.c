@@ -70,6 +70,35 @@ void zcmu_lend_fill(struct zcmu_cmd *cmd)
 		scrub(cmd);
 }
 
+/*
+ * Copy bytes between the payload's own pages and the private ones that stand for some of them: to
+ * those, or from them. Where the handler has the payload's own pages, there is nothing to be done.
+ */
+static void copy_private(struct zcmu_cmd *cmd, struct page **private, u32 bytes, bool to_private)
+{
+	struct zcmu_loan *loan = &cmd->loan;
+	struct zcmu_page_iter iter;
+	u32 i, edge = 0;
+
+	if (!loan->nr_edges && !private)
+		return;
+	zcmu_page_iter_init(&iter, cmd->se_cmd);
+	for (i = 0; bytes && zcmu_page_iter_next(&iter); i++) {
+		struct page *page = NULL;
+		u32 len = min(iter.len, bytes);
+
+		if (iter.is_edge)
+			page = loan->edges[edge++];
+		else if (private)
+			page = private[i];
+		if (page && to_private)
+			memcpy_page(page, iter.offset, iter.page, iter.offset, len);
+		else if (page)
+			memcpy_page(iter.page, iter.offset, page, iter.offset, len);
+		bytes -= len;
+	}
+}
+
 /**
  * zcmu_lend_finish_read - bring home what the handler put into private pages
  * @cmd: a READ whose loan was taken back
@@ -79,25 +108,7 @@ void zcmu_lend_fill(struct zcmu_cmd *cmd)
  */
 void zcmu_lend_finish_read(struct zcmu_cmd *cmd, u32 bytes)
 {
-	struct zcmu_loan *loan = &cmd->loan;
-	struct zcmu_page_iter iter;
-	u32 i, edge = 0;
-
-	if (!loan->nr_edges && !loan->private)
-		return;
-	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	for (i = 0; bytes && zcmu_page_iter_next(&iter); i++) {
-		struct page *page = NULL;
-		u32 len = min(iter.len, bytes);
-
-		if (iter.is_edge)
-			page = loan->edges[edge++];
-		else if (loan->private)
-			page = loan->private[i];
-		if (page)
-			memcpy_page(iter.page, iter.offset, page, iter.offset, len);
-		bytes -= len;
-	}
+	copy_private(cmd, cmd->loan.private, bytes, false);
 }
 
 /**
@@ -112,8 +123,6 @@ void zcmu_lend_show(struct zcmu_cmd *cmd, u32 bytes)
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_loan *loan = &cmd->loan;
 	struct page **private;
-	struct zcmu_page_iter iter;
-	u32 i, edge = 0;
 
 	/* An exchange that begins later finds it. */
 	spin_lock(&device->lock);
@@ -122,19 +131,5 @@ void zcmu_lend_show(struct zcmu_cmd *cmd, u32 bytes)
 	private = loan->private;
 	spin_unlock(&device->lock);
 
-	if (!loan->nr_edges && !private)
-		return;
-	zcmu_page_iter_init(&iter, cmd->se_cmd);
-	for (i = 0; bytes && zcmu_page_iter_next(&iter); i++) {
-		struct page *page = NULL;
-		u32 len = min(iter.len, bytes);
-
-		if (iter.is_edge)
-			page = loan->edges[edge++];
-		else if (private)
-			page = private[i];
-		if (page)
-			memcpy_page(page, iter.offset, iter.page, iter.offset, len);
-		bytes -= len;
-	}
+	copy_private(cmd, private, bytes, true);
 }

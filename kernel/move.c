@@ -39,6 +39,15 @@ static int make_bvecs(struct zcmu_cmd *cmd)
 	return 0;
 }
 
+/* Work is to go on with it, or to end it. From here on the command may be gone. */
+static void hand_on(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+
+	if (llist_add(&cmd->move.ended, &device->moving.ended))
+		queue_work(device->reserve.moved_wq, &device->moving.ended_work);
+}
+
 /*
  * The file system may look at iocb and file after the I/O is over and before it has returned: the
  * second of the two hands the transfer on. From then on the command may be gone; the device stays
@@ -46,11 +55,8 @@ static int make_bvecs(struct zcmu_cmd *cmd)
  */
 static void put_io(struct zcmu_cmd *cmd)
 {
-	struct zcmu_device *device = cmd->device;
-
-	if (atomic_dec_and_test(&cmd->move.refs) &&
-	    llist_add(&cmd->move.ended, &device->moving.ended))
-		queue_work(device->reserve.moved_wq, &device->moving.ended_work);
+	if (atomic_dec_and_test(&cmd->move.refs))
+		hand_on(cmd);
 }
 
 /* Asynchronous I/O is over; maybe in an interrupt. */
@@ -187,12 +193,9 @@ void zcmu_move_queue(struct zcmu_cmd *cmd)
 /* A transfer ends that has never begun. Whoever calls this doesn't own it any more. */
 void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 {
-	struct zcmu_device *device = cmd->device;
-
 	cmd->move.error = error;
 	cmd->move.is_over = true;
-	if (llist_add(&cmd->move.ended, &device->moving.ended))
-		queue_work(device->reserve.moved_wq, &device->moving.ended_work);
+	hand_on(cmd);
 }
 
 /* Give back what a transfer that is over has had. */
