@@ -233,37 +233,41 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 	struct zcmu_cmd *cmd = command_of(io, &is_watched);
 	struct zcmu_transfer transfer = { .nr_pieces = 1 };
 	struct zcmu_hanswer answer = { .transfer = &transfer };
+	const uint64_t length = io->length;
 	struct zcmu_moving *moving;
+	struct zcmu_disk *disk;
 
 	if (flags & ~(ZCMU_MOVE_TELL | ZCMU_MOVE_DSYNC))
 		return -EINVAL;
-	if (!cmd || !cmd->disk->moving.is_on || io->length > UINT32_MAX)
+	if (!cmd || !cmd->disk->moving.is_on || length > UINT32_MAX)
 		return -EOPNOTSUPP;
+	disk = cmd->disk;
+	moving = &disk->moving;
 	cmd->move_tells = is_watched || flags & ZCMU_MOVE_TELL;
 	transfer.flags = (cmd->move_tells ? ZCMU_TRANSFER_TELL : 0) |
 			 (io->op == ZCMU_IO_WRITE ? ZCMU_TRANSFER_WRITE : 0);
 	transfer.piece_flags[0] = flags & ZCMU_MOVE_DSYNC ? ZCMU_PIECE_DSYNC : 0;
 	transfer.pieces[0] = (struct zcmu_piece){
-		.fd = fd, .len = (uint32_t)io->length, .offset = offset,
+		.fd = fd, .len = (uint32_t)length, .offset = offset,
 	};
 	answer.id = cmd->req.id;
 	cmd->back = back;
 	cmd->moved_io = io;
 	cmd->move_flags = flags;
-	moving = &cmd->disk->moving;
 	/* Nobody is told of an abort now: not even who has passed the request on knows of it. */
 	zcmu_abort_note_answer(cmd);
 	/*
 	 * Who ends this looks at the count after it has said so: one of the two sees the other.
-	 * From the answer on it may be over, in the leader.
+	 * From then on it may be over, in the leader: by a note, or abandoned on a broken ring.
 	 */
 	atomic_fetch_add(&moving->count, 1);
 	atomic_store(&moving->by_id[answer.id], cmd);
-	if (atomic_load(&moving->is_on) &&
-	    !zcmu_serve_hand_over(cmd->disk, &answer, io->length))
+	if (atomic_load(&moving->is_on) && !zcmu_serve_hand_over(disk, &answer, length))
 		return 0;
-	take(moving, answer.id);
+	/* Abandoned meanwhile: nobody else is to answer it. */
+	if (!take(moving, answer.id))
+		return 0;
 	zcmu_abort_note_return(cmd);
-	zcmu_signal_fd(cmd->disk->threads[0].wake_fd);
+	zcmu_signal_fd(disk->threads[0].wake_fd);
 	return -EOPNOTSUPP;
 }
