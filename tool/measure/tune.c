@@ -31,7 +31,6 @@
 #define SCRATCH_BYTES	(64u << 20)
 #define LARGEST		(256u << 10)
 #define SAMPLE_US	50000.0		/* approximate length of a sample */
-#define COMMANDS_MIN	16u
 #define COMMANDS_MAX	20000u
 
 /* Around the usual break-even of machines; whole pages */
@@ -124,18 +123,23 @@ static int measure_once(struct tune *tune, uint32_t bytes, unsigned int commands
 	return err ? err : interrupt_came() ? -EINTR : 0;
 }
 
-/* How many commands fill a sample? The number is the same for both kinds. */
+unsigned int tune_commands(double us)
+{
+	double wanted = SAMPLE_US / 2 / (us > 0.01 ? us : 0.01);
+
+	return wanted < TUNE_COMMANDS_MIN ? TUNE_COMMANDS_MIN :
+	       wanted > COMMANDS_MAX ? COMMANDS_MAX : (unsigned int)wanted;
+}
+
+/* The number is the same for both kinds. */
 static int choose_commands(struct tune *tune, struct point *point)
 {
-	double us, wanted;
-	int err = measure_once(tune, point->bytes, COMMANDS_MIN, true, &us);
+	double us;
+	int err = measure_once(tune, point->bytes, TUNE_COMMANDS_MIN, true, &us);
 
-	if (err)
-		return err;
-	wanted = SAMPLE_US / 2 / (us > 0.01 ? us : 0.01);
-	point->commands = wanted < COMMANDS_MIN ? COMMANDS_MIN :
-			  wanted > COMMANDS_MAX ? COMMANDS_MAX : (unsigned int)wanted;
-	return 0;
+	if (!err)
+		point->commands = tune_commands(us);
+	return err;
 }
 
 /* Copy and lend in turn, so that other load affects both. */

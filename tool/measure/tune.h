@@ -24,6 +24,9 @@ struct tune_file_options {
 int tune_file(const struct tune_file_options *options);
 
 /* tune.c */
+#define TUNE_COMMANDS_MIN	16u
+/* How many commands fill a sample, if one takes so long? */
+unsigned int tune_commands(double us);
 const char *tune_spread_text(const struct spread *spread, char *text, size_t size);
 struct json_object *tune_spread_to_json(const struct spread *spread);
 

@@ -25,9 +25,6 @@
 
 #define FILE_BYTES	(32u << 20)
 #define LARGEST		(1u << 20)
-#define SAMPLE_US	50000.0		/* approximate length of a sample */
-#define COMMANDS_MIN	16u
-#define COMMANDS_MAX	20000u
 
 static const uint32_t sizes[] = {
 	4 << 10, 16 << 10, 64 << 10, 128 << 10, 256 << 10, LARGEST,
@@ -107,20 +104,20 @@ static int open_disk(const struct tune *tune, struct disk *disk, const char *pur
 	snprintf(spec, sizeof(spec), "file%s,transfer=%s:/proc/%d/fd/%d",
 		 is->direct ? ",direct" : "", transfer, (int)getpid(), disk->fd);
 	err = scratch_open(purpose, spec, is->threads, &disk->scratch);
-	if (err) {
-		close(disk->fd);
-		disk->fd = -1;
-		return err;
-	}
+	if (err)
+		goto close_file;
 	err = load_open(disk->scratch.device, FILE_BYTES, is->depth, LARGEST, &disk->load);
-	if (err) {
-		scratch_close(&disk->scratch);
-		close(disk->fd);
-		disk->fd = -1;
-		return err;
-	}
+	if (err)
+		goto close_scratch;
 	err = scratch_set(&disk->scratch, "zero_copy_min", sizes[0]);
 	return err ? err : load_run(&disk->load, true, LARGEST, FILE_BYTES / LARGEST, &us);
+
+close_scratch:
+	scratch_close(&disk->scratch);
+close_file:
+	close(disk->fd);
+	disk->fd = -1;
+	return err;
 }
 
 static int close_disk(struct disk *disk)
@@ -202,18 +199,15 @@ static int measure_once(struct tune *tune, uint32_t bytes, unsigned int commands
 	return err ? err : interrupt_came() ? -EINTR : 0;
 }
 
-/* How many commands fill a sample? The number is the same for all ways. */
+/* The number is the same for all ways. */
 static int choose_commands(struct tune *tune, struct point *point)
 {
-	double us, wanted;
-	int err = measure_once(tune, point->bytes, COMMANDS_MIN, WAY_LENT, &us);
+	double us;
+	int err = measure_once(tune, point->bytes, TUNE_COMMANDS_MIN, WAY_LENT, &us);
 
-	if (err)
-		return err;
-	wanted = SAMPLE_US / 2 / (us > 0.01 ? us : 0.01);
-	point->commands = wanted < COMMANDS_MIN ? COMMANDS_MIN :
-			  wanted > COMMANDS_MAX ? COMMANDS_MAX : (unsigned int)wanted;
-	return 0;
+	if (!err)
+		point->commands = tune_commands(us);
+	return err;
 }
 
 /* In turn, and each round begins with another, so that other load affects all. */
