@@ -278,6 +278,14 @@ uint64_t driver_map(struct driver *d, uint64_t offset, uint64_t length, bool map
 	return r.cmd.io.length;
 }
 
+void driver_fill(uint8_t *data, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		data[i] = (uint8_t)(i * 7 + i / 512);
+}
+
 void expect_bytes_of(struct driver *d, uint64_t offset, size_t length, uint8_t byte)
 {
 	uint8_t *data = malloc(length);

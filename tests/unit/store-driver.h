@@ -83,6 +83,9 @@ enum zcmu_status driver_zero(struct driver *d, uint64_t offset, uint64_t length,
 /* The range begins with bytes that are mapped, or aren't. Return: how many of them. */
 uint64_t driver_map(struct driver *d, uint64_t offset, uint64_t length, bool mapped);
 
+/* Neighbours differ, bytes and blocks of 512. */
+void driver_fill(uint8_t *data, size_t size);
+
 /* A read brings these bytes, each the same. */
 void expect_bytes_of(struct driver *d, uint64_t offset, size_t length, uint8_t byte);
 /* The last message has both words. */

@@ -72,11 +72,9 @@ static void what_is_written_is_read(void **state)
 {
 	static uint8_t back[MIB];
 	struct driver *d = *state;
-	unsigned int i;
 
 	create(d);
-	for (i = 0; i < MIB; i++)
-		data[i] = (uint8_t)(i * 7 + i / 512);
+	driver_fill(data, MIB);
 	assert_int_equal(driver_write(d, 0, data, MIB, false), ZCMU_OK);
 	assert_int_equal(driver_read(d, 0, back, MIB), ZCMU_OK);
 	assert_memory_equal(back, data, MIB);

@@ -48,21 +48,13 @@ static void open_script(struct driver *d, const char *text)
 		fail_msg("expected the script to be opened, got %d: %s", err, python_said);
 }
 
-static void fill(void)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(data); i++)
-		data[i] = (uint8_t)(i * 7 + i / 512);
-}
-
 static void what_is_moved_is_in_the_file_and_no_descriptor_stays(void **state)
 {
 	struct driven w = { .iov = { { data + 1000, 300 }, { data, 700 }, { data + 3000, 1048 } } };
 	struct driver *d = *state;
 	unsigned int before;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK READ WRITE);
 	before = open_descriptors();
 	assert_int_equal(driver_write(d, 0, data, sizeof(data), false), ZCMU_OK);
@@ -84,7 +76,7 @@ static void a_descriptor_may_be_closed_after_the_call(void **state)
 	struct driver *d = *state;
 	struct stat st;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK READ
 		    "    def write(self, offset, buffer, io):\n"
 		    "        fd = os.dup(self.fd)\n"
@@ -104,7 +96,7 @@ static void direct_io_is_right_for_every_payload(void **state)
 {
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK
 		    "    block_size = 4096\n"
 		    "    def read(self, offset, buffer, io):\n"
@@ -137,7 +129,7 @@ static void a_call_that_makes_no_sense_raises_what_a_script_can_catch(void **sta
 	char text[2048];
 	size_t i;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		int len = (int)strcspn(calls[i], ":");
 
@@ -162,7 +154,7 @@ static void one_transfer_while_the_method_runs(void **state)
 {
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK READ
 		    "    def write(self, offset, buffer, io):\n"
 		    "        if self.kept:\n"
@@ -188,7 +180,7 @@ static void what_a_method_left_before_it_failed_is_not_moved(void **state)
 	struct driver *d = *state;
 	unsigned int before;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK READ
 		    "    def write(self, offset, buffer, io):\n"
 		    "        io.transfer(self.fd, offset)\n"
@@ -208,7 +200,7 @@ static void a_transfer_that_fails_is_an_error_of_the_method(void **state)
 {
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK READ
 		    "    def write(self, offset, buffer, io):\n"
 		    "        with open('/dev/full', 'wb', buffering=0) as full:\n"
@@ -224,7 +216,7 @@ static void a_script_that_doesn_t_transfer_gets_no_io(void **state)
 {
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, FILE_DISK
 		    "    transfers = False\n"
 		    "    def read(self, offset, buffer):\n"
@@ -250,7 +242,7 @@ static void the_example_is_a_disk_that_stays(void **state)
 		printf("skipped: there is no store python in this build\n");
 		skip();
 	}
-	fill();
+	driver_fill(data, sizeof(data));
 	assert_int_equal(driver_write(d, at, data, 32768, true), ZCMU_OK);
 	assert_int_equal(driver_write(d, at + 16384, data, 8192, false), ZCMU_OK);
 	assert_int_equal(driver_flush(d), ZCMU_OK);

@@ -37,19 +37,11 @@ static void open_script(struct driver *d, const char *text)
 		fail_msg("expected the script to be opened, got %d: %s", err, python_said);
 }
 
-static void fill(void)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(data); i++)
-		data[i] = (uint8_t)(i * 7 + i / 512);
-}
-
 static void what_is_written_is_read(void **state)
 {
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, MEMORY READ WRITE);
 	assert_int_equal(driver_write(d, 0, data, sizeof(data), false), ZCMU_OK);
 	assert_int_equal(driver_read(d, 512, back, 4096), ZCMU_OK);
@@ -96,7 +88,7 @@ static void other_pieces_are_one_buffer_as_well(void **state)
 	struct driven r = { .iov = { { back, 1 }, { back + 2, 2047 } } };
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, MEMORY READ WRITE);
 	driver_start(d, &w, ZCMU_IO_WRITE, 512, 2048);
 	driver_wait(d);
@@ -116,7 +108,7 @@ static void a_write_s_buffer_is_read_only(void **state)
 {
 	struct driver *d = *state;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	open_script(d, MEMORY READ
 		    "    def write(self, offset, buffer):\n"
 		    "        assert buffer.readonly\n"
@@ -148,7 +140,7 @@ static void a_kept_buffer_is_dead(void **state)
 	char script[2048];
 	size_t i;
 
-	fill();
+	driver_fill(data, sizeof(data));
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		snprintf(script, sizeof(script), "%s"
 			 "    def write(self, offset, buffer):\n"
@@ -309,7 +301,7 @@ static void the_other_methods_get_their_range(void **state)
 		    "    def resize(self, size):\n"
 		    "        if size > 1 << 20: raise OSError(errno.ENOSPC, 'too large')\n"
 		    "        zcmu.warning(f'size {size}')\n");
-	fill();
+	driver_fill(data, sizeof(data));
 	assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
 	assert_int_equal(driver_flush(d), ZCMU_OK);
 	assert_int_equal(driver_flush(d), ZCMU_OK);
@@ -361,7 +353,7 @@ static void the_example_is_a_disk_that_stays(void **state)
 	}
 	assert_int_equal(d->store->block_size, 4096);
 	assert_false(d->store->ops->flags & ZCMU_STORE_VOLATILE);
-	fill();
+	driver_fill(data, sizeof(data));
 	expect_bytes_of(d, 0, 65536, 0);
 	assert_int_equal(driver_write(d, 8192, data, 32768, true), ZCMU_OK);
 	memset(data + 4096, 0, 8192);
@@ -418,7 +410,7 @@ static void a_sync_of_the_example_that_failed_is_not_forgotten(void **state)
 	}
 	/* In a flush, and when it makes room without being asked to. */
 	for (by = 0; by < 2; by++) {
-		fill();
+		driver_fill(data, sizeof(data));
 		/* SQLite begins its log, when nothing is in it that could be lost. */
 		assert_int_equal(driver_write(d, 0, data, 4096, false), ZCMU_OK);
 		sync_fails = true;

@@ -52,11 +52,9 @@ static void what_is_written_is_read(void **state)
 {
 	static uint8_t back[SIZE];
 	struct driver *d = *state;
-	unsigned int i;
 
 	open_ram(d);
-	for (i = 0; i < SIZE; i++)
-		data[i] = (uint8_t)(i * 7 + i / 512);
+	driver_fill(data, SIZE);
 	assert_int_equal(driver_write(d, 0, data, SIZE, false), ZCMU_OK);
 	assert_int_equal(driver_read(d, 0, back, SIZE), ZCMU_OK);
 	assert_memory_equal(back, data, SIZE);
