@@ -16,6 +16,8 @@ export SUDO_UID
 
 # shellcheck source=SCRIPTDIR/child_of.sh
 source "$ZCMU_TREE/tests/child_of.sh"
+# shellcheck source=SCRIPTDIR/wait_for.sh
+source "$ZCMU_TREE/tests/wait_for.sh"
 
 declare -a case_pids=() case_cleanups=()
 
@@ -67,23 +69,6 @@ fails() {
 	fi
 	[ $status != 0 ] || fail "$*: expected a failure, got success: $output"
 	grep -Eq -- "$regex" <<< "$output" || fail "$*: expected \"$regex\", got \"$output\""
-}
-
-# wait_for SECONDS COMMAND...: until it succeeds. Slow kernels get more of them (tests/guest). It pauses
-# for as long as COMMAND took, so that asking takes half of a CPU at most from what is waited for.
-wait_for() {
-	local end=$((SECONDS + $1 * ${CASE_PATIENCE:-1})) asked pause
-	shift
-	while
-		asked=${EPOCHREALTIME/./}
-		! "$@"
-	do
-		[ $SECONDS -lt $end ] || return 1
-		pause=$((${EPOCHREALTIME/./} - asked))
-		[ $pause -ge 50000 ] || pause=50000
-		printf -v pause '%d.%06d' $((pause / 1000000)) $((pause % 1000000))
-		read -r -t "$pause" <> <(:) || true
-	done
 }
 
 is_gone() { ! kill -0 "$1" 2> /dev/null; } # PID

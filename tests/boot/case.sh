@@ -6,7 +6,9 @@
 debs=${tree:?}/build/deb
 mapfile -t packages < <(sed -n 's/^Package: //p' "$tree/debian/control")
 export DEBIAN_FRONTEND=noninteractive
-patience=${PATIENCE:-1}
+export CASE_PATIENCE=${PATIENCE:-1}
+# shellcheck source=SCRIPTDIR/../wait_for.sh
+source "$tree/tests/wait_for.sh"
 
 # With what systemd knows of our units, for whoever reads it
 fail() {
@@ -17,16 +19,6 @@ fail() {
 
 # expect WHAT EXPECTED GOT
 expect() { [ "$2" = "$3" ] || fail "$1: expected $2, got $3"; }
-
-# wait_for SECONDS COMMAND...
-wait_for() {
-	local end=$((SECONDS + $1 * patience))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
 
 # As an administrator does, but that DKMS takes the module that was built for this kernel: compiling it takes
 # a quarter of an hour in an emulated guest.
