@@ -96,11 +96,26 @@
  *   - What is moved are the command's own bytes. What a handler has put into a copied payload of a
  *     WRITE isn't; nor does what it has put into a READ's count beside a transfer that was the
  *     answer.
- *   - A command doesn't time out while it is moved, and an abort waits for it.
+ *   - A command doesn't time out while it is moved to or from a file, and an abort waits for it.
  *   - An answer that was on the ring when its handler closed the device is not carried out: there
  *     moved_error is -EBADF, as with any other descriptor that isn't there. If the handler that has
  *     handed a transfer over is gone when it fails, its successor gets the command as if it were
  *     new.
+ *
+ * A stream socket (TCP, AF_UNIX) can be the one piece of a transfer. A WRITE's payload is sent, with up
+ * to ZCMU_MAX_HEADER bytes of the handler's own in front of it; a READ's is received.
+ *   - Transfers to one socket are sent one after the other, in the order in which their answers are
+ *     on the ring, whole; so are those from one. While one is under way nobody else may write to
+ *     the socket, or read from it.
+ *   - A WRITE must have ZCMU_TRANSFER_TELL. It comes back when all bytes are in the socket's queue, and
+ *     only the peer can say that they have arrived: the handler answers when it has.
+ *   - A stream of which a transfer fails, or is overdue, is no use any more: what follows would be
+ *     taken for the rest of it. The kernel breaks it (TCP: RST), and what is queued behind fails
+ *     as well. The same happens when the handler closes the device, or the ring is reset.
+ *   - TCP sends the pages of the command themselves if the handler has CAP_SYS_RAWIO; else, and by
+ *     other sockets, a copy. Pages that are still in a queue when the command is answered show
+ *     what its initiator writes to them next: as with the kernel's own network block devices, a
+ *     handler must answer when the peer has said so, or has been cut off.
  * The mailbox says ZCMU_CAP_TRANSFER if the kernel does this.
  *
  * Taking over
@@ -196,7 +211,7 @@ struct zcmu_iovec {
 	__u64 len;
 };
 
-/* A part of a transfer: @len bytes of the payload, at @offset of the file. */
+/* A part of a transfer: @len bytes of the payload, at @offset of the file; of a socket 0. */
 struct zcmu_piece {
 	__s32 fd;
 	__u32 len;
@@ -204,6 +219,7 @@ struct zcmu_piece {
 };
 
 #define ZCMU_MAX_PIECES		5
+#define ZCMU_MAX_HEADER		80	/* bytes */
 
 /* transfer flags */
 #define ZCMU_TRANSFER_TELL	0x1	/* the command comes back in any case */
@@ -215,10 +231,19 @@ struct zcmu_piece {
 /* What the kernel is to move, in an answer with ZCMU_UFLAG_TRANSFER. */
 struct zcmu_transfer {
 	__u8 flags;
-	__u8 nr_pieces;		/* 1 to ZCMU_MAX_PIECES */
-	__u8 piece_flags[6];
-	struct zcmu_piece pieces[ZCMU_MAX_PIECES];
-	__u64 reserved[2];	/* 0 */
+	__u8 nr_pieces;		/* 1 to ZCMU_MAX_PIECES; of a socket 1 */
+	__u8 piece_flags[ZCMU_MAX_PIECES];
+	__u8 header_bytes;	/* to a socket, in front of the payload; 0 to ZCMU_MAX_HEADER */
+	union {
+		struct {
+			struct zcmu_piece pieces[ZCMU_MAX_PIECES];
+			__u64 reserved[2];	/* 0 */
+		};
+		struct {
+			struct zcmu_piece stream;	/* the same as pieces[0] */
+			__u8 header[ZCMU_MAX_HEADER];
+		};
+	};
 };
 
 /*

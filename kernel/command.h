@@ -13,6 +13,7 @@
 #ifndef ZCMU_COMMAND_H
 #define ZCMU_COMMAND_H
 
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/types.h>
 #include <target/target_core_base.h>
@@ -101,6 +102,11 @@ static inline bool zcmu_is_write(const struct se_cmd *se_cmd)
 static inline bool zcmu_is_bidi(const struct se_cmd *se_cmd)
 {
 	return se_cmd->se_cmd_flags & SCF_BIDI;
+}
+
+static inline bool zcmu_is_overdue(const struct zcmu_cmd *cmd)
+{
+	return cmd->has_deadline && time_after_eq(jiffies, cmd->deadline);
 }
 
 struct zcmu_cmd *zcmu_cmd_alloc(struct se_cmd *se_cmd);

@@ -130,6 +130,43 @@ static inline struct page *zcmu_nth_page(struct page *page, unsigned long n)
 }
 
 /*
+ * MSG_SPLICE_PAGES, 6.5: a socket takes references to pages, in place of kernel_sendpage(), page by
+ * page. Write "sock_sendmsg(sock, &msg)" with that flag when 6.1 is dropped. Return: bytes or -errno
+ */
+#include <linux/bvec.h>
+#include <linux/net.h>
+#include <linux/socket.h>
+#include <linux/uio.h>
+
+static inline int zcmu_send_pages(struct socket *sock, struct iov_iter *iter)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	int sent = 0;
+
+	while (iov_iter_count(iter)) {
+		size_t at = iter->bvec->bv_offset + iter->iov_offset;
+		size_t bytes = min3(PAGE_SIZE - offset_in_page(at),
+				    iter->bvec->bv_len - iter->iov_offset, iov_iter_count(iter));
+		int more = bytes < iov_iter_count(iter) ? MSG_MORE | MSG_SENDPAGE_NOTLAST : 0;
+		int ret = kernel_sendpage(sock, zcmu_nth_page(iter->bvec->bv_page, at / PAGE_SIZE),
+					  offset_in_page(at), bytes, MSG_NOSIGNAL | more);
+
+		if (ret <= 0)
+			return sent ?: ret;
+		iov_iter_advance(iter, ret);
+		sent += ret;
+	}
+	return sent;
+#else
+	struct msghdr msg = {
+		.msg_iter = *iter, .msg_flags = MSG_NOSIGNAL | MSG_SPLICE_PAGES,
+	};
+
+	return sock_sendmsg(sock, &msg);
+#endif
+}
+
+/*
  * uio_info.mmap is mmap_prepare, and tells what it would have of a mapping instead of making it,
  * 7.1. What has to be done once it is sure to be made is vm_operations_struct.mapped's. uio's mmap
  * calls that right after mmap_prepare; before 7.1 we do, in its place. Write it out when

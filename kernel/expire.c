@@ -8,16 +8,10 @@
  * still has (EXPIRED) keeps its id, its entry and its addresses until the handler
  * gives it back or the ring is reset; its payload is a private copy by then.
  */
-#include <linux/jiffies.h>
 #include <scsi/scsi_proto.h>
 
 #include "complete.h"
 #include "zcmu_kernel.h"
-
-static bool is_overdue(const struct zcmu_cmd *cmd)
-{
-	return cmd->has_deadline && time_after_eq(jiffies, cmd->deadline);
-}
 
 /*
  * Move what is overdue to @overdue, and see that the rest is looked at in time. The
@@ -31,7 +25,7 @@ static void collect(struct zcmu_device *device, struct list_head *list,
 
 	lockdep_assert_held(&device->lock);
 	list_for_each_entry_safe(cmd, next, list, node) {
-		if (!is_overdue(cmd)) {
+		if (!zcmu_is_overdue(cmd)) {
 			zcmu_deadline_keep(device, cmd);
 			continue;
 		}
@@ -102,6 +96,7 @@ void zcmu_expire(struct work_struct *work)
 	list_for_each_entry_safe(cmd, next, &ring, node)
 		expire_cmd(device, cmd);
 	mutex_unlock(&device->recover_lock);
+	zcmu_turn_expire(device);
 }
 
 static void fail_waiting(struct zcmu_device *device, u8 scsi_status)

@@ -100,6 +100,8 @@ static ssize_t issue(struct zcmu_cmd *cmd)
 		      cmd->se_cmd->t_data_nents, cmd->se_cmd->data_length);
 	iov_iter_advance(&iter, move->bytes);
 	iov_iter_truncate(&iter, move->what.pieces[move->piece].len - move->piece_bytes);
+	if (move->is_stream)
+		return zcmu_stream_move(cmd, &iter);
 	init_iocb(move, file, writes);
 	if (!writes)
 		return vfs_iocb_iter_read(file, &move->iocb, &iter);
@@ -180,11 +182,18 @@ bool zcmu_move_go_on(struct zcmu_cmd *cmd)
 	return true;
 }
 
-/* Have a transfer begin or go on: where the command came from, whose caches have its pages. */
+/*
+ * Have a transfer begin or go on: where the command came from, whose caches have its pages. A
+ * socket's waits for its peer, and others not for it.
+ */
 void zcmu_move_queue(struct zcmu_cmd *cmd)
 {
 	int cpu = cmd->se_cmd->cpuid;
 
+	if (cmd->move.is_stream) {
+		queue_work(cmd->device->reserve.stream_wq, &cmd->move.work);
+		return;
+	}
 	if (cpu < 0 || cpu >= nr_cpu_ids || !cpu_online(cpu))
 		cpu = WORK_CPU_UNBOUND;
 	queue_work_on(cpu, cmd->device->reserve.move_wq, &cmd->move.work);

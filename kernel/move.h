@@ -4,13 +4,16 @@
  * files that the handler has open (zcmu-abi.h, "Have it moved").
  *
  *	transfer.c	takes one from an answer, looks its files up, as the handler
- *	move.c		moves the bytes
+ *	move.c		moves the bytes; stream.c does, if it is a socket
+ *	turn.c		whose turn it is on a socket
  *	moved.c		runs that, and has the command answered, or given back to the handler
  *
  * A command that is moved is MOVING: the kernel's. Whoever begins, runs or ends its transfer owns
  * cmd->move, one after the other; is_anew, is_reset and reset_status are device->lock's, because
- * they are what others tell of the handler. Its pages aren't exchanged for others, so
- * nothing answers it before the transfer is over, neither a time-out nor an abort.
+ * they are what others tell of the handler. So is where it is in turn.c's lists, in which a socket's
+ * transfers wait for each other. Its pages aren't exchanged for others, so nothing answers
+ * it before the transfer is over, neither a time-out nor an abort. A socket's peer may never be
+ * ready: there a time-out breaks the stream.
  */
 #ifndef ZCMU_MOVE_H
 #define ZCMU_MOVE_H
@@ -24,6 +27,7 @@
 #include "zcmu-abi.h"
 
 struct cred;
+struct iov_iter;
 struct zcmu_answer;
 struct zcmu_cmd;
 struct zcmu_device;
@@ -57,6 +61,14 @@ struct zcmu_move {
 	bool is_anew;			/* the handler that wanted it has gone */
 	bool is_reset;			/* the ring was reset: if it fails, end it with */
 	u8 reset_status;		/* this */
+	/* of a socket */
+	bool is_stream;
+	bool may_splice;		/* the handler may have its pages in a socket's queue */
+	u8 header_sent;			/* bytes */
+	bool has_turn;			/* it is on a list of turn.c's; device->lock, as the next three */
+	bool is_broken;			/* the stream was, by turn.c */
+	struct list_head turn;		/* device->moving.turns, or the first one's behind */
+	struct list_head behind;	/* of the first one: those after it */
 };
 
 struct zcmu_moving {
@@ -64,6 +76,8 @@ struct zcmu_moving {
 	struct work_struct ended_work;
 	work_func_t run;		/* moved.c's, for move.work */
 	u32 count;			/* commands that are MOVING; device->lock */
+	struct list_head turns;		/* for each way of a socket the first one; device->lock */
+	struct work_struct break_work;	/* turn.c: streams of which nobody knows any more */
 };
 
 /* move.c */
@@ -72,6 +86,18 @@ bool zcmu_move_go_on(struct zcmu_cmd *cmd);
 bool zcmu_move_note(struct zcmu_move *move, long result);
 void zcmu_move_end(struct zcmu_cmd *cmd, int error);
 void zcmu_move_release(struct zcmu_cmd *cmd);
+
+/* stream.c */
+bool zcmu_stream_is_one(const struct file *file);
+ssize_t zcmu_stream_move(struct zcmu_cmd *cmd, struct iov_iter *iter);
+void zcmu_stream_break(struct file *file, int error);
+
+/* turn.c */
+bool zcmu_turn_take(struct zcmu_cmd *cmd);
+void zcmu_turn_pass(struct zcmu_cmd *cmd);
+void zcmu_turn_expire(struct zcmu_device *device);
+void zcmu_turn_break_left(struct zcmu_device *device);
+void zcmu_turn_break_work(struct work_struct *work);
 
 /* transfer.c */
 bool zcmu_transfer_is_wanted(const struct zcmu_cmd *cmd, const struct zcmu_answer *answer);

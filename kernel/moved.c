@@ -173,8 +173,10 @@ static void end(struct zcmu_device *device, struct list_head *over)
 	LIST_HEAD(answered);
 
 	/* Before anybody is told: who has the files may want to be rid of them then. */
-	list_for_each_entry(cmd, over, node)
+	list_for_each_entry(cmd, over, node) {
+		zcmu_turn_pass(cmd);
 		zcmu_move_release(cmd);
+	}
 	answer_some(device, over, &answered);
 	list_for_each_entry_safe(cmd, next, over, node) {
 		list_del_init(&cmd->node);

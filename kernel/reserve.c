@@ -14,24 +14,31 @@
  */
 #define OWN_TABLES	((256ul << 20) >> PAGE_SHIFT)
 
+/* Threads that may wait for sockets; the transfers to more of them wait for a thread. */
+#define STREAMS_AT_A_TIME	64
+
 /* Nobody queues anything from here on; what is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *moved_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *moved_wq;
 
 	spin_lock(&device->lock);
 	waiting_wq = device->reserve.waiting_wq;
 	expire_wq = device->reserve.expire_wq;
 	move_wq = device->reserve.move_wq;
+	stream_wq = device->reserve.stream_wq;
 	moved_wq = device->reserve.moved_wq;
 	device->reserve.waiting_wq = NULL;
 	device->reserve.expire_wq = NULL;
 	device->reserve.move_wq = NULL;
+	device->reserve.stream_wq = NULL;
 	device->reserve.moved_wq = NULL;
 	spin_unlock(&device->lock);
 	/* What ends here may still have others look for room. */
 	if (move_wq)
 		destroy_workqueue(move_wq);
+	if (stream_wq)
+		destroy_workqueue(stream_wq);
 	if (moved_wq)
 		destroy_workqueue(moved_wq);
 	if (waiting_wq)
@@ -46,7 +53,7 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
  */
 static int make_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *moved_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *moved_wq;
 
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
@@ -56,13 +63,17 @@ static int make_queues(struct zcmu_device *device)
 	 */
 	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
 	moved_wq = alloc_workqueue("zcmu-d-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
+	/* Each of these waits for the peer of a socket. */
+	stream_wq = alloc_workqueue("zcmu-s-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, STREAMS_AT_A_TIME,
+				    device->name);
 	spin_lock(&device->lock);
 	device->reserve.waiting_wq = waiting_wq;
 	device->reserve.expire_wq = expire_wq;
 	device->reserve.move_wq = move_wq;
+	device->reserve.stream_wq = stream_wq;
 	device->reserve.moved_wq = moved_wq;
 	spin_unlock(&device->lock);
-	return waiting_wq && expire_wq && move_wq && moved_wq ? 0 : -ENOMEM;
+	return waiting_wq && expire_wq && move_wq && stream_wq && moved_wq ? 0 : -ENOMEM;
 }
 
 /**

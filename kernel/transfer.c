@@ -79,8 +79,12 @@ static bool is_well_formed(const struct zcmu_cmd *cmd)
 	u64 bytes = 0;
 	u32 i;
 
-	if (!what->nr_pieces || what->nr_pieces > ZCMU_MAX_PIECES || what->reserved[0] ||
-	    what->reserved[1] || what->flags & ~(ZCMU_TRANSFER_TELL | ZCMU_TRANSFER_WRITE))
+	if (!what->nr_pieces || what->nr_pieces > ZCMU_MAX_PIECES ||
+	    what->flags & ~(ZCMU_TRANSFER_TELL | ZCMU_TRANSFER_WRITE))
+		return false;
+	/* A header lies where other pieces would be. */
+	if (what->header_bytes ? what->header_bytes > ZCMU_MAX_HEADER || what->nr_pieces > 1 :
+				 what->reserved[0] || what->reserved[1])
 		return false;
 	/* The CDB may say one thing, and its initiator do the other. */
 	if (!(what->flags & ZCMU_TRANSFER_WRITE) != !zcmu_is_write(cmd->se_cmd))
@@ -151,6 +155,24 @@ static bool is_of_a_process(const struct file *file)
 	return file_inode(file)->i_sb->s_magic == FUSE_SUPER_MAGIC;
 }
 
+/*
+ * A stream has no offset and no flags, and what was sent is only known to have arrived when the
+ * peer has said so.
+ */
+static int check_stream(struct zcmu_cmd *cmd, const struct zcmu_piece *piece)
+{
+	const struct zcmu_transfer *what = &cmd->move.what;
+
+	if (what->nr_pieces > 1 || what->piece_flags[0] || piece->offset)
+		return -EINVAL;
+	if (zcmu_is_write(cmd->se_cmd) ? !(what->flags & ZCMU_TRANSFER_TELL) : what->header_bytes)
+		return -EINVAL;
+	cmd->move.is_stream = true;
+	/* A page that is still in a queue after the answer shows what comes into it then. */
+	cmd->move.may_splice = capable(CAP_SYS_RAWIO);
+	return 0;
+}
+
 /* May the handler do this itself, by pread() or pwrite()? Return: 0 or -errno. */
 static int check_file(struct zcmu_cmd *cmd, const struct file *file, const struct zcmu_piece *piece)
 {
@@ -159,8 +181,12 @@ static int check_file(struct zcmu_cmd *cmd, const struct file *file, const struc
 
 	if (!(file->f_mode & (writes ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
+	if (zcmu_stream_is_one(file))
+		return check_stream(cmd, piece);
 	if ((!S_ISREG(mode) && !S_ISBLK(mode)) || is_of_a_process(file))
 		return -EOPNOTSUPP;
+	if (cmd->move.what.header_bytes)
+		return -EINVAL;
 	if (!(file->f_mode & (writes ? FMODE_PWRITE : FMODE_PREAD)))
 		return -ESPIPE;
 	/* The offset would mean nothing. */
@@ -209,7 +235,7 @@ void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, in
 		trace_zcmu_transfer(device, cmd->id, cmd->move.what.nr_pieces, ret);
 		if (ret)
 			zcmu_move_end(cmd, ret);
-		else
+		else if (!cmd->move.is_stream || zcmu_turn_take(cmd))
 			zcmu_move_queue(cmd);
 	}
 }
@@ -226,6 +252,7 @@ void zcmu_transfer_left(struct zcmu_device *device)
 			if (cmd->state == ZCMU_CMD_MOVING)
 				cmd->move.is_anew = true;
 		}
+		zcmu_turn_break_left(device);
 	}
 	spin_unlock(&device->lock);
 }
@@ -245,4 +272,5 @@ void zcmu_transfer_reset(struct zcmu_device *device, u8 scsi_status)
 		cmd->move.is_reset = true;
 		cmd->move.reset_status = scsi_status;
 	}
+	zcmu_turn_break_left(device);
 }

@@ -18,10 +18,10 @@
  *	pure		ring plan window	compiled into the unit tests
  *			payload
  *	bell		defer wake
- *	bytes		copy_total copy loan_fill loan fault reserve move
+ *	bytes		copy_total copy loan_fill loan fault reserve stream move
  *	command		command attention
- *	way		decide entry finish waiting submit keep second_try tmr transfer
- *			complete moved
+ *	way		decide entry finish waiting submit keep second_try tmr turn
+ *			transfer complete moved
  *	exceptions	expire reset recover
  *	device		areas uio netlink reclaim configfs attrib device main
  *

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake-kernel.h"
@@ -89,6 +91,24 @@ static bool guards_are_whole(const struct fake_area *area, const struct fake_pie
 	return true;
 }
 
+static bool is_socket(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISSOCK(st.st_mode);
+}
+
+static ssize_t move_piece(const struct zcmu_transfer *transfer, bool sends, void *bytes, size_t len,
+			  off_t at)
+{
+	const int fd = transfer->pieces[0].fd;
+
+	if (is_socket(fd))
+		return sends ? send(fd, bytes, len, MSG_NOSIGNAL) :
+			       recv(fd, bytes, len, MSG_WAITALL);
+	return sends ? pwrite(fd, bytes, len, at) : pread(fd, bytes, len, at);
+}
+
 /* In one piece, as the library has it. */
 int fake_payload_move(struct fake_payload *payload, struct fake_area *area,
 		      const struct zcmu_transfer *transfer)
@@ -100,12 +120,13 @@ int fake_payload_move(struct fake_payload *payload, struct fake_area *area,
 	if (transfer->nr_pieces != 1 || transfer->pieces[0].len != payload->size ||
 	    !(transfer->flags & ZCMU_TRANSFER_WRITE) != !payload->sent)
 		return -EINVAL;
+	if (transfer->header_bytes &&
+	    send(transfer->stream.fd, transfer->header, transfer->header_bytes, MSG_NOSIGNAL) < 0)
+		return -errno;
 	for (i = 0; i < payload->nr_pieces; i++) {
 		const struct fake_piece *piece = &payload->pieces[i];
-		void *bytes = area->map + piece->at;
 
-		n = payload->sent ? pwrite(transfer->pieces[0].fd, bytes, piece->len, at) :
-				    pread(transfer->pieces[0].fd, bytes, piece->len, at);
+		n = move_piece(transfer, payload->sent, area->map + piece->at, piece->len, at);
 		if (n != (ssize_t)piece->len)
 			return n < 0 ? -errno : -ENODATA;
 		at += n;
