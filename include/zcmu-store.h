@@ -119,6 +119,13 @@ void zcmu_io_done(struct zcmu_io *io, int error);
 /* zcmu_io_transfer()'s flags */
 #define ZCMU_MOVE_TELL	(1u << 0)	/* @back is called if it succeeds, too */
 #define ZCMU_MOVE_DSYNC	(1u << 1)	/* what is written is stable then, as by RWF_DSYNC */
+/*
+ * What the kernel doesn't move is moved by the thread that asks for it. It sleeps meanwhile, and with
+ * it a queue that it serves. zcmu_io_done() or @back may be called before the function returns.
+ */
+#define ZCMU_MOVE_ANYHOW	(1u << 2)
+/* The same, and the kernel isn't asked: for small payloads, say, or to compare. */
+#define ZCMU_MOVE_HERE		(1u << 3)
 
 /*
  * Have the kernel move the payload of a READ or WRITE between the initiator's memory and a regular
@@ -132,11 +139,28 @@ void zcmu_io_done(struct zcmu_io *io, int error);
  * queue, or, without queues, any that runs callbacks. -ENODATA: the file ended. -ESHUTDOWN: so has
  * the disk, and the payload may be gone: it is answered, nothing else.
  * -EOPNOTSUPP: this request can't be moved by the kernel (the module is the stock one, or the
- * request is a part of a command, or a layer has changed it), and is still the store's. FUA is the
- * store's to see to.
+ * request is a part of a command, or a layer has changed it), and is still the store's; with
+ * ZCMU_MOVE_ANYHOW it never fails so. FUA is the store's to see to.
  */
 int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
 		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes));
+
+/* Bytes of a header at most */
+#define ZCMU_STREAM_HEADER_MAX	80
+
+/*
+ * Have the kernel send the payload of a WRITE on a connected stream socket (TCP, AF_UNIX), and @header in
+ * front of it, or receive a READ's payload from one, as zcmu_io_transfer() does with files. @back is
+ * called in any case: with 0 when all of it is in the socket's queue, or has come; the store answers
+ * when it knows from its peer that what it has sent has arrived. @fd stays open until then.
+ *
+ * Requests that are sent on one socket go one after the other, in the order of these calls (which
+ * the store sees to if they come from several threads), and so do those that are received. As long
+ * as one is under way nobody else may send on the socket, or receive from it. If one fails, the
+ * connection is broken, and what waits behind it fails as well.
+ */
+int zcmu_io_stream(struct zcmu_io *io, int fd, const void *header, size_t header_bytes,
+		   unsigned int flags, void (*back)(struct zcmu_io *io, int error, uint64_t bytes));
 
 /*
  * A function to be run in the thread of a queue. The store has the memory, usually in what it keeps

@@ -59,6 +59,17 @@ struct zcmu_moving {
 	unsigned int awaited;		/* how many wait for commands */
 };
 
+/* What a store wants to be moved, and where. */
+struct zcmu_move {
+	int fd;
+	bool is_stream;
+	uint64_t offset;		/* of a file */
+	const void *header;		/* to a stream, in front of the payload */
+	size_t header_bytes;
+	unsigned int flags;		/* ZCMU_MOVE_ */
+	void (*back)(struct zcmu_io *io, int error, uint64_t bytes);
+};
+
 struct zcmu_cmd {
 	struct zcmu_io io;		/* the request to the store; rebuilt for each step */
 	struct zcmu_disk *disk;
@@ -92,9 +103,8 @@ struct zcmu_cmd {
 	/* moving.c's */
 	struct zcmu_call call;
 	struct zcmu_io *moved_io;	/* io, or what layers have made of it */
-	unsigned int move_flags;	/* the store's */
+	struct zcmu_move move;		/* without the header, which is on its way */
 	bool move_tells;		/* it comes back in any case */
-	void (*back)(struct zcmu_io *io, int error, uint64_t bytes);
 	int moved_error;
 	uint64_t moved_bytes;
 
@@ -236,6 +246,8 @@ void zcmu_moving_await(struct zcmu_disk *disk);
 void zcmu_moving_await_end(struct zcmu_disk *disk);
 bool zcmu_moving_stops(struct zcmu_disk *disk);
 void zcmu_moving_resumes(struct zcmu_disk *disk);
+/* moving_here.c */
+void zcmu_moving_do_here(const struct zcmu_move *move, struct zcmu_io *io);
 
 /* backlog.c */
 void zcmu_backlog_add(struct zcmu_disk *disk, struct zcmu_cmd *cmd);

@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "scsi/scsi.h"
 #include "store/stores.h"
@@ -51,17 +52,26 @@ static void end(struct zcmu_cmd *cmd)
 /* Does the store answer, whatever has become of the transfer? */
 static bool is_stores(const struct zcmu_cmd *cmd)
 {
-	return cmd->move_flags & ZCMU_MOVE_TELL || cmd->moved_error;
+	return cmd->move.flags & ZCMU_MOVE_TELL || cmd->moved_error;
+}
+
+/* Has the kernel refused to move anything, and is this thread to do it then? */
+static bool is_for_here(const struct zcmu_cmd *cmd)
+{
+	return cmd->moved_error == -EOPNOTSUPP && cmd->move.flags & ZCMU_MOVE_ANYHOW &&
+	       !cmd->move.is_stream;
 }
 
 /* The store has its request again; or a layer is to see how it has ended. */
 static void give_back(struct zcmu_cmd *cmd)
 {
-	void (*back)(struct zcmu_io *io, int error, uint64_t bytes) = cmd->back;
+	const struct zcmu_move move = cmd->move;
 
 	zcmu_abort_note_return(cmd);
-	if (is_stores(cmd))
-		back(cmd->moved_io, cmd->moved_error, cmd->moved_bytes);
+	if (is_for_here(cmd))
+		zcmu_moving_do_here(&move, cmd->moved_io);
+	else if (is_stores(cmd))
+		move.back(cmd->moved_io, cmd->moved_error, cmd->moved_bytes);
 	else
 		zcmu_io_done(cmd->moved_io, 0);
 }
@@ -138,8 +148,8 @@ static void abandon(struct zcmu_cmd *cmd)
 		end(cmd);
 		return;
 	}
-	if (!(cmd->move_flags & ZCMU_MOVE_TELL))
-		cmd->back = fail;
+	if (!(cmd->move.flags & ZCMU_MOVE_TELL))
+		cmd->move.back = fail;
 	come_back(cmd, -ESHUTDOWN, 0);
 }
 
@@ -226,34 +236,48 @@ static struct zcmu_cmd *command_of(struct zcmu_io *io, bool *is_watched)
 	return cmd;
 }
 
-int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
-		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes))
+/* What the kernel is told */
+static struct zcmu_transfer transfer_of(const struct zcmu_move *move, const struct zcmu_cmd *cmd,
+					const struct zcmu_io *io)
+{
+	struct zcmu_transfer transfer = {
+		.flags = (cmd->move_tells ? ZCMU_TRANSFER_TELL : 0) |
+			 (io->op == ZCMU_IO_WRITE ? ZCMU_TRANSFER_WRITE : 0),
+		.nr_pieces = 1,
+		.piece_flags = { move->flags & ZCMU_MOVE_DSYNC ? ZCMU_PIECE_DSYNC : 0 },
+		.header_bytes = (uint8_t)move->header_bytes,
+	};
+
+	transfer.pieces[0] = (struct zcmu_piece){
+		.fd = move->fd, .len = (uint32_t)io->length, .offset = move->offset,
+	};
+	if (move->header_bytes)
+		memcpy(transfer.header, move->header, move->header_bytes);
+	return transfer;
+}
+
+/* Return: 0; or -EOPNOTSUPP, and the request is still the store's. */
+static int hand_over(struct zcmu_io *io, const struct zcmu_move *move)
 {
 	bool is_watched;
 	struct zcmu_cmd *cmd = command_of(io, &is_watched);
-	struct zcmu_transfer transfer = { .nr_pieces = 1 };
-	struct zcmu_hanswer answer = { .transfer = &transfer };
 	const uint64_t length = io->length;
+	struct zcmu_hanswer answer = { 0 };
+	struct zcmu_transfer transfer;
 	struct zcmu_moving *moving;
 	struct zcmu_disk *disk;
 
-	if (flags & ~(ZCMU_MOVE_TELL | ZCMU_MOVE_DSYNC))
-		return -EINVAL;
 	if (!cmd || !cmd->disk->moving.is_on || length > UINT32_MAX)
 		return -EOPNOTSUPP;
 	disk = cmd->disk;
 	moving = &disk->moving;
-	cmd->move_tells = is_watched || flags & ZCMU_MOVE_TELL;
-	transfer.flags = (cmd->move_tells ? ZCMU_TRANSFER_TELL : 0) |
-			 (io->op == ZCMU_IO_WRITE ? ZCMU_TRANSFER_WRITE : 0);
-	transfer.piece_flags[0] = flags & ZCMU_MOVE_DSYNC ? ZCMU_PIECE_DSYNC : 0;
-	transfer.pieces[0] = (struct zcmu_piece){
-		.fd = fd, .len = (uint32_t)length, .offset = offset,
-	};
+	cmd->move_tells = is_watched || move->flags & ZCMU_MOVE_TELL;
+	transfer = transfer_of(move, cmd, io);
 	answer.id = cmd->req.id;
-	cmd->back = back;
+	answer.transfer = &transfer;
+	cmd->move = *move;
+	cmd->move.header = NULL;
 	cmd->moved_io = io;
-	cmd->move_flags = flags;
 	/* Nobody is told of an abort now: not even who has passed the request on knows of it. */
 	zcmu_abort_note_answer(cmd);
 	/*
@@ -270,4 +294,40 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 	zcmu_abort_note_return(cmd);
 	zcmu_signal_fd(disk->threads[0].wake_fd);
 	return -EOPNOTSUPP;
+}
+
+static int begin(struct zcmu_io *io, const struct zcmu_move *move)
+{
+	int ret = move->flags & ZCMU_MOVE_HERE ? -EOPNOTSUPP : hand_over(io, move);
+
+	if (!ret || !(move->flags & (ZCMU_MOVE_ANYHOW | ZCMU_MOVE_HERE)))
+		return ret;
+	zcmu_moving_do_here(move, io);
+	return 0;
+}
+
+_Static_assert(ZCMU_STREAM_HEADER_MAX == ZCMU_MAX_HEADER, "what a store may send, the kernel takes");
+
+int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int flags,
+		     void (*back)(struct zcmu_io *io, int error, uint64_t bytes))
+{
+	const struct zcmu_move move = { .fd = fd, .offset = offset, .flags = flags, .back = back };
+
+	if (flags & ~(ZCMU_MOVE_TELL | ZCMU_MOVE_DSYNC | ZCMU_MOVE_ANYHOW | ZCMU_MOVE_HERE))
+		return -EINVAL;
+	return begin(io, &move);
+}
+
+int zcmu_io_stream(struct zcmu_io *io, int fd, const void *header, size_t header_bytes,
+		   unsigned int flags, void (*back)(struct zcmu_io *io, int error, uint64_t bytes))
+{
+	const struct zcmu_move move = {
+		.fd = fd, .is_stream = true, .header = header, .header_bytes = header_bytes,
+		.flags = flags | ZCMU_MOVE_TELL, .back = back,
+	};
+
+	if (flags & ~(ZCMU_MOVE_TELL | ZCMU_MOVE_ANYHOW | ZCMU_MOVE_HERE) ||
+	    header_bytes > ZCMU_STREAM_HEADER_MAX || (header_bytes && io->op != ZCMU_IO_WRITE))
+		return -EINVAL;
+	return begin(io, &move);
 }
