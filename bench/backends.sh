@@ -32,8 +32,8 @@ peers=$tree/build/peers/root/usr
 # Of which stores is it the like? A backend is run once for each.
 stores_of() { # BACKEND
 	case $1 in
-	stock | copy | scrub) echo null ram file direct nbd rbd ;;
-	ours) echo null ram file lent direct nbd rbd ;;
+	stock | copy | scrub) echo null ram file direct nbd net rbd ;;
+	ours) echo null ram file lent direct nbd net netlent rbd ;;
 	iblock) echo direct ;;
 	nbd_ko) echo nbd ;;
 	krbd) echo rbd ;;
@@ -80,6 +80,8 @@ store_spec() { # STORE: what zcmu serve takes; without a look at the payload, of
 	lent) echo "--size 256M file,transfer=never:image" ;;	# without the kernel's help
 	direct) echo "file,direct:/dev/ram0" ;;
 	nbd) echo "nbd+unix:///?socket=$PWD/socket" ;;
+	net) echo "net,connections=32:127.0.0.1:7000" ;;
+	netlent) echo "net,connections=32,here:127.0.0.1:7000" ;;	# without the kernel's help
 	rbd) echo "--size 256M rbd,conf=$PWD/ceph/ceph.conf,id=user:rbd/bench" ;;
 	esac
 }
@@ -89,6 +91,14 @@ server_up() {
 	nbdkit -f -U "$PWD/socket" memory 256M 2> server.said &
 	server=$!
 	wait_until [ -S socket ]
+}
+
+# The other end of the example of a network store: throws away what is written, unread
+net_server_up() {
+	ip link set lo up
+	"$tree/build/user/examples/net-server" 127.0.0.1 7000 discard 268435456 > server.said &
+	server=$!
+	wait_until grep -q ready server.said
 }
 
 # A Ceph with two OSDs, for all backends that are measured with it
@@ -121,7 +131,7 @@ krbd_up() {
 
 server_down() {
 	kill "$server"
-	wait "$server" || true
+	wait "$server" 2> server.said || true
 	rm -f socket
 	server=''
 }
@@ -214,7 +224,10 @@ lio_down() {
 backend_up() { # BACKEND STORE
 	[ "$2" != direct ] || [ -b /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=262144
 	disk='' backstore='' handler=''
-	[ "$2" != nbd ] || server_up
+	case $2 in
+	nbd) server_up ;;
+	net | netlent) net_server_up ;;
+	esac
 	[ "$2" != rbd ] || cluster_up
 	case $1 in
 	runner) "$tree/bench/module" ours && runner_up ;;
