@@ -69,6 +69,9 @@ void hostile_kick(void);
 const struct hostile_cmd *hostile_any_cmd(void);
 uint8_t *hostile_any_address(void);
 
+/* hostile_stream.c */
+int hostile_stream(void);
+
 /* hostile_device.c */
 void hostile_reset_ring(void);
 

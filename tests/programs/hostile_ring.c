@@ -253,12 +253,26 @@ static uint32_t payload_of(const struct hostile_cmd *cmd)
 	return (uint32_t)bytes;
 }
 
+/* By a socket, in place of files; a READ has no header, if it is to be carried out. */
+static void to_stream(struct zcmu_transfer *t, uint32_t payload)
+{
+	unsigned int i;
+
+	*t = (struct zcmu_transfer){ .flags = t->flags | ZCMU_TRANSFER_TELL, .nr_pieces = 1 };
+	t->stream = (struct zcmu_piece){ .fd = hostile_stream(), .len = payload };
+	if (t->flags & ZCMU_TRANSFER_WRITE || one_in(8))
+		t->header_bytes = (uint8_t)below(ZCMU_MAX_HEADER + 4);
+	for (i = 0; i < t->header_bytes && i < ZCMU_MAX_HEADER; i++)
+		t->header[i] = (uint8_t)below(256);
+}
+
 /* Have a payload moved, mostly as it should be; or with garbage in all that is said of it. */
 static void transfer(void)
 {
 	struct zcmu_transfer t = { .flags = (uint8_t)below(4), .nr_pieces = 1 + (uint8_t)below(5) };
-	uint32_t left = hostile.nr_cmds ? payload_of(&hostile.cmds[0]) : 0, i;
+	const uint32_t payload = hostile.nr_cmds ? payload_of(&hostile.cmds[0]) : 0;
 	struct answer a = take_cmd(false);
+	uint32_t left = payload, i;
 
 	for (i = 0; i < t.nr_pieces; i++) {
 		struct zcmu_piece *piece = &t.pieces[i];
@@ -269,6 +283,8 @@ static void transfer(void)
 		t.piece_flags[i] = (uint8_t)below(4);
 		left -= piece->len;
 	}
+	if (one_in(3))
+		to_stream(&t, payload);
 	for (i = 0; one_in(4) && i < 4; i++)
 		((uint64_t *)&t)[below(sizeof(t) / 8)] = garbage();
 	a.transfer = &t;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For test-serve-moving.c: a disk of 1 MiB in a file, in a folder of its own, behind layers, and
- * with a kernel that moves payloads.
+ * For test-serve-moving.c and test-serve-stream.c: a disk of 1 MiB in a file, in a folder of its own.
  */
 #ifndef MOVING_FIXTURE_H
 #define MOVING_FIXTURE_H
@@ -60,30 +59,6 @@ static int teardown(void **state)
 
 #define MOVING_TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-/* Another disk: one is served once. */
-static struct server *again(void **state)
-{
-	assert_int_equal(teardown(state), 0);
-	assert_int_equal(setup(state), 0);
-	return *state;
-}
-
-/* "@": the folder */
-static void open_store(struct server *s, const char *pattern)
-{
-	char spec[512], *to = spec;
-
-	for (; *pattern; pattern++) {
-		if (*pattern == '@')
-			to += sprintf(to, "%s", folder);
-		else
-			*to++ = *pattern;
-	}
-	*to = '\0';
-	assert_int_equal(server_open_store(s, spec), 0);
-	fake_kernel_move(s->kernel);
-}
-
 static void expect_in_file(const char *name, off_t at, size_t size)
 {
 	int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
@@ -97,19 +72,6 @@ static void expect_read(struct server *s, int id, size_t size)
 {
 	expect_answer(s, id);
 	assert_memory_equal(fake_kernel_answer(s->kernel, id)->payload, data, size);
-}
-
-static unsigned int lines_of(const char *name, const char *word)
-{
-	FILE *file = fopen(path_of(name), "re");
-	unsigned int n = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		n += strstr(line, word) != NULL;
-	if (file)
-		fclose(file);
-	return n;
 }
 
 #endif /* MOVING_FIXTURE_H */

@@ -11,6 +11,43 @@
 
 #include "zcmu.h"
 
+/* Another disk: one is served once. */
+static struct server *again(void **state)
+{
+	assert_int_equal(teardown(state), 0);
+	assert_int_equal(setup(state), 0);
+	return *state;
+}
+
+/* "@": the folder */
+static void open_store(struct server *s, const char *pattern)
+{
+	char spec[512], *to = spec;
+
+	for (; *pattern; pattern++) {
+		if (*pattern == '@')
+			to += sprintf(to, "%s", folder);
+		else
+			*to++ = *pattern;
+	}
+	*to = '\0';
+	assert_int_equal(server_open_store(s, spec), 0);
+	fake_kernel_move(s->kernel);
+}
+
+static unsigned int lines_of(const char *name, const char *word)
+{
+	FILE *file = fopen(path_of(name), "re");
+	unsigned int n = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		n += strstr(line, word) != NULL;
+	if (file)
+		fclose(file);
+	return n;
+}
+
 /* Write and read @blocks, and say how many of the two were moved. */
 static unsigned int moved_of_two(struct server *s, uint32_t lba, uint32_t blocks)
 {
