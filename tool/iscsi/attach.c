@@ -14,6 +14,7 @@
 #include "iscsi/iscsi.h"
 #include "json.h"
 #include "option.h"
+#include "served.h"
 #include "subcommand.h"
 #include "zcmu.h"
 

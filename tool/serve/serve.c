@@ -22,6 +22,7 @@
 #include "loopback.h"
 #include "memory.h"
 #include "module.h"
+#include "new_backstore.h"
 #include "runfile.h"
 #include "serve/daemon.h"
 #include "serve/disk_name.h"
