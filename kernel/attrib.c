@@ -328,7 +328,7 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 	int mode = sysfs_match_string(recover_names, page);
 
 	if (mode < 0) {
-		pr_err("%s: recover is off, fail, retry or reissue\n", device->name);
+		pr_err("%s: recover must be off, fail, retry or reissue\n", device->name);
 		return mode;
 	}
 	mutex_lock(&device->config_lock);

@@ -244,7 +244,7 @@ static int control_option(struct zcmu_device *device, char *text)
 			return set_option(device, option, value);
 	}
 	if (ret)
-		pr_err("%s: control option \"%s\" has no number that it can take\n", device->name,
+		pr_err("%s: control option \"%s\" is no valid number\n", device->name,
 		       text);
 	return ret;
 }

@@ -64,7 +64,7 @@ static int clear_away(struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->config_lock);
 	if (kref_read(&device->kref) > 1) {
-		pr_err("%s: a handler has it mapped since it was enabled before; enable it again when that has gone\n",
+		pr_err("%s: an earlier handler still has it mapped; enable it again when that handler has ended\n",
 		       device->name);
 		return -EBUSY;
 	}

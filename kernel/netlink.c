@@ -354,7 +354,7 @@ static int block_store(const char *text, const struct kernel_param *param)
 	if (ret)
 		return ret;
 	if (value > 1) {
-		pr_err("block_netlink is 0 or 1, not %u\n", value);
+		pr_err("block_netlink must be 0 or 1, not %u\n", value);
 		return -EINVAL;
 	}
 	mutex_lock(&requests_lock);
@@ -377,7 +377,7 @@ static int reset_store(const char *text, const struct kernel_param *param)
 	if (ret)
 		return ret;
 	if (value != 1) {
-		pr_err("reset_netlink is 1, not %u\n", value);
+		pr_err("reset_netlink must be 1, not %u\n", value);
 		return -EINVAL;
 	}
 	mutex_lock(&requests_lock);
