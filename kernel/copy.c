@@ -18,7 +18,7 @@
 
 #include "zcmu_kernel.h"
 
-/* More pieces than that: the payload waits until other commands free some. */
+/* A payload in more pieces waits until other commands free some blocks. */
 #define MAX_EXTENTS	64
 
 /*
@@ -156,7 +156,7 @@ static int take(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 b
 		goto unlock;
 	}
 	area->hint = find_next_zero_bit(area->bitmap, area->nr_blocks, area->hint);
-	/* One piece is one iovec; that is nearly always to be had. */
+	/* One piece is one iovec; there nearly always is one. */
 	first = bitmap_find_next_zero_area(area->bitmap, area->nr_blocks, area->hint, blocks, 0);
 	if (first < area->nr_blocks) {
 		take_blocks(area, extents, first, blocks);
@@ -173,7 +173,10 @@ unlock:
 /* Blocks up to that get all of their pages at once: handlers register or map them whole. */
 #define WHOLE_BLOCK_PAGES	(SZ_64K / PAGE_SIZE)
 
-/* How many pages shall there be behind @blocks? A block may be many times what is taken of it. */
+/*
+ * How many pages are needed behind @blocks? A block may be many times larger than what is used of
+ * it.
+ */
 static u32 pages_wanted(const struct zcmu_copy_area *area, u32 blocks, u32 bytes)
 {
 	if (area->pages_per_block <= WHOLE_BLOCK_PAGES)

@@ -19,7 +19,7 @@
 struct vm_fault;
 struct zcmu_device;
 
-/* So many bytes of it, as much as most payloads take, a device has pages for from the start. */
+/* A device has pages for so many bytes from the start, as much as most payloads take. */
 #define ZCMU_OWN_COPY_BYTES	(1u << 20)
 
 /* A part of the copy area: adjacent blocks. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How many pages all copy areas have together, and may have: global_max_data_area_mb. Who has
- * too many gives some back in reclaim.c.
+ * How many pages all copy areas have together, and may have: global_max_data_area_mb. reclaim.c
+ * gives pages back when there are too many.
  */
 #include <linux/module.h>
 
@@ -54,7 +54,7 @@ static int max_store(const char *text, const struct kernel_param *param)
 		return -EINVAL;
 	}
 	WRITE_ONCE(max_pages, (unsigned long)mb * MB_PAGES);
-	/* As a module option it is set before there is anything to work with. */
+	/* As a module option it is set before the module is initialized. */
 	if (zcmu_wq && zcmu_copy_total_is_too_much())
 		mod_delayed_work(zcmu_wq, &zcmu_copy_total_work, 0);
 	return 0;

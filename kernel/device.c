@@ -71,7 +71,7 @@ static int clear_away(struct zcmu_device *device)
 	zcmu_areas_release(device);
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 	clear_bit(ZCMU_DEV_GONE, &device->flags);
-	/* Whoever has the old device file open hears nothing of the new one. */
+	/* A process that has the old device file open doesn't see the new one. */
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
 	return 0;
 }
@@ -143,7 +143,7 @@ int zcmu_device_configure(struct se_device *se_dev)
 	mutex_lock(&device->config_lock);
 	ret = begin_enable(device);
 	if (ret) {
-		/* Somebody else's: it must not be ended here. */
+		/* It belongs to somebody else, and must not be ended here. */
 		mutex_unlock(&device->config_lock);
 		return ret;
 	}
@@ -193,7 +193,7 @@ void zcmu_device_free(struct se_device *se_dev)
 	zcmu_device_put(zcmu_device(se_dev));
 }
 
-/* The last block's address: the core's "get_blocks" wants it so. */
+/* The last block's address, which is what the core's "get_blocks" expects. */
 sector_t zcmu_device_blocks(struct se_device *se_dev)
 {
 	u64 blocks = div_u64(zcmu_device(se_dev)->dev_size, se_dev->dev_attrib.block_size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is in a command's entry on the ring: header, iovecs, CDB (zcmu-abi.h). When it
- * is put there is submit.c's, where ring.c's.
+ * What is in a command's entry on the ring: header, iovecs, CDB (zcmu-abi.h). submit.c says when it
+ * is put there, and ring.c where.
  */
 #include <scsi/scsi_common.h>
 #include <scsi/scsi_proto.h>

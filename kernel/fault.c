@@ -3,11 +3,10 @@
  * The window's faults: the handler has touched a lent payload. What is lent, and
  * for how long, is loan.c's.
  *
- * One fault puts in all pages of the command, as special PTEs: those may point at
- * any page (anonymous ones, page cache, the zero page), take no reference, and
- * get_user_pages() refuses them. So whatever holds the page table (a thread, a
- * forked child, a process that mapped late) is served, and no mm or vma has to be
- * remembered.
+ * One fault puts in all pages of the command, as special PTEs: those may point at any page
+ * (anonymous ones, page cache, the zero page), take no reference, and get_user_pages() refuses
+ * them. So every process is served that has the mapping (a thread, a forked child, a process that
+ * mapped late), and no mm or vma has to be remembered.
  *
  * A pin (O_DIRECT, vmsplice, ...) can't be served with special PTEs. It shows as
  * a fault without FAULT_FLAG_INTERRUPTIBLE: then the payload is exchanged for
@@ -68,8 +67,8 @@ static struct zcmu_cmd *find_loan(struct zcmu_device *device, u32 page)
 }
 
 /*
- * Find the loan that has a page of the window, and keep it from being closed or
- * swapped until leave(). Waits out a swap; for a pin it makes one.
+ * Find the loan that has a page of the window, and keep it from being closed or swapped until
+ * leave(). Waits for a swap to end; begins one for a pin.
  *
  * Return: the command; ERR_PTR(-EFAULT) if nobody has the page, or -ENOMEM.
  */
@@ -110,7 +109,7 @@ static void leave(struct zcmu_cmd *cmd, u32 ptes)
 	spin_lock(&device->lock);
 	device->counters.faults++;
 	device->counters.ptes_mapped += ptes;
-	/* Who waits for this holds the lock while it checks and queues itself. */
+	/* A waiter holds the lock while it checks the condition and queues itself. */
 	if (!--cmd->loan.faults_inside && waitqueue_active(&device->lending.wait))
 		wake_up_all(&device->lending.wait);
 	spin_unlock(&device->lock);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lends a command's pages to the handler, and takes them back. Whether a payload
- * is lent is plan.c's to say, which slots it gets window.c's; how its pages come
- * into a page table is fault.c's.
+ * Lends a command's pages to the handler, and takes them back. plan.c says whether a payload is
+ * lent, window.c which slots it gets; fault.c puts its pages into page tables.
  *
  * Lending itself maps nothing: it only says which command owns an address.
  *
@@ -57,8 +56,8 @@ static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 }
 
 /*
- * The loan is over and its pages are unmapped: nobody can pin one any more. One that is
- * pinned still, past the answer, goes when the pin does: it is nobody's to be used again.
+ * The loan is over and its pages are unmapped: nobody can pin one any more. A page that is still
+ * pinned after the answer is freed with its pin, and is not used again.
  */
 static void put_edges(struct zcmu_cmd *cmd)
 {
@@ -66,7 +65,7 @@ static void put_edges(struct zcmu_cmd *cmd)
 
 	if (!loan->nr_edges)
 		return;
-	/* A pin is counted first and then looks whether the page is mapped still. */
+	/* A pin is counted first, and then checks that the page is still mapped. */
 	smp_mb();
 	while (loan->nr_edges) {
 		struct page *page = loan->edges[--loan->nr_edges];
@@ -113,8 +112,8 @@ void zcmu_lend_free(struct zcmu_cmd *cmd)
 }
 
 /*
- * Give the payload its addresses: from here on a touch finds it.
- * device->lock is held. Return: false if the window has no room.
+ * Give the payload its addresses: from here on faults find it. device->lock is held. Return: false
+ * if the window has no room.
  */
 bool zcmu_lend_begin(struct zcmu_cmd *cmd)
 {
@@ -206,7 +205,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	bool mapped;
 
 	lockdep_assert_held(&device->lock);
-	/* New faults wait from here on; those inside are waited for. */
+	/* New faults wait from here on; wait for those that are inside. */
 	loan->state = ZCMU_LOAN_SWAPPING;
 	wait_event_cmd(device->lending.wait, !loan->faults_inside,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is in the pages of a loan: what the handler is to find there, and what it has left in
- * private ones. Which pages there are, and who can reach them, is loan.c's.
+ * The contents of a loan's pages: what the handler finds there, and what it has put into private
+ * ones. loan.c says which pages there are, and who can reach them.
  */
 #include <linux/highmem.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Moves the bytes of a transfer, piece by piece, between a command's own pages and the files. Runs
- * in a worker, as the handler. What becomes of the command then is moved.c's, what may be moved
- * transfer.c's.
+ * in a worker, as the handler. moved.c goes on with the command then; transfer.c says what may be
+ * moved.
  *
  * Files that were opened with O_DIRECT are read and written asynchronously, where their file system
  * or device can; others here and now. The disk may be what memory is waited for: so

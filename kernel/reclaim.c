@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bounds the memory of all copy areas together: beyond global_max_data_area_mb,
- * pages whose blocks are free are given back, device after device. Not a hard
- * limit, as with stock: commands that are out keep what they have, and what the
- * handler has pinned stays.
+ * Bounds the memory of all copy areas together: beyond global_max_data_area_mb, pages whose blocks
+ * are free are given back, device after device. Not a hard limit, as with stock: commands in flight
+ * keep their pages, and pages that the handler has pinned stay.
  */
 #include <linux/bitmap.h>
 #include <linux/pagemap.h>
@@ -131,7 +130,7 @@ static void unmap(struct zcmu_device *device, const struct batch *batch)
  */
 static bool is_held(struct page *page)
 {
-	/* A pin is counted first and then looks whether the page is mapped still. */
+	/* A pin is counted first, and then checks that the page is still mapped. */
 	smp_mb();
 	return page_count(page) != 1;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What becomes of the commands of a handler that has gone (I5): it was killed, has
- * crashed, or is replaced. attrib/recover says: they stay on the ring as the handler
- * left it (off, as with stock), fail, are answered BUSY, or are put on the ring
- * again for the next handler, as if nobody had seen them.
+ * What happens to the commands of a handler that was killed, has crashed or is replaced (I5).
+ * attrib/recover says: they stay on the ring as the handler left it (off, as with stock), fail, are
+ * answered BUSY, or are put on the ring again for the next handler, as if nobody had seen them.
  *
  * Runs while nobody has the device open: so no page of it is mapped, no fault is
  * under way, and nobody answers.
@@ -43,9 +42,8 @@ void zcmu_recover_close(struct zcmu_device *device)
 }
 
 /*
- * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones
- * are: nobody will ever give those back, and their time is over. The ring is empty then.
- * recover_lock and device->lock are held.
+ * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones are given
+ * up: nobody will ever return them. The ring is empty then. recover_lock and device->lock are held.
  */
 static void take_off(struct zcmu_device *device, struct list_head *again, struct list_head *gone)
 {

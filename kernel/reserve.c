@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device has for itself, for when there is no memory: threads, commands, edge
- * pages, page tables. It may be the one that memory is waited for. Pages of the copy area
- * are copy.c's (own_pages); when what is used, the submitting functions say.
+ * What a device keeps in reserve for times without memory: threads, commands, edge pages, page
+ * tables. Reclaim of memory may depend on this very device. Pages of the copy area are copy.c's
+ * (own_pages); when what is used, the submitting functions say.
  */
 #include <linux/sched/mm.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An empty ring in place of one with commands: action/reset_ring, and a device that goes. What
- * the handler says of those from then on means nothing. recover.c begins like that, too.
+ * Empties the ring: action/reset_ring, and a device that goes. Later answers to its commands mean
+ * nothing. recover.c begins like that, too.
  */
 #include <scsi/scsi_proto.h>
 

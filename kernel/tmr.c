@@ -11,7 +11,7 @@
 #include "complete.h"
 #include "zcmu_kernel.h"
 
-/* A handler that doesn't look gets no more than that kept for it. */
+/* No more are kept for a handler that doesn't read them. */
 #define MAX_WAITING	256
 
 /* A notification, until the handler's tail has passed it. */

@@ -119,9 +119,9 @@ static struct block_device *device_below(const struct file *file)
 }
 
 /*
- * Is it this very disk, or a file on it, by way of an initiator on this machine? It would wait for
- * itself. A local initiator's disk is known by its serial number (VPD page 80h). What lies in
- * between (loop, dm, md, or a disk whose handler tells another serial) isn't seen.
+ * Is it this very disk, or a file on it, through an initiator on this machine? The transfer would
+ * wait for itself. A local initiator's disk is known by its serial number (VPD page 80h). What lies
+ * in between (loop, dm, md, or a disk whose handler tells another serial) isn't seen.
  */
 static bool is_on_itself(struct zcmu_device *device, const struct file *file)
 {

@@ -10,9 +10,9 @@
 #include "zcmu_kernel.h"
 
 /*
- * Is there no ring now, but will there be one again? One that recover.c makes anew is
- * nearly there; one that the handler broke is mended when that has gone, if attrib/recover
- * says so. Until then there is no room. device->lock is held.
+ * Is there no usable ring now, but will there be one? One that recover.c rebuilds is nearly ready;
+ * one that the handler broke is repaired when the handler has gone, if attrib/recover says so.
+ * Until then there is no room. device->lock is held.
  */
 bool zcmu_is_to_be_mended(const struct zcmu_device *device)
 {
@@ -77,7 +77,7 @@ int zcmu_waiting_add(struct zcmu_cmd *cmd)
 	list_add_tail(&cmd->node, &device->waiting.cmds);
 	zcmu_deadline_set(device, cmd, waiting_time_out(device));
 	device->counters.waits++;
-	/* Room may have come up since it was looked for. */
+	/* There may be room by now. */
 	zcmu_look_again(device);
 	return 0;
 }
@@ -163,7 +163,7 @@ void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 		}
 		cmd->se_cmd->priv = cmd;
 		cmd->state = ZCMU_CMD_WAITING;
-		/* Nobody waits for room for ever, in front of all others. */
+		/* A command in front of the others must not wait for room for ever. */
 		if (cmd->is_second_try && !cmd->has_deadline)
 			zcmu_deadline_set(device, cmd,
 					waiting_time_out(device) ?: ZCMU_TIME_OUT_MS);

@@ -189,8 +189,8 @@ static inline struct zcmu_device *zcmu_device(struct se_device *se_dev)
 }
 
 /*
- * The inode that every mapping of the device hangs on, to be iput(). NULL: nobody has
- * it open, so nobody has it mapped. device->lock is held.
+ * The inode to which all mappings of the device belong, to be iput(). NULL: nobody has it open, so
+ * nobody has it mapped. device->lock is held.
  */
 static inline struct inode *zcmu_inode_get(struct zcmu_device *device)
 {
