@@ -150,7 +150,10 @@ int zcmu_set_window_mb(struct zcmu_device *device, u32 mb)
 	int ret = 0;
 
 	mutex_lock(&device->config_lock);
-	/* What restores a configuration writes all attributes, also of a device that is in use. */
+	/*
+	 * Programs that restore a configuration write all attributes, also of a device that is in
+	 * use.
+	 */
 	if (mb != device->window_mb)
 		ret = set_window_mb(device, mb);
 	mutex_unlock(&device->config_lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The copy area: resident pages behind map 0, in blocks, for payloads that are copied. And how
- * many pages all devices' areas have together.
+ * The copy area: resident pages behind map 0, in blocks, for payloads that are copied. Also the
+ * number of pages in all devices' areas.
  *
  * area->lock has the bitmap; it is taken inside device->lock or alone. A block, and the pages
  * behind it, belong to one command from reserve to release.

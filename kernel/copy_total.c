@@ -11,7 +11,7 @@
 #define MB_PAGES	(1u << (20 - PAGE_SHIFT))
 
 static atomic_long_t nr_pages;		/* in all copy areas */
-static atomic_long_t nr_own_pages;	/* what each device keeps in any case, together */
+static atomic_long_t nr_own_pages;	/* the pages that devices keep in any case */
 static unsigned long max_pages = (unsigned long)DEFAULT_MB * MB_PAGES;
 
 /* reclaim.c's: set before there is a device */
@@ -23,7 +23,7 @@ bool zcmu_copy_total_is_too_much(void)
 	       max_t(unsigned long, READ_ONCE(max_pages), atomic_long_read(&nr_own_pages));
 }
 
-/* A copy area has got @pages more, or less. Any context. */
+/* A copy area has @pages more now, or less. Any context. */
 void zcmu_copy_total_add(long pages)
 {
 	atomic_long_add(pages, &nr_pages);
@@ -31,7 +31,7 @@ void zcmu_copy_total_add(long pages)
 		queue_delayed_work(zcmu_wq, &zcmu_copy_total_work, 0);
 }
 
-/* A device has come that keeps @pages, or (below 0) gone. */
+/* A device was added that keeps @pages, or (below 0) removed. */
 void zcmu_copy_total_add_own(long pages)
 {
 	atomic_long_add(pages, &nr_own_pages);

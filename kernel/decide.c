@@ -127,7 +127,7 @@ int zcmu_copy_prepare(struct zcmu_cmd *cmd, gfp_t gfp)
 	return ret;
 }
 
-/* Make the payload what it was before a handler could write to it. */
+/* Make the payload as it was before a handler could write to it. */
 void zcmu_restore_payload(struct zcmu_cmd *cmd)
 {
 	if (cmd->lent)

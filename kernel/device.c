@@ -17,7 +17,7 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 		return NULL;
 	device->name = kstrdup(name, GFP_KERNEL);
 	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
-	/* So the first ones take no memory: the last place of a node keeps it. */
+	/* The first ids take no memory: the entry at the end of the node keeps it allocated. */
 	BUILD_BUG_ON(ZCMU_OWN_COMMANDS >= XA_CHUNK_SIZE - 1);
 	if (!device->name || xa_reserve(&device->commands, XA_CHUNK_SIZE - 1, GFP_KERNEL)) {
 		kfree(device->name);
@@ -56,9 +56,9 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 }
 
 /*
- * It was enabled before and failed half-way: a daemon refused it, or something in the
- * core did. What is left of that goes, unless a handler has it mapped still: what is made
- * now must not be reached through an old mapping. config_lock is held.
+ * It was enabled before and failed half-way: a daemon refused it, or something in the core did.
+ * What is left of that is removed, unless a handler still has it mapped: the new areas must not be
+ * reached through an old mapping. config_lock is held.
  */
 static int clear_away(struct zcmu_device *device)
 {
@@ -111,7 +111,7 @@ static int set_up(struct zcmu_device *device)
 	int ret = 0;
 
 	lockdep_assert_held(&device->config_lock);
-	/* What an attempt that failed has left goes with the next one, or with the backstore. */
+	/* What a failed attempt has left is removed with the next one, or with the backstore. */
 	if (test_bit(ZCMU_DEV_GONE, &device->flags) || device->map)
 		ret = clear_away(device);
 	ret = ret ?: zcmu_areas_make(device);
@@ -124,7 +124,7 @@ static int set_up(struct zcmu_device *device)
 	return ret;
 }
 
-/* No handler reaches it from here on, but through mappings that it has already. */
+/* From here on, a handler reaches it only through mappings that it already has. */
 static void take_down(struct zcmu_device *device)
 {
 	zcmu_reclaim_remove(device);

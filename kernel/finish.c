@@ -17,7 +17,7 @@ static void release_payload(struct zcmu_cmd *cmd)
 	zcmu_copy_release(&cmd->device->copy, &cmd->in);
 }
 
-/* Undo what was prepared; the command is NEW and not on the ring. */
+/* Undo the preparation; the command is NEW and not on the ring. */
 void zcmu_cmd_unprepare(struct zcmu_cmd *cmd)
 {
 	release_payload(cmd);

@@ -35,8 +35,8 @@ static void free_pages_array(struct page **pages, u32 nr)
 }
 
 /*
- * From the memory there is, or the device's own: then @gfp must not wait for what others
- * give back, as two that have a part of it would wait for each other.
+ * Allocate pages, from the device's own if there is no memory. @gfp must not wait for pages that
+ * others give back: two commands with a part of their pages would wait for each other.
  */
 static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 {
@@ -45,7 +45,7 @@ static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 	while (loan->nr_edges < nr_edges) {
 		struct page *page = mempool_alloc(&cmd->device->reserve.edges, ZCMU_GFP_NOW);
 
-		/* A pool that may sleep does so until somebody gives back. */
+		/* A pool that may sleep waits until pages are given back. */
 		if (!page && gfpflags_allow_blocking(gfp))
 			page = alloc_page(gfp);
 		if (!page)
@@ -99,7 +99,7 @@ int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t 
 	return get_edges(cmd, plan->nr_edges, gfp);
 }
 
-/* Free what zcmu_lend_prepare() and later swaps got. Its slots are back already. */
+/* Free what zcmu_lend_prepare() and later swaps allocated. Its slots were given back already. */
 void zcmu_lend_free(struct zcmu_cmd *cmd)
 {
 	struct zcmu_loan *loan = &cmd->loan;
@@ -190,9 +190,9 @@ static struct page **make_private(struct zcmu_cmd *cmd, struct page *scratch)
 }
 
 /*
- * Exchange the lent pages for private ones, under the handler's feet. The loan
- * is LENT, its se_cmd not answered. device->lock is held, and dropped meanwhile:
- * SWAPPING keeps everybody else away from the loan, and with it the command alive.
+ * Exchange the lent pages for private ones while the handler may use them. The loan is LENT, its
+ * se_cmd not answered. device->lock is held, and dropped meanwhile: SWAPPING keeps everybody else
+ * away from the loan, and with it the command alive.
  *
  * Return: 0 with the loan PRIVATE, or -ENOMEM with the loan LENT.
  */
@@ -376,7 +376,7 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
  * zcmu_lend_restore - lend it as if it had not been lent before
  * @cmd: a command that is the caller's
  *
- * Who touches it meanwhile, a new handler that doesn't know of it, gets SIGBUS. Sleeps.
+ * A new handler that touches it meanwhile gets SIGBUS. Sleeps.
  */
 void zcmu_lend_restore(struct zcmu_cmd *cmd)
 {

@@ -31,8 +31,8 @@ static void fill_edges(struct zcmu_cmd *cmd)
 }
 
 /*
- * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
- * bidirectional command has it, it never does.
+ * Must the memory for Data-In be cleared before the handler sees it (attrib/scrub_reads)? For a
+ * bidirectional command it always is.
  */
 bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
 {

@@ -17,7 +17,7 @@
 
 #include "zcmu_kernel.h"
 
-/* The command's scatter-gather list, in the form that files take. */
+/* The command's scatter-gather list, in the form that files accept. */
 static int make_bvecs(struct zcmu_cmd *cmd)
 {
 	struct zcmu_move *move = &cmd->move;
@@ -39,7 +39,7 @@ static int make_bvecs(struct zcmu_cmd *cmd)
 	return 0;
 }
 
-/* Work is to go on with it, or to end it. From here on the command may be gone. */
+/* Queue work to continue or end it. From here on the command may be gone. */
 static void hand_on(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
@@ -114,7 +114,10 @@ static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
 	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
 	ssize_t ret;
 
-	/* It may be written to in order that others' dirty pages become fewer. */
+	/*
+	 * The write may come from writeback of other dirty pages, so it must not be throttled by
+	 * them.
+	 */
 	current->flags |= PF_LOCAL_THROTTLE;
 	ret = issue(cmd);
 	current->flags = (current->flags & ~PF_LOCAL_THROTTLE) | throttle;
@@ -125,7 +128,7 @@ static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
 	return ret;
 }
 
-/* Does user space know it? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
+/* Is it an errno of user space? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
 static bool is_known_errno(long result)
 {
 	return result >= -EHWPOISON;
@@ -140,7 +143,7 @@ static bool is_known_errno(long result)
  */
 bool zcmu_move_note(struct zcmu_move *move, long result)
 {
-	/* A file that ends, or a device that is full, before the piece does */
+	/* The file ends, or the device is full, before the end of the piece */
 	if (!result)
 		move->error = -ENODATA;
 	else if (result < 0)
@@ -190,7 +193,7 @@ void zcmu_move_queue(struct zcmu_cmd *cmd)
 	queue_work_on(cpu, cmd->device->reserve.move_wq, &cmd->move.work);
 }
 
-/* A transfer ends that has never begun. Whoever calls this doesn't own it any more. */
+/* End a transfer that has never begun. The caller doesn't own it any more. */
 void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 {
 	cmd->move.error = error;
@@ -198,7 +201,7 @@ void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 	hand_on(cmd);
 }
 
-/* Give back what a transfer that is over has had. */
+/* Release what a finished transfer used. */
 void zcmu_move_release(struct zcmu_cmd *cmd)
 {
 	struct zcmu_move *move = &cmd->move;

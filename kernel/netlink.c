@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events by generic netlink, for daemons that look after many devices: a device
- * was added, removed, or is to be changed; and the daemon's reply, if it has said
- * that it replies. Nothing of zcmu's own needs any of it.
+ * Events by generic netlink, for daemons that look after many devices: a device was added, removed,
+ * or is to be changed; and the daemon's reply, if it has said that it replies. zcmu itself needs
+ * none of this.
  *
  * A reply is awaited for netlink_reply_time_out seconds at most, and a waiter can be killed: a
  * daemon that dies or never learnt of the device must not hang the process that creates or removes

@@ -43,7 +43,7 @@ static bool is_candidate(const struct zcmu_copy_area *area, const struct batch *
 			 unsigned long index, struct page *page)
 {
 	lockdep_assert_held(&area->lock);
-	/* A block that this batch has taken counts as free for its further pages. */
+	/* A block that this batch has taken counts as free for the rest of its pages. */
 	if (!is_free(area, index) && !(batch->nr && index % area->pages_per_block))
 		return false;
 	return !folio_maybe_dma_pinned(page_folio(page));
@@ -94,8 +94,8 @@ static void give_back_blocks(struct zcmu_copy_area *area, const struct batch *ba
 }
 
 /*
- * No touch finds the pages any more. Their places stay reserved: a page that has to be put
- * back needs no memory for that.
+ * Faults don't find the pages any more. Their entries stay reserved, so that putting a page back
+ * needs no memory.
  */
 static void hide(struct zcmu_copy_area *area, const struct batch *batch)
 {
@@ -103,7 +103,7 @@ static void hide(struct zcmu_copy_area *area, const struct batch *batch)
 
 	for (i = 0; i < batch->nr; i++) {
 		WARN_ON(xa_is_err(xa_store(&area->pages, batch->first + i, XA_ZERO_ENTRY, 0)));
-		/* A fault that has found the page before holds its lock until it is mapped. */
+		/* A fault that found the page earlier holds its lock until it is mapped. */
 		lock_page(batch->pages[i]);
 		unlock_page(batch->pages[i]);
 	}
@@ -135,7 +135,7 @@ static bool is_held(struct page *page)
 	return page_count(page) != 1;
 }
 
-/* Free those that nobody has, and put the others back. */
+/* Free the pages that nobody else holds, and put the others back. */
 static void settle(struct zcmu_copy_area *area, const struct batch *batch)
 {
 	u32 i;
@@ -170,7 +170,7 @@ static bool reclaim_some(struct zcmu_device *device)
 		unmap(device, &batch);
 		settle(area, &batch);
 		give_back_blocks(area, &batch);
-		/* A command that came meanwhile may have found no room. */
+		/* A command that came meanwhile may have found no room, so try it again. */
 		zcmu_retry_waiting(device);
 	}
 	return more;
@@ -194,7 +194,7 @@ static void reclaim(struct work_struct *work)
 			list_move_tail(&device->reclaim_node, &devices);
 			ends--;
 		}
-		/* Who adds or removes a device needn't wait for all of it. */
+		/* Adding or removing a device needn't wait for all of this. */
 		mutex_unlock(&devices_lock);
 		cond_resched();
 		mutex_lock(&devices_lock);

@@ -13,7 +13,7 @@
 #include "payload.h"
 #include "zcmu_kernel.h"
 
-/* Take everything off the ring, if commands are to fail or to be retried. */
+/* Take everything off the ring if commands have to fail or be retried. */
 static void end_commands(struct zcmu_device *device, u8 mode)
 {
 	switch (mode) {
@@ -34,7 +34,7 @@ void zcmu_recover_close(struct zcmu_device *device)
 {
 	u8 mode = READ_ONCE(device->recover);
 
-	/* What it has answered is done, even if it died before it could say so. */
+	/* Its answers count, even if it died before it could kick. */
 	if (mode != ZCMU_RECOVER_OFF)
 		zcmu_complete_answers(device, ZCMU_HANDLER_GONE);
 	zcmu_transfer_left(device);
@@ -104,7 +104,7 @@ static void reissue(struct zcmu_device *device)
 
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
-	/* From here on new commands wait: their place on the ring is behind these. */
+	/* From here on new commands wait, because they come after these on the ring. */
 	device->reissuing = true;
 	take_off(device, &again, &gone);
 	spin_unlock(&device->lock);
@@ -132,7 +132,7 @@ void zcmu_recover_open(struct zcmu_device *device)
 {
 	u8 mode = READ_ONCE(device->recover);
 
-	/* What its predecessor wanted to have moved must not be moved by its own descriptors. */
+	/* Transfers of its predecessor must not use its descriptors. */
 	zcmu_complete_answers(device, ZCMU_HANDLER_GONE);
 	zcmu_transfer_left(device);
 	if (mode == ZCMU_RECOVER_REISSUE)

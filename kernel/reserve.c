@@ -14,7 +14,7 @@
  */
 #define OWN_TABLES	((256ul << 20) >> PAGE_SHIFT)
 
-/* Nobody queues anything from here on; what is queued is done first. */
+/* Nothing is queued from here on; work that is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
 {
 	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *moved_wq;
@@ -29,7 +29,7 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
 	device->reserve.move_wq = NULL;
 	device->reserve.moved_wq = NULL;
 	spin_unlock(&device->lock);
-	/* What ends here may still have others look for room. */
+	/* Work that ends here may still queue work that looks for room. */
 	if (move_wq)
 		destroy_workqueue(move_wq);
 	if (moved_wq)
@@ -51,8 +51,8 @@ static int make_queues(struct zcmu_device *device)
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	/*
-	 * On each CPU one transfer after the other, as long as none has to wait: a thread for each
-	 * would be as many switches.
+	 * Each CPU runs one transfer after the other unless one has to wait. A thread for each
+	 * would cost a context switch for each.
 	 */
 	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
 	moved_wq = alloc_workqueue("zcmu-d-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
@@ -82,7 +82,7 @@ int zcmu_reserve_make(struct zcmu_device *device)
 	return ret ?: make_queues(device);
 }
 
-/* No command is left, and the queues have ended. More than once does no harm. */
+/* No command is left, and the queues have ended. It may be called more than once. */
 void zcmu_reserve_free(struct zcmu_device *device)
 {
 	mempool_exit(&device->reserve.cmds);

@@ -83,7 +83,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
 	zcmu_ring_publish(&device->ring, &cmd->span);
-	zcmu_wake_count(device, cmd->se_cmd->data_length);
+	zcmu_wake_count(device);
 	/* The command must be visible before we rely on the wake-up of whoever unplugs. */
 	smp_mb();
 	if (!test_bit(ZCMU_DEV_PLUGGED, &device->flags))

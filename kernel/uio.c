@@ -135,7 +135,7 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 		return -EBUSY;
 	zcmu_recover_open(device);
 	spin_lock(&device->lock);
-	/* What an earlier handler has said of itself, or pinned, doesn't hold for this one. */
+	/* What an earlier handler has said about itself, or pinned, doesn't apply to this one. */
 	zcmu_ring_forget_handler(&device->ring);
 	device->lending.copies_step = 0;
 	atomic_set(&device->lending.copies_due, 0);
@@ -227,7 +227,7 @@ int zcmu_uio_register(struct zcmu_device *device)
 	zcmu_wake_start(device);
 	ret = uio_register_device(zcmu_root_device, info);
 	if (ret) {
-		/* A handler may have found it already, and have it mapped. */
+		/* A handler may have found it already, and may have it mapped. */
 		set_bit(ZCMU_DEV_GONE, &device->flags);
 		zcmu_stop_work(device);
 		zcmu_defer_stop(&device->wake);
@@ -247,7 +247,9 @@ int zcmu_uio_register(struct zcmu_device *device)
 void zcmu_uio_unregister(struct zcmu_device *device)
 {
 	set_bit(ZCMU_DEV_GONE, &device->flags);
-	/* Work may wake the handler, which takes the UIO device; so may what waits in defer.c. */
+	/*
+	 * Work may wake the handler, which uses the UIO device; so may delayed wake-ups of defer.c.
+	 */
 	zcmu_stop_work(device);
 	zcmu_defer_stop(&device->wake);
 	/* zcmu_uio_rename() finds the device file whole, or none. */
