@@ -276,7 +276,7 @@ static enum hrtimer_restart look_late(struct hrtimer *timer)
 	now = ktime_get_ns();
 	is_growing = now - wake->latest < RECENT_NS;
 	if (wake->is_owed && is_growing && now - wake->since < LONGEST_NS - LOOK_NS) {
-		/* Not hrtimer_forward(): it may have been started for another wait meanwhile. */
+		/* Not forwarded: it may have been started for another wait meanwhile. */
 		hrtimer_start(timer, ns_to_ktime(LOOK_NS), HRTIMER_MODE_REL);
 	} else if (wake->is_owed) {
 		/* However many commands have come, this was too long. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Backstores of type "user" in the target core's configfs: ours, and those of others (targetcli).
- * They are only looked at here: new_backstore.c makes and removes them, and served.c tells whether a
+ * Backstores of type "user" in the target core, in configfs: ours, and others (targetcli).
  * process serves one.
  */
 #include <ctype.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Make a backstore of ours, enable it, and remove it. Each has an HBA of its own, so that disks come
- * and go without a lock between their processes. Who looks for one that is there uses backstore.c.
+ * Make a backstore of ours, enable it, and remove it. Each has an HBA of its own, so that disks
+ * come and go without a lock between their processes. backstore.c finds those that are there.
  */
 #include <errno.h>
 #include <inttypes.h>
