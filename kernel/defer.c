@@ -254,7 +254,7 @@ static void pay_when_idle(struct kthread_work *work)
 
 	wait_for_idle();
 
-	/* All at once, without preemption, because the first handler that is woken wants the CPU. */
+	/* All at once, without preemption: the first handler that is woken wants the CPU. */
 	spin_lock(&idler.paying);
 	spin_lock_irq(&idler.lock);
 	list_splice_init(&idler.owed, &due);

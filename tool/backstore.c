@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Backstores of type "user" in the target core's configfs: ours, and those of others (targetcli).
- * Backstores of type "user" in the target core, in configfs: ours, and others (targetcli).
- * process serves one.
+ * Backstores of type "user" in the target core's configfs: ours, and others' (targetcli). Only
+ * looks at them: new_backstore.c makes and removes them, served.c tells whether one is served.
  */
 #include <ctype.h>
 #include <dirent.h>
