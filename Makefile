@@ -12,7 +12,8 @@ help:
 	@echo 'make demo          serve a disk, use it, check it, compare with the stock module (in a guest)'
 	@echo 'make demo ON=host  the same on this machine, whose kernel must load the module'
 	@echo 'make bench         compare stock, ours, LIO and others, in guests of all kernels; see doc/benchmarks.md'
-	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels'
+	@echo 'make check         all tests: unit tests here, the cases in guests of all kernels; TAP=1: results in'
+	@echo '                   the Test Anything Protocol'
 	@echo 'make check-unit    the unit tests alone; make check-docs the manual pages against the code'
 	@echo 'make check-tsan    the unit tests with threads, with a detector of data races; not part of check'
 	@echo 'make check-ceph    the store rbd against a small Ceph, which is fetched, started and ended: here, and in'
@@ -60,7 +61,13 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
+# TAP=1: results for machines, by tests/tap.
+ifdef TAP
+check:
+	@./tests/tap $(MAKE) --no-print-directory check TAP=
+else
 check: deps style check-unit check-docs check-vm
+endif
 
 check-unit: deps user
 	@./tests/unit/run

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What of a device its mappings keep: map 0's areas (mailbox and ring, copy area, window) and the
- * device itself. They go with the last reference, which may be a mapping's.
+ * What the mappings of a device keep alive: map 0's areas (mailbox and ring, copy area, window) and
+ * the device itself. They go with the last reference, which may be a mapping's.
  */
 #include <linux/slab.h>
 #include <linux/vmalloc.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * UNIT ATTENTION, CAPACITY DATA HAS CHANGED: each initiator is told once, with its
- * next command, that the disk has another size now. The core has unit attentions
- * of its own, but lets no backend raise them.
+ * UNIT ATTENTION, CAPACITY DATA HAS CHANGED: each initiator is told once, with its next command,
+ * that the size of the disk has changed. The core has unit attentions of its own, but lets no
+ * backend raise them.
  *
- * An initiator is its name and its session's identifier, as in a transport id (SPC-4
- * 7.6.4), never the address of a session: the next session may have the same. Names are
- * compared by the number that the core gives a node ACL, and gives to no other one.
+ * An initiator is known by its name and its session's identifier, as in a transport id (SPC-4
+ * 7.6.4), not by the address of its session: a later session may have the same address. Names are
+ * compared by the number that the core gives to one node ACL only.
  */
 #include <linux/list.h>
 #include <linux/slab.h>
@@ -22,7 +22,7 @@ struct told {
 	u64 round;		/* of forget_dead(), the latest that has seen its session */
 };
 
-/* Is it an initiator's, and not the core's own for its EXTENDED COPY, which caches no size? */
+/* Does it come from an initiator? The core's own EXTENDED COPY caches no size. */
 static bool is_initiators(const struct se_session *session)
 {
 	return session && session->se_node_acl && !list_empty(&session->sess_list);
@@ -93,9 +93,9 @@ static void note_live(struct zcmu_device *device, struct se_portal_group *tpg, u
 }
 
 /*
- * Forget those that have no session any more: nobody says when one ends, and with
- * initiators that may call themselves anything there is no end to them. Who is forgotten
- * and comes again is told again, which is harmless.
+ * Forget initiators without a session. Nothing reports the end of a session, and initiators may
+ * choose any name, so the list could grow without limit. An initiator that is forgotten and comes
+ * back is told again, which is harmless.
  */
 static void forget_dead(struct zcmu_device *device)
 {
@@ -106,7 +106,7 @@ static void forget_dead(struct zcmu_device *device)
 	LIST_HEAD(dead);
 	u64 round;
 
-	/* Several may be at it, each with a number of its own. */
+	/* Several threads may do this at once, each with its own number. */
 	spin_lock_irqsave(&device->attention.lock, flags);
 	round = ++device->attention.round;
 	spin_unlock_irqrestore(&device->attention.lock, flags);
@@ -172,8 +172,8 @@ static bool ignores_attention(const struct se_cmd *se_cmd)
 }
 
 /*
- * Must this command be answered with a unit attention? That clears it. (No memory
- * to note that: then later.)
+ * Must this command be answered with a unit attention? The answer clears it. Without memory to note
+ * that, a later command gets it.
  */
 bool zcmu_attention_due(struct zcmu_device *device, const struct se_cmd *se_cmd)
 {

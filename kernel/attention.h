@@ -14,7 +14,7 @@
 struct zcmu_device;
 
 struct zcmu_attention {
-	bool is_raised;			/* the size has changed, and who hasn't been told is */
+	bool is_raised;			/* the size has changed: initiators have to be told */
 	spinlock_t lock;
 	struct list_head told;		/* who was told; attention.c */
 	u64 round;

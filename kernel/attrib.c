@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Our part of attrib/ below /sys/kernel/config/target/core/user_N/NAME: what may be
- * asked of a device, and set. The other attributes there are the target core's.
+ * Our part of attrib/ below /sys/kernel/config/target/core/user_N/NAME: what can be read and set
+ * for a device. The other attributes there are the target core's.
  */
 #include <linux/configfs.h>
 #include <linux/slab.h>
@@ -9,7 +9,10 @@
 #include "device.h"
 #include "zcmu_kernel.h"
 
-/* They are kept in ms, in 32 bits. Stock takes more, and has less of it; we take the most. */
+/*
+ * Kept in ms, in 32 bits. Stock accepts larger values and truncates them; we use the largest that
+ * fits.
+ */
 #define MAX_CMD_TIME_OUT_S	4294967u
 #define MAX_QFULL_TIME_OUT_S	2147483
 
@@ -101,8 +104,8 @@ static ssize_t zcmu_dev_config_show(struct config_item *item, char *page)
 }
 
 /*
- * What follows may be changed while the device is served. Then a daemon is asked
- * first (netlink.c), and the change is made if it has nothing against it.
+ * What follows may be changed while the device is served. A daemon is asked first (netlink.c), and
+ * the change is made if it agrees.
  */
 
 static ssize_t zcmu_dev_config_store(struct config_item *item, const char *page, size_t count)
@@ -222,7 +225,7 @@ static ssize_t zcmu_nl_reply_supported_store(struct config_item *item, const cha
 }
 CONFIGFS_ATTR(zcmu_, nl_reply_supported);
 
-/* A switch that may be thrown at any time, without asking anybody */
+/* A switch that can be set at any time, without asking a daemon */
 static ssize_t store_bool(bool *where, const char *page, size_t count)
 {
 	bool on;
@@ -239,7 +242,7 @@ static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
 	return sysfs_emit(page, "%d\n", from_attrib(item)->lending.policy.enabled);
 }
 
-/* At any time: commands that are out stay as they are. */
+/* At any time: commands in flight are not affected. */
 static ssize_t zcmu_zero_copy_store(struct config_item *item, const char *page, size_t count)
 {
 	return store_bool(&from_attrib(item)->lending.policy.enabled, page, count);
@@ -280,13 +283,13 @@ static ssize_t zcmu_delay_wake_ups_show(struct config_item *item, char *page)
 	return sysfs_emit(page, "%d\n", from_attrib(item)->wake.may_wait);
 }
 
-/* At any time: one that is owed comes as it would have. */
+/* At any time: a wake-up that is pending is not affected. */
 static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *page, size_t count)
 {
 	struct zcmu_device *device = from_attrib(item);
 	ssize_t ret = store_bool(&device->wake.may_wait, page, count);
 
-	/* Who switches it wants to see what it does now. */
+	/* The effect of the new setting must show at once. */
 	if (ret > 0)
 		zcmu_defer_start_afresh(&device->wake);
 	return ret;
@@ -328,7 +331,7 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 	int mode = sysfs_match_string(recover_names, page);
 
 	if (mode < 0) {
-		pr_err("%s: recover is off, fail, retry or reissue\n", device->name);
+		pr_err("%s: recover must be off, fail, retry or reissue\n", device->name);
 		return mode;
 	}
 	mutex_lock(&device->config_lock);
@@ -337,7 +340,7 @@ static ssize_t zcmu_recover_store(struct config_item *item, const char *page, si
 	zcmu_tell_caps(device);
 	spin_unlock(&device->lock);
 	mutex_unlock(&device->config_lock);
-	/* If the ring is broken, what waits for its mending may have to fail now. */
+	/* If the ring is broken, commands that wait for its repair may have to fail now. */
 	zcmu_retry_waiting(device);
 	return count;
 }
@@ -352,7 +355,7 @@ static const struct {
 #undef ZCMU_COUNTER
 };
 
-/* One line a counter: they are of one moment, which separate files would not be. */
+/* One line for each counter. In one file, because all values are then of the same moment. */
 static ssize_t zcmu_counters_show(struct config_item *item, char *page)
 {
 	struct zcmu_device *device = from_attrib(item);

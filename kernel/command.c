@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a command is, whatever way its payload goes: how it begins, its id, its deadline, and
- * what its initiator is told. Who has it when, says command.h; how it ends, finish.c.
+ * What a command is, whichever way its payload goes: how it begins, its id, its deadline, and what
+ * its initiator is told. command.h says who owns it in which state, finish.c how it ends.
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
@@ -11,8 +11,8 @@
 #include "zcmu_kernel.h"
 
 /*
- * From the memory there is, or the device's own. If that is all out, so are as many
- * commands: the initiator comes again (TASK SET FULL) when some are answered.
+ * From the memory there is, or the device's own. If the device's own are all in use, so many
+ * commands are under way: the initiator retries (TASK SET FULL) when some are answered.
  */
 struct zcmu_cmd *zcmu_cmd_alloc(struct se_cmd *se_cmd)
 {
@@ -35,8 +35,7 @@ struct zcmu_cmd *zcmu_cmd_alloc(struct se_cmd *se_cmd)
 }
 
 /*
- * Ids are 16 bits wide, and 0 is none. Where handlers have them all, for good as it seems,
- * nobody waits for one.
+ * Ids are 16 bits wide, and 0 means none. If the handler holds all of them, nobody waits for one.
  */
 int zcmu_cmd_take_id(struct zcmu_cmd *cmd, gfp_t gfp)
 {
@@ -49,7 +48,7 @@ int zcmu_cmd_take_id(struct zcmu_cmd *cmd, gfp_t gfp)
 	return 0;
 }
 
-/* Who finds it by its id looks at it under the lock. */
+/* A command that is found by its id is only used under the lock. */
 void zcmu_cmd_give_id(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
@@ -63,15 +62,15 @@ void zcmu_cmd_give_id(struct zcmu_cmd *cmd)
 }
 
 /*
- * Has its initiator given it up: aborted it, or left? Then it waits for the answer only to
- * forget it, and may have done something else meanwhile, on another path for example.
+ * Has its initiator given it up: aborted it, or left? It then waits for the answer only to drop it,
+ * and may have acted meanwhile, for example on another path.
  */
 bool zcmu_is_given_up(const struct zcmu_cmd *cmd)
 {
 	return READ_ONCE(cmd->se_cmd->transport_state) & (CMD_T_ABORTED | CMD_T_FABRIC_STOP);
 }
 
-/* See to it that somebody looks at @deadline at the latest. device->lock is held. */
+/* Make sure that the work runs at @deadline at the latest. device->lock is held. */
 static void look_at(struct zcmu_device *device, unsigned long deadline)
 {
 	unsigned long now = jiffies;
@@ -97,14 +96,14 @@ void zcmu_deadline_set(struct zcmu_device *device, struct zcmu_cmd *cmd, unsigne
 	zcmu_deadline_keep(device, cmd);
 }
 
-/* The same for one that has its deadline already. */
+/* The same for a command that already has its deadline. */
 void zcmu_deadline_keep(struct zcmu_device *device, const struct zcmu_cmd *cmd)
 {
 	if (cmd->has_deadline)
 		look_at(device, cmd->deadline);
 }
 
-/* Is it a status that SAM-5 knows? What isn't must not be taken for success. */
+/* Is it a status of SAM-5? Any other one must not be taken for success. */
 bool zcmu_is_sam_status(u8 status)
 {
 	switch (status) {

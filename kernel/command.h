@@ -25,7 +25,7 @@
 
 struct zcmu_device;
 
-/* Doesn't sleep; and rather fails than to wait until others give memory back. */
+/* Doesn't sleep, and fails rather than wait until others give memory back. */
 #define ZCMU_GFP_NOW		(GFP_NOWAIT | __GFP_NOWARN)
 #define ZCMU_GFP_TRY		(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN)
 

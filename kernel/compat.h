@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes the oldest supported kernel look like the newest; force-included by
- * Kbuild. The only place that may ask for LINUX_VERSION_CODE. Shims are named
- * like what they stand in for, each with the release that brought it.
+ * Makes the oldest supported kernel look like the newest; force-included by Kbuild. The only place
+ * that may ask for LINUX_VERSION_CODE. Shims have the name of what they replace, each with the
+ * release that introduced it.
  */
 #ifndef ZCMU_COMPAT_H
 #define ZCMU_COMPAT_H

@@ -60,7 +60,10 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	}
 	zcmu_ring_swap_spans(answer->span, &cmd->span);
 	cmd->uflags = answer->uflags;
-	/* Answered without the handler, which waits to hear that what it handed over is over. */
+	/*
+	 * Answered without the handler, which waits for the end of the transfer that it handed
+	 * over.
+	 */
 	if (answer->uflags & ZCMU_UFLAG_TRANSFER) {
 		zcmu_transfer_note(device, cmd->id);
 		if (zcmu_transfer_is_awaited(device))
@@ -93,7 +96,7 @@ static bool has_read_len(const struct zcmu_cmd *cmd)
 	       cmd->read_len && cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
 }
 
-/* Put Data-In where the initiator looks for it, @bytes of it. */
+/* Copy @bytes of Data-In to where the initiator expects them. */
 static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
@@ -112,15 +115,15 @@ static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 		zcmu_lend_finish_read(cmd, bytes);
 	else if (cmd->out.nr)
 		zcmu_copy_to_sgl(area, &cmd->out, se_cmd->t_data_sg, se_cmd->t_data_nents, bytes);
-	/* What a short answer leaves is not shown (I6). */
+	/* The bytes behind a short answer are cleared (I6). */
 	if (bytes < se_cmd->data_length)
 		sg_zero_buffer(se_cmd->t_data_sg, se_cmd->t_data_nents,
 			       se_cmd->data_length - bytes, bytes);
 }
 
 /*
- * The fabric tells the initiator by how much CDB and payload differ. The handler's number
- * goes nowhere else. What a READ has too little of is target_complete_cmd_with_length()'s.
+ * The fabric tells the initiator by how much CDB and payload differ. The handler's number goes
+ * nowhere else. A short READ is reported by target_complete_cmd_with_length().
  */
 static void set_residual(const struct zcmu_cmd *cmd)
 {
@@ -199,7 +202,7 @@ static void finish_batch(struct zcmu_device *device, struct list_head *batch)
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
-		/* Answered already when it expired: this was the handler's late word. */
+		/* Answered already when it expired: this was the handler's late answer. */
 		if (cmd->se_cmd)
 			pass_on(cmd);
 		zcmu_cmd_free(cmd);

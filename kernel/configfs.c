@@ -23,8 +23,8 @@ bool zcmu_is_configured(const struct zcmu_device *device)
 }
 
 /*
- * May it be changed, whose size is fixed as soon as "enable" is at work? config_lock is held,
- * until it was changed.
+ * May it be changed? Sizes are fixed as soon as "enable" begins. config_lock is held until the
+ * change is made.
  */
 static int check_not_enabled(const struct zcmu_device *device, const char *what)
 {
@@ -89,7 +89,7 @@ static u64 pages_of_mb(u32 mb)
 	return (u64)mb << (20 - PAGE_SHIFT);
 }
 
-/* Stock clamps to what all devices together may have, so do we. */
+/* Clamped to the limit of all devices together, as by stock. */
 static int set_copy_mb(struct zcmu_device *device, u64 mb)
 {
 	u32 max = min(zcmu_copy_total_max_mb(), MAX_COPY_AREA_MB);
@@ -150,14 +150,17 @@ int zcmu_set_window_mb(struct zcmu_device *device, u32 mb)
 	int ret = 0;
 
 	mutex_lock(&device->config_lock);
-	/* What restores a configuration writes all attributes, also of a device that is in use. */
+	/*
+	 * Programs that restore a configuration write all attributes, also of a device that is in
+	 * use.
+	 */
 	if (mb != device->window_mb)
 		ret = set_window_mb(device, mb);
 	mutex_unlock(&device->config_lock);
 	return ret;
 }
 
-/* Set the size, and have the initiators told if there may be some. config_lock is held. */
+/* Set the size, and tell the initiators if there may be any. config_lock is held. */
 void zcmu_set_dev_size(struct zcmu_device *device, u64 bytes)
 {
 	lockdep_assert_held(&device->config_lock);
@@ -194,7 +197,7 @@ static int set_option(struct zcmu_device *device, int option, u64 value)
 	}
 }
 
-/* What doesn't fit is cut off, as with stock, but not in silence. config_lock is held. */
+/* What doesn't fit is cut off, as with stock, but reported. config_lock is held. */
 static void set_config(struct zcmu_device *device, const substring_t *arg)
 {
 	if (match_strlcpy(device->dev_config, arg, ZCMU_CONFIG_LEN) >= ZCMU_CONFIG_LEN)
@@ -203,8 +206,8 @@ static void set_config(struct zcmu_device *device, const substring_t *arg)
 }
 
 /*
- * Clients write options of other releases, and must get their disk all the same. One that
- * writes the same again and again is told once. config_lock is held.
+ * Clients write options of other releases, and must get their disk nevertheless. A repeated option
+ * is reported once. config_lock is held.
  */
 static void ignore_option(struct zcmu_device *device, const char *text)
 {
@@ -244,7 +247,7 @@ static int control_option(struct zcmu_device *device, char *text)
 			return set_option(device, option, value);
 	}
 	if (ret)
-		pr_err("%s: control option \"%s\" has no number that it can take\n", device->name,
+		pr_err("%s: control option \"%s\" is no valid number\n", device->name,
 		       text);
 	return ret;
 }

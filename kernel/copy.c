@@ -18,12 +18,12 @@
 
 #include "zcmu_kernel.h"
 
-/* More pieces than that: the payload waits until other commands free some. */
+/* A payload in more pieces waits until other commands free some blocks. */
 #define MAX_EXTENTS	64
 
 /*
- * See to the pages [index, end). The blocks are the caller's: nobody else touches their places
- * in area->pages.
+ * Make sure that the pages [index, end) exist. The blocks belong to the caller: nobody else touches
+ * their places in area->pages.
  */
 static int make_pages(struct zcmu_copy_area *area, unsigned long index, unsigned long end,
 		      gfp_t gfp)
@@ -59,7 +59,7 @@ int zcmu_copy_init(struct zcmu_copy_area *area, u32 nr_pages, u32 pages_per_bloc
 	area->reclaim_at = 0;
 	area->own_pages = min_t(u64, (u64)area->nr_blocks * pages_per_block,
 				ZCMU_OWN_COPY_BYTES >> PAGE_SHIFT);
-	/* A large area has one that kmalloc() has no room for. */
+	/* The bitmap of a large area is too large for kmalloc(). */
 	area->bitmap = kvcalloc(BITS_TO_LONGS(area->nr_blocks), sizeof(long), GFP_KERNEL);
 	if (!area->bitmap)
 		return -ENOMEM;
@@ -156,7 +156,7 @@ static int take(struct zcmu_copy_area *area, struct zcmu_extents *extents, u32 b
 		goto unlock;
 	}
 	area->hint = find_next_zero_bit(area->bitmap, area->nr_blocks, area->hint);
-	/* One piece is one iovec; that is nearly always to be had. */
+	/* One piece is one iovec; there nearly always is one. */
 	first = bitmap_find_next_zero_area(area->bitmap, area->nr_blocks, area->hint, blocks, 0);
 	if (first < area->nr_blocks) {
 		take_blocks(area, extents, first, blocks);
@@ -170,10 +170,16 @@ unlock:
 	return ret;
 }
 
-/* Blocks up to that get all of their pages at once: handlers register or map them whole. */
+/*
+ * Blocks up to that size get all of their pages at once, because handlers register or map whole
+ * blocks.
+ */
 #define WHOLE_BLOCK_PAGES	(SZ_64K / PAGE_SIZE)
 
-/* How many pages shall there be behind @blocks? A block may be many times what is taken of it. */
+/*
+ * How many pages are needed behind @blocks? A block may be many times larger than what is used of
+ * it.
+ */
 static u32 pages_wanted(const struct zcmu_copy_area *area, u32 blocks, u32 bytes)
 {
 	if (area->pages_per_block <= WHOLE_BLOCK_PAGES)
@@ -341,7 +347,7 @@ void zcmu_copy_to_sgl(struct zcmu_copy_area *area, const struct zcmu_extents *ex
 	copy_payload(area, extents, sgl, nents, min(bytes, extents->bytes), false);
 }
 
-/* Clear what earlier commands left, so that an answer can't pass it on (I6). */
+/* Clear the bytes of earlier commands, so that an answer can't pass them on (I6). */
 void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *extents)
 {
 	struct area_iter iter;
@@ -358,8 +364,8 @@ void zcmu_copy_zero(struct zcmu_copy_area *area, const struct zcmu_extents *exte
 }
 
 /*
- * A touch of the area: its pages are ordinary ones. The page stays locked until it
- * is mapped, for reclaim.c to wait for.
+ * A touch of the area: its pages are ordinary ones. The page stays locked until it is mapped, so
+ * that reclaim.c can wait for that.
  */
 vm_fault_t zcmu_copy_fault(struct zcmu_device *device, struct vm_fault *vmf)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The copy area: resident pages behind map 0, in blocks, for payloads that are copied. And how
- * many pages all devices' areas have together.
+ * The copy area: resident pages behind map 0, in blocks, for payloads that are copied. Also the
+ * number of pages in all devices' areas.
  *
  * area->lock has the bitmap; it is taken inside device->lock or alone. A block, and the pages
  * behind it, belong to one command from reserve to release.
@@ -19,7 +19,7 @@
 struct vm_fault;
 struct zcmu_device;
 
-/* So many bytes of it, as much as most payloads take, a device has pages for from the start. */
+/* A device has pages for so many bytes from the start, as much as most payloads take. */
 #define ZCMU_OWN_COPY_BYTES	(1u << 20)
 
 /* A part of the copy area: adjacent blocks. */

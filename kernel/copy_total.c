@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How many pages all copy areas have together, and may have: global_max_data_area_mb. Who has
- * too many gives some back in reclaim.c.
+ * How many pages all copy areas have together, and may have: global_max_data_area_mb. reclaim.c
+ * gives pages back when there are too many.
  */
 #include <linux/module.h>
 
@@ -11,7 +11,7 @@
 #define MB_PAGES	(1u << (20 - PAGE_SHIFT))
 
 static atomic_long_t nr_pages;		/* in all copy areas */
-static atomic_long_t nr_own_pages;	/* what each device keeps in any case, together */
+static atomic_long_t nr_own_pages;	/* the pages that devices keep in any case */
 static unsigned long max_pages = (unsigned long)DEFAULT_MB * MB_PAGES;
 
 /* reclaim.c's: set before there is a device */
@@ -23,7 +23,7 @@ bool zcmu_copy_total_is_too_much(void)
 	       max_t(unsigned long, READ_ONCE(max_pages), atomic_long_read(&nr_own_pages));
 }
 
-/* A copy area has got @pages more, or less. Any context. */
+/* A copy area has @pages more now, or less. Any context. */
 void zcmu_copy_total_add(long pages)
 {
 	atomic_long_add(pages, &nr_pages);
@@ -31,7 +31,7 @@ void zcmu_copy_total_add(long pages)
 		queue_delayed_work(zcmu_wq, &zcmu_copy_total_work, 0);
 }
 
-/* A device has come that keeps @pages, or (below 0) gone. */
+/* A device was added that keeps @pages, or (below 0) removed. */
 void zcmu_copy_total_add_own(long pages)
 {
 	atomic_long_add(pages, &nr_own_pages);
@@ -54,7 +54,7 @@ static int max_store(const char *text, const struct kernel_param *param)
 		return -EINVAL;
 	}
 	WRITE_ONCE(max_pages, (unsigned long)mb * MB_PAGES);
-	/* As a module option it is set before there is anything to work with. */
+	/* As a module option it is set before the module is initialized. */
 	if (zcmu_wq && zcmu_copy_total_is_too_much())
 		mod_delayed_work(zcmu_wq, &zcmu_copy_total_work, 0);
 	return 0;

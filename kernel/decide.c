@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Decides which way a payload goes, by what its command is, and prepares those that are copied.
- * How one is lent is loan.c's, and when, submit.c's.
+ * loan.c lends, and submit.c says when.
  */
 #include <scsi/scsi_proto.h>
 
@@ -27,8 +27,8 @@ static bool is_block_read(const struct se_cmd *se_cmd)
 }
 
 /*
- * Is it done twice as well as once? A COMPARE AND WRITE that has written, and failed then,
- * would find something else there: such a one can't be tried again as a copy.
+ * Can it be repeated? A COMPARE AND WRITE that has written and then failed would find other data:
+ * it can't be tried again as a copy.
  */
 static bool is_repeatable(const struct se_cmd *se_cmd)
 {
@@ -52,7 +52,10 @@ static bool moves_blocks(const struct se_cmd *se_cmd)
 /* Does the command bring bytes to the initiator that a short answer could leave stale? */
 static bool needs_clean_memory(const struct se_cmd *se_cmd)
 {
-	/* What a handler says it has read of the disk is its word; the rest is ours (I6). */
+	/*
+	 * The handler vouches for what it says it has read from the disk; the rest is up to us
+	 * (I6).
+	 */
 	return se_cmd->data_direction == DMA_FROM_DEVICE && !moves_blocks(se_cmd);
 }
 
@@ -80,7 +83,7 @@ bool zcmu_should_lend(struct zcmu_device *device, const struct se_cmd *se_cmd,
 	if (!policy.enabled || zcmu_is_bidi(se_cmd) || se_cmd->data_length < policy.min_bytes ||
 	    !moves_blocks(se_cmd) || !is_repeatable(se_cmd))
 		return false;
-	/* What the copy area can't hold has no choice. */
+	/* What the copy area can't hold must be lent. */
 	if (se_cmd->data_length <= zcmu_copy_capacity(&device->copy) &&
 	    atomic_dec_if_positive(&device->lending.copies_due) >= 0)
 		return false;
@@ -124,7 +127,7 @@ int zcmu_copy_prepare(struct zcmu_cmd *cmd, gfp_t gfp)
 	return ret;
 }
 
-/* Make the payload what it was before a handler could write to it. */
+/* Make the payload as it was before a handler could write to it. */
 void zcmu_restore_payload(struct zcmu_cmd *cmd)
 {
 	if (cmd->lent)

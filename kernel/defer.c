@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Wake-ups that come a little later, where handler and submitter have one CPU between them. Not
- * whether there is something to wake for (wake.c). Where the handler can run elsewhere
- * none waits; what it was told of is noted here in any case (zcmu_defer_settle()).
+ * Delayed wake-ups, for a handler and a submitter that share one CPU. Whether there is anything to
+ * wake the handler for is wake.c's. Where the handler can run on another CPU no wake-up is delayed;
+ * what the handler was told is noted here in any case (zcmu_defer_settle()).
  *
- * On one CPU, a woken handler takes the place of whoever was about to submit the next command. So
- * each command goes all the way alone, with a wake-up of its own and four context
- * switches. There it pays to let the submitter go on: the wake-up waits until that CPU has nothing
- * else to do. A thread of idle priority finds that out, by getting to run. Nothing waits for
- * long: a timer and limits see to that, and what has brought no second command is not tried
- * again for a while.
+ * On one CPU, a handler that is woken preempts whoever was about to submit the next command. Each
+ * command then goes all the way alone, with a wake-up of its own and four context switches. If the
+ * wake-up waits until that CPU has nothing else to do, the submitter goes on. A thread of idle
+ * priority detects that, simply because it gets to run. A timer bounds the wait, and if
+ * no second command came, the next wake-ups are not delayed.
  *
- * One such thread is there for all devices: of two, neither would ever find itself alone.
+ * One such thread serves all devices: two of them would never find the CPU idle.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -23,35 +22,35 @@
 #include "defer.h"
 
 /*
- * The timer looks so long after the first command, and again if there was one just before: with
- * one look alone 4 KiB at depth 32 loses a fifth on 6.1 (doc/performance.md has all figures).
+ * The timer expires so long after the first command, and is started again if a command came just
+ * before that: without the second time 4 KiB at depth 32 loses a fifth on 6.1. (doc/performance.md
+ * has all figures.)
  */
 #define LOOK_NS		(800 * NSEC_PER_USEC)
 #define RECENT_NS	(400 * NSEC_PER_USEC)
 #define LONGEST_NS	(2 * NSEC_PER_MSEC)
 
 /*
- * So long may the thread that looks for an idle CPU keep one from others; then it sleeps a bit.
- * Without that, 4 KiB of two jobs at depth 8 lose 5 % on 6.12.
+ * The idle thread may keep the CPU from others for so long; then it sleeps a bit. Without that, 4
+ * KiB of two jobs at depth 8 lose 5 % on 6.12.
  */
 #define IN_THE_WAY_NS	(20 * NSEC_PER_USEC)
 #define STEP_ASIDE_US	50
 
 /*
- * Waits that pay earn credit, those that don't cost twice as much. Without any, so many
- * wake-ups are not put off, more of them each time, and then one is, to see. If all waited, lone
- * commands would lose 15 % on 6.1, and nine tenths beside a program that is always busy.
+ * A wait that brings a second command earns credit, one that doesn't costs twice as much. Without
+ * credit so many wake-ups are not delayed, and then one is, as a trial. If all were delayed, lone
+ * commands would lose 15 % on 6.1, and nine tenths beside a program that is always busy; after 64
+ * they still lose 11 %. If a single wait decided, 4 KiB at depth 32 would lose 3 % on 6.12.
  */
 #define CREDIT_MAX	8
 #define CREDIT_TRIAL	2
 #define CREDIT_LOSS	2
-#define PAUSE_MIN	64
-#define PAUSE_GROWTH	4
-#define PAUSE_MAX	4096
+#define PAUSE		1024
 
 static void pay_when_idle(struct kthread_work *work);
 
-/* Whoever is owed a wake-up, and the thread that pays when a CPU is idle. */
+/* The devices that are owed a wake-up, and the thread that pays when a CPU is idle. */
 static struct {
 	spinlock_t lock;		/* owed */
 	struct list_head owed;		/* of zcmu_wake.node */
@@ -66,17 +65,12 @@ static struct {
 };
 
 /*
- * How much is on the ring that the handler was not told of? Pairs with zcmu_wake_count(): what
- * is counted is there.
+ * How much is on the ring that the handler was not told of? Pairs with zcmu_wake_count(): a command
+ * is on the ring before it is counted.
  */
 static u32 commands_untold(const struct zcmu_wake *wake)
 {
 	return smp_load_acquire(&wake->commands) - wake->commands_told;
-}
-
-static u32 bytes_untold(const struct zcmu_wake *wake)
-{
-	return READ_ONCE(wake->bytes) - wake->bytes_told;
 }
 
 bool zcmu_wake_has_news(const struct zcmu_wake *wake)
@@ -84,32 +78,23 @@ bool zcmu_wake_has_news(const struct zcmu_wake *wake)
 	return commands_untold(wake);
 }
 
-/* Is anything gained by letting more commands come? */
-static bool has_enough(const struct zcmu_wake *wake)
-{
-	return commands_untold(wake) >= ZCMU_DEFER_COMMANDS ||
-	       bytes_untold(wake) >= ZCMU_DEFER_BYTES;
-}
-
 /*
- * Can a wait be as short as it has to be? With PREEMPT_RT a thread of idle priority that pays
- * would be preempted by whom it wakes, with all its locks.
+ * Can a wait be short enough? With PREEMPT_RT, the thread of idle priority would be preempted by
+ * the handler that it wakes, while it holds its locks.
  */
 static bool can_be_short(void)
 {
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) && hrtimer_resolution < RECENT_NS;
 }
 
-/*
- * Would the handler run here and nowhere else, where somebody else wants to? wake->lock is held.
- */
+/* Can the handler run on this CPU only, and does another task want it? wake->lock is held. */
 static bool would_be_in_the_way(const struct zcmu_wake *wake)
 {
 	lockdep_assert_held(&wake->lock);
 	return READ_ONCE(wake->handler_cpu) == raw_smp_processor_id() && !single_task_running();
 }
 
-/* Is it worth a try, from what was seen lately? wake->lock is held. */
+/* Is a wait worth a try, judging by the latest ones? wake->lock is held. */
 static bool is_promising(struct zcmu_wake *wake)
 {
 	lockdep_assert_held(&wake->lock);
@@ -124,29 +109,26 @@ static bool is_promising(struct zcmu_wake *wake)
 static bool should_wait(struct zcmu_wake *wake)
 {
 	lockdep_assert_held(&wake->lock);
-	/* It is awake and will look at the ring again: this costs next to nothing. */
+	/* It is awake and will look at the ring again, so a wake-up costs next to nothing. */
 	if (wake->is_handler_awake)
 		return false;
 	return wake->is_on && READ_ONCE(wake->may_wait) && can_be_short() &&
-	       would_be_in_the_way(wake) && !has_enough(wake) && is_promising(wake);
+	       would_be_in_the_way(wake) && is_promising(wake);
 }
 
 static void note_gain(struct zcmu_wake *wake)
 {
 	wake->credit = min(wake->credit + 1, CREDIT_MAX);
-	wake->next_pause = PAUSE_MIN;
 }
 
 static void note_loss(struct zcmu_wake *wake)
 {
 	wake->credit = max(wake->credit - CREDIT_LOSS, 0);
-	if (wake->credit)
-		return;
-	wake->pause = wake->next_pause;
-	wake->next_pause = min(wake->next_pause * PAUSE_GROWTH, PAUSE_MAX);
+	if (!wake->credit)
+		wake->pause = PAUSE;
 }
 
-/* What has waited goes on to the handler: has it got company? wake->lock is held. */
+/* A wait has ended: did more commands come meanwhile? wake->lock is held. */
 static void note_company(struct zcmu_wake *wake)
 {
 	lockdep_assert_held(&wake->lock);
@@ -176,7 +158,7 @@ static void forget_debt(struct zcmu_wake *wake)
 	spin_lock(&idler.lock);
 	list_del_init(&wake->node);
 	spin_unlock(&idler.lock);
-	/* If it is too late for that, it finds nothing to do. */
+	/* If the timer runs already, it finds nothing to do. */
 	hrtimer_try_to_cancel(&wake->timer);
 }
 
@@ -184,7 +166,7 @@ static void forget_debt(struct zcmu_wake *wake)
  * zcmu_defer - may a wake-up wait for more commands?
  * @wake: whose lock is held
  *
- * Return: true if it is owed now, and comes by pay() within LONGEST_NS.
+ * Return: true if it is owed now; pay() wakes the handler within LONGEST_NS.
  */
 bool zcmu_defer(struct zcmu_wake *wake)
 {
@@ -206,10 +188,9 @@ void zcmu_defer_settle(struct zcmu_wake *wake)
 		forget_debt(wake);
 	}
 	wake->commands_told = smp_load_acquire(&wake->commands);
-	wake->bytes_told = READ_ONCE(wake->bytes);
 }
 
-/* Pay what is owed, now that a CPU has nothing better to do. idler.paying is held. */
+/* Wake the handler if that is owed: a CPU is idle now. idler.paying is held. */
 static void pay(struct zcmu_wake *wake)
 {
 	lockdep_assert_held(&idler.paying);
@@ -231,13 +212,13 @@ static struct zcmu_wake *take_first(struct list_head *list)
 	return wake;
 }
 
-/* Has somebody else the CPU's attention, or will have it? Then so has, perhaps, a submitter. */
+/* Does another task want this CPU? It may be a submitter. */
 static bool is_still_to_wait(void)
 {
 	return !list_empty(&idler.owed) && !single_task_running();
 }
 
-/* Return: whether anybody else has run meanwhile. */
+/* Return: whether another task has run meanwhile. */
 static bool let_others_run(void)
 {
 	unsigned long switches = current->nvcsw + current->nivcsw;
@@ -247,9 +228,9 @@ static bool let_others_run(void)
 }
 
 /*
- * The thread that waits for an idle CPU must not be what keeps it busy. Having slept long it may
- * be let run in front of others, and with EEVDF (Linux 6.6) for as long as they have had more
- * than their share lately, whatever its priority.
+ * The thread that waits for an idle CPU must not keep it busy itself. After a long sleep the
+ * scheduler may prefer it to others, and EEVDF (Linux 6.6) does so for as long as they have had
+ * more than their share lately, whatever its priority.
  */
 static void wait_for_idle(void)
 {
@@ -265,7 +246,7 @@ static void wait_for_idle(void)
 	}
 }
 
-/* Runs in the thread of idle priority: a CPU has nothing better to do, or hardly. */
+/* Runs in the thread of idle priority: a CPU is idle, or nearly so. */
 static void pay_when_idle(struct kthread_work *work)
 {
 	struct zcmu_wake *wake;
@@ -273,7 +254,7 @@ static void pay_when_idle(struct kthread_work *work)
 
 	wait_for_idle();
 
-	/* All at once, without preemption: the first of them has use for the CPU. */
+	/* All at once, without preemption: the first handler that is woken wants the CPU. */
 	spin_lock(&idler.paying);
 	spin_lock_irq(&idler.lock);
 	list_splice_init(&idler.owed, &due);
@@ -283,7 +264,7 @@ static void pay_when_idle(struct kthread_work *work)
 	spin_unlock(&idler.paying);
 }
 
-/* The timer: more may be coming, or the CPU is busy with somebody who has no use for us. */
+/* The timer: more commands may be coming, or the CPU is busy with other things. */
 static enum hrtimer_restart look_late(struct hrtimer *timer)
 {
 	struct zcmu_wake *wake = container_of(timer, struct zcmu_wake, timer);
@@ -298,7 +279,7 @@ static enum hrtimer_restart look_late(struct hrtimer *timer)
 		/* Not forwarded: it may have been started for another wait meanwhile. */
 		hrtimer_start(timer, ns_to_ktime(LOOK_NS), HRTIMER_MODE_REL);
 	} else if (wake->is_owed) {
-		/* Whatever has come, it has waited too long. */
+		/* However many commands have come, this was too long. */
 		if (!is_growing) {
 			note_loss(wake);
 			forget_debt(wake);
@@ -310,8 +291,8 @@ static enum hrtimer_restart look_late(struct hrtimer *timer)
 }
 
 /*
- * The handler has kicked, and so is awake, and here. Is that its only CPU? Where it may run
- * elsewhere, or did so lately, it is nobody's business here. A hint: without the lock.
+ * The handler has kicked, so it is awake and on this CPU. Is that its only one? If it may run
+ * elsewhere, nothing is delayed. A hint, so without the lock.
  */
 void zcmu_defer_note_kick(struct zcmu_wake *wake)
 {
@@ -320,19 +301,18 @@ void zcmu_defer_note_kick(struct zcmu_wake *wake)
 	WRITE_ONCE(wake->handler_cpu, is_bound ? raw_smp_processor_id() : -1);
 }
 
-/* There is no handler any more; where the next one will be is not known. */
+/* The handler has gone; where the next one will run is not known. */
 void zcmu_defer_note_close(struct zcmu_wake *wake)
 {
 	WRITE_ONCE(wake->handler_cpu, -1);
 }
 
-/* What was seen so far counts for nothing: the next wake-up that may wait does. */
+/* Forget what earlier waits have shown: the next wake-up that may wait does. */
 void zcmu_defer_start_afresh(struct zcmu_wake *wake)
 {
 	spin_lock_irq(&wake->lock);
 	wake->credit = CREDIT_TRIAL;
 	wake->pause = 0;
-	wake->next_pause = PAUSE_MIN;
 	spin_unlock_irq(&wake->lock);
 }
 
@@ -348,7 +328,7 @@ void zcmu_defer_start(struct zcmu_wake *wake, void (*pay)(struct zcmu_wake *wake
 	wake->is_on = true;
 }
 
-/* No wake-up is put off from here on, and those that were don't come any more. */
+/* No wake-up is delayed from here on, and delayed ones don't come any more. */
 void zcmu_defer_stop(struct zcmu_wake *wake)
 {
 	spin_lock_irq(&wake->lock);
@@ -378,7 +358,7 @@ int zcmu_defer_init(void)
 
 void zcmu_defer_exit(void)
 {
-	/* It has to get to run once more, even where all CPUs are busy. */
+	/* It must run once more to end, even if all CPUs are busy. */
 	sched_set_normal(idler.worker->task, 0);
 	kthread_destroy_worker(idler.worker);
 }

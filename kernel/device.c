@@ -17,7 +17,7 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 		return NULL;
 	device->name = kstrdup(name, GFP_KERNEL);
 	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
-	/* So the first ones take no memory: the last place of a node keeps it. */
+	/* The first ids take no memory: the entry at the end of the node keeps it allocated. */
 	BUILD_BUG_ON(ZCMU_OWN_COMMANDS >= XA_CHUNK_SIZE - 1);
 	if (!device->name || xa_reserve(&device->commands, XA_CHUNK_SIZE - 1, GFP_KERNEL)) {
 		kfree(device->name);
@@ -58,22 +58,22 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 }
 
 /*
- * It was enabled before and failed half-way: a daemon refused it, or something in the
- * core did. What is left of that goes, unless a handler has it mapped still: what is made
- * now must not be reached through an old mapping. config_lock is held.
+ * It was enabled before and failed half-way: a daemon refused it, or something in the core did.
+ * What is left of that is removed, unless a handler still has it mapped: the new areas must not be
+ * reached through an old mapping. config_lock is held.
  */
 static int clear_away(struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->config_lock);
 	if (kref_read(&device->kref) > 1) {
-		pr_err("%s: a handler has it mapped since it was enabled before; enable it again when that has gone\n",
+		pr_err("%s: an earlier handler still has it mapped; enable it again when that handler has ended\n",
 		       device->name);
 		return -EBUSY;
 	}
 	zcmu_areas_release(device);
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 	clear_bit(ZCMU_DEV_GONE, &device->flags);
-	/* Whoever has the old device file open hears nothing of the new one. */
+	/* A process that has the old device file open doesn't see the new one. */
 	clear_bit(ZCMU_DEV_OPEN, &device->flags);
 	return 0;
 }
@@ -113,7 +113,7 @@ static int set_up(struct zcmu_device *device)
 	int ret = 0;
 
 	lockdep_assert_held(&device->config_lock);
-	/* What an attempt that failed has left goes with the next one, or with the backstore. */
+	/* What a failed attempt has left is removed with the next one, or with the backstore. */
 	if (test_bit(ZCMU_DEV_GONE, &device->flags) || device->map)
 		ret = clear_away(device);
 	ret = ret ?: zcmu_areas_make(device);
@@ -126,7 +126,7 @@ static int set_up(struct zcmu_device *device)
 	return ret;
 }
 
-/* No handler reaches it from here on, but through mappings that it has already. */
+/* From here on, a handler reaches it only through mappings that it already has. */
 static void take_down(struct zcmu_device *device)
 {
 	zcmu_reclaim_remove(device);
@@ -145,7 +145,7 @@ int zcmu_device_configure(struct se_device *se_dev)
 	mutex_lock(&device->config_lock);
 	ret = begin_enable(device);
 	if (ret) {
-		/* Somebody else's: it must not be ended here. */
+		/* It belongs to somebody else, and must not be ended here. */
 		mutex_unlock(&device->config_lock);
 		return ret;
 	}
@@ -195,7 +195,7 @@ void zcmu_device_free(struct se_device *se_dev)
 	zcmu_device_put(zcmu_device(se_dev));
 }
 
-/* The last block's address: the core's "get_blocks" wants it so. */
+/* The last block's address, which is what the core's "get_blocks" expects. */
 sector_t zcmu_device_blocks(struct se_device *se_dev)
 {
 	u64 blocks = div_u64(zcmu_device(se_dev)->dev_size, se_dev->dev_attrib.block_size);

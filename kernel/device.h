@@ -12,7 +12,7 @@ struct configfs_attribute;
 struct device;
 struct zcmu_device;
 
-/* Defaults that stock doesn't have, or not so; doc/compatibility.md says why. */
+/* Defaults that differ from stock's; doc/compatibility.md says why. */
 #define ZCMU_COPY_AREA_MB	256
 #define ZCMU_MAX_IO_BYTES	(8u << 20)	/* hw_max_sectors: 8 MiB per command */
 #define ZCMU_WINDOW_MB		256

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is in a command's entry on the ring: header, iovecs, CDB (zcmu-abi.h). When it
- * is put there is submit.c's, where ring.c's.
+ * What is in a command's entry on the ring: header, iovecs, CDB (zcmu-abi.h). submit.c says when it
+ * is put there, and ring.c where.
  */
 #include <scsi/scsi_common.h>
 #include <scsi/scsi_proto.h>
@@ -27,7 +27,7 @@ static u32 cdb_room(const struct zcmu_cmd *cmd)
 	return round_up(scsi_command_size(cmd->se_cmd->t_task_cdb), ZCMU_ENTRY_ALIGN);
 }
 
-/* Is the handler told of the target port? The core's own commands come by none. */
+/* Is the handler told the target port? The core's own commands have none. */
 static bool tells_port(const struct se_cmd *se_cmd)
 {
 	return se_cmd->t_task_cdb[0] == INQUIRY && se_cmd->se_lun && se_cmd->se_lun->lun_tpg;
@@ -40,7 +40,7 @@ u32 zcmu_entry_length(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	       (tells_port(cmd->se_cmd) ? sizeof(struct zcmu_port) : 0);
 }
 
-/* The command holds its LUN, and that the target port. */
+/* The command holds its LUN, which holds the target port. */
 static void put_port(struct zcmu_port *port, struct se_lun *lun)
 {
 	struct se_portal_group *tpg = lun->lun_tpg;
@@ -97,7 +97,7 @@ static struct zcmu_iovec *put_extent_iovecs(const struct zcmu_cmd *cmd,
 	return iov;
 }
 
-/* Fill in a zeroed entry of @len bytes that lies @offset bytes into map 0. */
+/* Fill in a zeroed entry of @len bytes, @offset bytes into map 0. */
 void zcmu_entry_fill(const struct zcmu_cmd *cmd, const struct zcmu_plan *plan,
 		     struct zcmu_cmd_entry *entry, u32 offset, u32 len)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands that are answered without the handler: time-outs, and a blocked device. A ring
- * that is reset, and a device that goes, are reset.c's, aborts tmr.c's, ordinary answers
- * complete.c's.
+ * Commands that are answered without the handler: time-outs, and a blocked device. reset.c resets
+ * the ring and ends a device, tmr.c handles aborts, complete.c ordinary answers.
  *
  * recover_lock admits one of these at a time. A command whose entry the handler
  * still has (EXPIRED) keeps its id, its entry and its addresses until the handler
@@ -59,7 +58,7 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 
 	list_del_init(&cmd->node);
 	pr_debug("%s: command %u timed out\n", device->name, cmd->id);
-	/* The initiator gets its pages back with the answer: so first the revoke. */
+	/* The answer gives the pages back to the initiator, so the revoke comes first. */
 	if (cmd->lent)
 		zcmu_lend_revoke(cmd);
 

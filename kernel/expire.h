@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The exceptions: commands that end without an answer of the handler's, and handlers that go.
+ * The exceptions: commands that end without an answer of the handler, and handlers that go away.
  *
  * device->recover_lock admits one of time-out, ring reset, removal, recovery at a time. Who holds
  * it waits for faults that are inside a loan: those take none of our mutexes.
@@ -21,7 +21,7 @@ struct zcmu_expiry {
 	unsigned long next_look;	/* jiffies: when the work is due, if it is pending */
 };
 
-/* attrib/recover: what becomes of the commands of a handler that has gone; recover.c */
+/* attrib/recover: what happens to the commands of a handler that has gone; recover.c */
 enum zcmu_recover {
 	ZCMU_RECOVER_OFF,
 	ZCMU_RECOVER_FAIL,

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The window's faults: the handler has touched a lent payload. What is lent, and
- * for how long, is loan.c's.
+ * The window's faults: the handler has touched a lent payload. loan.c says what is lent, and for
+ * how long.
  *
- * One fault puts in all pages of the command, as special PTEs: those may point at
- * any page (anonymous ones, page cache, the zero page), take no reference, and
- * get_user_pages() refuses them. So whatever holds the page table (a thread, a
- * forked child, a process that mapped late) is served, and no mm or vma has to be
- * remembered.
+ * One fault puts in all pages of the command, as special PTEs: those may point at any page
+ * (anonymous ones, page cache, the zero page), take no reference, and get_user_pages() refuses
+ * them. So every process is served that has the mapping (a thread, a forked child, a process that
+ * mapped late), and no mm or vma has to be remembered.
  *
  * A pin (O_DIRECT, vmsplice, ...) can't be served with special PTEs. It shows as
  * a fault without FAULT_FLAG_INTERRUPTIBLE: then the payload is exchanged for
@@ -26,9 +25,9 @@
 
 /*
  * May a page be in a page table without being counted there? Not if the kernel checks that
- * (CONFIG_PAGE_TABLE_CHECK, booted with page_table_check=on or enforced): a page of a
- * process's own that is lent would be a BUG() to it. The key is what set_pte_at() looks at,
- * so it is there for modules where it is at all.
+ * (CONFIG_PAGE_TABLE_CHECK, booted with page_table_check=on or enforced): a page of a process's own
+ * that is lent would be a BUG() to it. set_pte_at() looks at the same key, so it is exported to
+ * modules where it exists.
  */
 bool zcmu_fault_can_lend(void)
 {
@@ -68,8 +67,8 @@ static struct zcmu_cmd *find_loan(struct zcmu_device *device, u32 page)
 }
 
 /*
- * Find the loan that has a page of the window, and keep it from being closed or
- * swapped until leave(). Waits out a swap; for a pin it makes one.
+ * Find the loan that has a page of the window, and keep it from being closed or swapped until
+ * leave(). Waits for a swap to end; begins one for a pin.
  *
  * Return: the command; ERR_PTR(-EFAULT) if nobody has the page, or -ENOMEM.
  */
@@ -110,7 +109,7 @@ static void leave(struct zcmu_cmd *cmd, u32 ptes)
 	spin_lock(&device->lock);
 	device->counters.faults++;
 	device->counters.ptes_mapped += ptes;
-	/* Who waits for this holds the lock while it checks and queues itself. */
+	/* A waiter holds the lock while it checks the condition and queues itself. */
 	if (!--cmd->loan.faults_inside && waitqueue_active(&device->lending.wait))
 		wake_up_all(&device->lending.wait);
 	spin_unlock(&device->lock);
@@ -160,7 +159,7 @@ static int put_lent_pte(pte_t *pte, unsigned long address, void *data)
 
 	if (WARN_ON_ONCE(!page))
 		return -EFAULT;
-	/* Another thread's fault may have been quicker. */
+	/* Another thread's fault may have come first. */
 	if (!pte_none(ptep_get(pte)))
 		return 0;
 	set_pte_at(ptes->mm, address, pte,
@@ -182,7 +181,7 @@ static pgprot_t lent_prot(const struct zcmu_cmd *cmd, const struct vm_area_struc
 	return vm_get_page_prot(flags);
 }
 
-/* Put in all pages of a loan. The caller is between enter() and leave(). */
+/* Map all pages of a loan. The caller is between enter() and leave(). */
 static int map_lent(struct zcmu_cmd *cmd, struct vm_area_struct *vma, u32 *mapped)
 {
 	struct view view = loan_view(cmd, vma);
@@ -249,7 +248,7 @@ static vm_fault_t result_of(int err)
 	return !err ? VM_FAULT_NOPAGE : err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-/* A touch of the window: put in the pages of the command that owns the address. */
+/* A touch of the window: map the pages of the command that owns the address. */
 vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf)
 {
 	u32 page = vmf->pgoff - device->window_pgoff;
@@ -259,7 +258,7 @@ vm_fault_t zcmu_window_fault(struct zcmu_device *device, struct vm_fault *vmf)
 
 	if (IS_ERR(cmd))
 		return result_of(PTR_ERR(cmd));
-	/* Not the state: that may be CLOSED by now, whose owner waits for leave(). */
+	/* Don't check the state: it may be CLOSED by now; who closes the loan waits for leave(). */
 	if (cmd->loan.private)
 		ret = map_private(cmd, vmf->vma, &mapped);
 	else
@@ -284,7 +283,7 @@ vm_fault_t zcmu_window_mkwrite(struct zcmu_device *device, struct vm_fault *vmf)
 
 	if (IS_ERR(cmd))
 		return result_of(PTR_ERR(cmd));
-	/* If there are private pages, the PTE is gone already; the next fault puts in theirs. */
+	/* If there are private pages, the PTE is gone already; the next fault maps those. */
 	if (cmd->loan.private)
 		ret = 0;
 	else if (zcmu_is_write(cmd->se_cmd))

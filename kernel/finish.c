@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The end of commands that the handler has no say in any more: what they have is given back, and
- * who waits for them is answered. Why it has none is expire.c's, reset.c's and so on;
- * how an answer of the handler's is passed on, complete.c's.
+ * who waits for them is answered. expire.c, reset.c and others decide that; complete.c passes
+ * answers of the handler on.
  */
 #include <linux/mempool.h>
 
@@ -17,7 +17,7 @@ static void release_payload(struct zcmu_cmd *cmd)
 	zcmu_copy_release(&cmd->device->copy, &cmd->in);
 }
 
-/* Undo what was prepared; the command is NEW and not on the ring. */
+/* Undo the preparation; the command is NEW and not on the ring. */
 void zcmu_cmd_unprepare(struct zcmu_cmd *cmd)
 {
 	release_payload(cmd);
@@ -31,7 +31,7 @@ void zcmu_cmd_free(struct zcmu_cmd *cmd)
 	mempool_free(cmd, &cmd->device->reserve.cmds);
 }
 
-/* WAITING -> answered: the handler has never seen these. */
+/* WAITING -> answered: the handler never saw these. */
 void zcmu_answer_waiting(struct list_head *list, u8 scsi_status)
 {
 	struct zcmu_cmd *cmd, *next;

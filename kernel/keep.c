@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Payloads that the handler keeps: it has answered with ZCMU_UFLAG_KEEP_BUF, and
- * the payload's addresses, and the command's id, stay its own until it writes the id
- * to action/free_kept_buf or closes the device. A lent payload becomes a private
- * copy: the initiator gets its pages back with the answer.
+ * Payloads that the handler keeps: it has answered with ZCMU_UFLAG_KEEP_BUF, and the payload's
+ * addresses, and the command's id, stay its own until it writes the id to action/free_kept_buf or
+ * closes the device. A lent payload becomes a private copy, because the answer gives the pages back
+ * to the initiator.
  */
 #include "complete.h"
 #include "zcmu_kernel.h"
@@ -47,8 +47,8 @@ void zcmu_keep(struct zcmu_cmd *cmd)
 }
 
 /*
- * Is the command with this id between its answer and KEPT? Others in these states
- * have no id any more. device->lock is held.
+ * Is the command with this id between its answer and KEPT? Other commands in these states have no
+ * id. device->lock is held.
  */
 static bool is_in_between(struct zcmu_device *device, u16 id, struct zcmu_cmd **cmd)
 {
@@ -77,7 +77,7 @@ int zcmu_keep_free(struct zcmu_device *device, u16 id)
 	return ret;
 }
 
-/* The handler has closed the device: the next one can't know what this one kept. */
+/* The handler has closed the device, and the next one doesn't know what this one kept. */
 void zcmu_keep_free_all(struct zcmu_device *device)
 {
 	struct zcmu_cmd *cmd;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lends a command's pages to the handler, and takes them back. Whether a payload
- * is lent is plan.c's to say, which slots it gets window.c's; how its pages come
- * into a page table is fault.c's.
+ * Lends a command's pages to the handler, and takes them back. plan.c says whether a payload is
+ * lent, window.c which slots it gets; fault.c puts its pages into page tables.
  *
  * Lending itself maps nothing: it only says which command owns an address.
  *
@@ -36,8 +35,8 @@ static void free_pages_array(struct page **pages, u32 nr)
 }
 
 /*
- * From the memory there is, or the device's own: then @gfp must not wait for what others
- * give back, as two that have a part of it would wait for each other.
+ * Allocate pages, from the device's own if there is no memory. @gfp must not wait for pages that
+ * others give back: two commands with a part of their pages would wait for each other.
  */
 static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 {
@@ -46,7 +45,7 @@ static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 	while (loan->nr_edges < nr_edges) {
 		struct page *page = mempool_alloc(&cmd->device->reserve.edges, ZCMU_GFP_NOW);
 
-		/* A pool that may sleep does so until somebody gives back. */
+		/* A pool that may sleep waits until pages are given back. */
 		if (!page && gfpflags_allow_blocking(gfp))
 			page = alloc_page(gfp);
 		if (!page)
@@ -57,8 +56,8 @@ static int get_edges(struct zcmu_cmd *cmd, u32 nr_edges, gfp_t gfp)
 }
 
 /*
- * The loan is over and its pages are unmapped: nobody can pin one any more. One that is
- * pinned still, past the answer, goes when the pin does: it is nobody's to be used again.
+ * The loan is over and its pages are unmapped: nobody can pin one any more. A page that is still
+ * pinned after the answer is freed with its pin, and is not used again.
  */
 static void put_edges(struct zcmu_cmd *cmd)
 {
@@ -66,7 +65,7 @@ static void put_edges(struct zcmu_cmd *cmd)
 
 	if (!loan->nr_edges)
 		return;
-	/* A pin is counted first and then looks whether the page is mapped still. */
+	/* A pin is counted first, and then checks that the page is still mapped. */
 	smp_mb();
 	while (loan->nr_edges) {
 		struct page *page = loan->edges[--loan->nr_edges];
@@ -100,7 +99,7 @@ int zcmu_lend_prepare(struct zcmu_cmd *cmd, const struct zcmu_plan *plan, gfp_t 
 	return get_edges(cmd, plan->nr_edges, gfp);
 }
 
-/* Free what zcmu_lend_prepare() and later swaps got. Its slots are back already. */
+/* Free what zcmu_lend_prepare() and later swaps allocated. Its slots were given back already. */
 void zcmu_lend_free(struct zcmu_cmd *cmd)
 {
 	struct zcmu_loan *loan = &cmd->loan;
@@ -113,8 +112,8 @@ void zcmu_lend_free(struct zcmu_cmd *cmd)
 }
 
 /*
- * Give the payload its addresses: from here on a touch finds it.
- * device->lock is held. Return: false if the window has no room.
+ * Give the payload its addresses: from here on faults find it. device->lock is held. Return: false
+ * if the window has no room.
  */
 bool zcmu_lend_begin(struct zcmu_cmd *cmd)
 {
@@ -191,9 +190,9 @@ static struct page **make_private(struct zcmu_cmd *cmd, struct page *scratch)
 }
 
 /*
- * Exchange the lent pages for private ones, under the handler's feet. The loan
- * is LENT, its se_cmd not answered. device->lock is held, and dropped meanwhile:
- * SWAPPING keeps everybody else away from the loan, and with it the command alive.
+ * Exchange the lent pages for private ones while the handler may use them. The loan is LENT, its
+ * se_cmd not answered. device->lock is held, and dropped meanwhile: SWAPPING keeps everybody else
+ * away from the loan, and with it the command alive.
  *
  * Return: 0 with the loan PRIVATE, or -ENOMEM with the loan LENT.
  */
@@ -206,7 +205,7 @@ int zcmu_lend_exchange(struct zcmu_cmd *cmd, struct page *scratch)
 	bool mapped;
 
 	lockdep_assert_held(&device->lock);
-	/* New faults wait from here on; those inside are waited for. */
+	/* New faults wait from here on; wait for those that are inside. */
 	loan->state = ZCMU_LOAN_SWAPPING;
 	wait_event_cmd(device->lending.wait, !loan->faults_inside,
 		       spin_unlock(&device->lock), spin_lock(&device->lock));
@@ -377,7 +376,7 @@ int zcmu_lend_revoke(struct zcmu_cmd *cmd)
  * zcmu_lend_restore - lend it as if it had not been lent before
  * @cmd: a command that is the caller's
  *
- * Who touches it meanwhile, a new handler that doesn't know of it, gets SIGBUS. Sleeps.
+ * A new handler that touches it meanwhile gets SIGBUS. Sleeps.
  */
 void zcmu_lend_restore(struct zcmu_cmd *cmd)
 {

@@ -41,7 +41,7 @@ enum zcmu_loan_state {
 struct zcmu_loan {
 	u8 state;
 	bool mapped;		/* a page table may hold some of its pages */
-	bool refused;		/* a pin was refused: there was no memory to exchange it */
+	bool refused;		/* a pin was refused: there was no memory for the exchange */
 	u32 faults_inside;	/* fault handlers that are mapping its pages */
 	u32 slot;		/* first slot of the window */
 	u32 nr_slots;

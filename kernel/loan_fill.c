@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is in the pages of a loan: what the handler is to find there, and what it has left in
- * private ones. Which pages there are, and who can reach them, is loan.c's.
+ * The contents of a loan's pages: what the handler finds there, and what it has put into private
+ * ones. loan.c says which pages there are, and who can reach them.
  */
 #include <linux/highmem.h>
 
@@ -31,8 +31,8 @@ static void fill_edges(struct zcmu_cmd *cmd)
 }
 
 /*
- * Must the handler find nothing where it is to put Data-In (attrib/scrub_reads)? Where a
- * bidirectional command has it, it never does.
+ * Must the memory for Data-In be cleared before the handler sees it (attrib/scrub_reads)? For a
+ * bidirectional command it always is.
  */
 bool zcmu_is_to_be_scrubbed(const struct zcmu_cmd *cmd)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Wires the module together: caches, workqueue, root device, backend. No logic.
- */
+/* Sets the module up: caches, workqueue, root device, backend. No logic. */
 #include <linux/device.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -61,7 +59,7 @@ static int __init zcmu_init(void)
 {
 	int ret = -ENOMEM;
 
-	/* Whatever was given: it is for zcmu doctor to read. */
+	/* The value given is ignored: the parameter is read by zcmu doctor. */
 	lends = zcmu_fault_can_lend();
 	if (!lends)
 		pr_warn("every payload is copied: the kernel was booted with page_table_check\n");
@@ -79,7 +77,7 @@ static int __init zcmu_init(void)
 	if (ret)
 		goto destroy_cache;
 
-	/* Handlers look for its name, and so does stock: only one of the two can be loaded. */
+	/* Handlers look for this name. Stock has the same, so only one of the two can be loaded. */
 	zcmu_root_device = root_device_register("tcm_user");
 	if (IS_ERR(zcmu_root_device)) {
 		ret = PTR_ERR(zcmu_root_device);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Moves the bytes of a transfer, piece by piece, between a command's own pages and the files. Runs
- * in a worker, as the handler. What becomes of the command then is moved.c's, what may be moved
- * transfer.c's.
+ * in a worker, as the handler. moved.c goes on with the command then; transfer.c says what may be
+ * moved.
  *
  * Files that were opened with O_DIRECT are read and written asynchronously, where their file system
  * or device can; others here and now. The disk may be what memory is waited for: so
@@ -17,7 +17,7 @@
 
 #include "zcmu_kernel.h"
 
-/* The command's scatter-gather list, in the form that files take. */
+/* The command's scatter-gather list, in the form that files accept. */
 static int make_bvecs(struct zcmu_cmd *cmd)
 {
 	struct zcmu_move *move = &cmd->move;
@@ -39,7 +39,7 @@ static int make_bvecs(struct zcmu_cmd *cmd)
 	return 0;
 }
 
-/* Work is to go on with it, or to end it. From here on the command may be gone. */
+/* Queue work to continue or end it. From here on the command may be gone. */
 static void hand_on(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
@@ -116,7 +116,10 @@ static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
 	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
 	ssize_t ret;
 
-	/* It may be written to in order that others' dirty pages become fewer. */
+	/*
+	 * The write may come from writeback of other dirty pages, so it must not be throttled by
+	 * them.
+	 */
 	current->flags |= PF_LOCAL_THROTTLE;
 	ret = issue(cmd);
 	current->flags = (current->flags & ~PF_LOCAL_THROTTLE) | throttle;
@@ -127,7 +130,7 @@ static ssize_t issue_as_handler(struct zcmu_cmd *cmd)
 	return ret;
 }
 
-/* Does user space know it? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
+/* Is it an errno of user space? The kernel's own (-ERESTARTSYS, ...) mean nothing to a handler. */
 static bool is_known_errno(long result)
 {
 	return result >= -EHWPOISON;
@@ -142,7 +145,7 @@ static bool is_known_errno(long result)
  */
 bool zcmu_move_note(struct zcmu_move *move, long result)
 {
-	/* A file that ends, or a device that is full, before the piece does */
+	/* The file ends, or the device is full, before the end of the piece */
 	if (!result)
 		move->error = -ENODATA;
 	else if (result < 0)
@@ -199,7 +202,7 @@ void zcmu_move_queue(struct zcmu_cmd *cmd)
 	queue_work_on(cpu, cmd->device->reserve.move_wq, &cmd->move.work);
 }
 
-/* A transfer ends that has never begun. Whoever calls this doesn't own it any more. */
+/* End a transfer that has never begun. The caller doesn't own it any more. */
 void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 {
 	cmd->move.error = error;
@@ -207,7 +210,7 @@ void zcmu_move_end(struct zcmu_cmd *cmd, int error)
 	hand_on(cmd);
 }
 
-/* Give back what a transfer that is over has had. */
+/* Release what a finished transfer used. */
 void zcmu_move_release(struct zcmu_cmd *cmd)
 {
 	struct zcmu_move *move = &cmd->move;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs transfers, in workers, and ends them. One that was the answer is answered, and the handler
- * gets a note; all others give the command back to the handler. How bytes are moved is
- * move.c's.
+ * Runs transfers in workers, and ends them. If the transfer was the answer, the command is answered
+ * and the handler gets a note; otherwise the command goes back to the handler. move.c moves the
+ * bytes.
  */
 #include <scsi/scsi_proto.h>
 
@@ -17,7 +17,9 @@ static bool is_the_answer(const struct zcmu_move *move)
 	return !move->error && !(move->what.flags & ZCMU_TRANSFER_TELL);
 }
 
-/* Its place on the ring, if it comes back, is others' now. device->lock is held. */
+/*
+ * The place on the ring that was kept for its return is free for others now. device->lock is held.
+ */
 static void stop_moving(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
@@ -40,13 +42,13 @@ static void answer(struct zcmu_cmd *cmd)
 	cmd->state = ZCMU_CMD_ANSWERED;
 }
 
-/* Is there nobody on the ring who knows of it? */
+/* Does no handler know of it any more? */
 static bool is_forgotten(const struct zcmu_move *move)
 {
 	return move->is_anew;
 }
 
-/* What the handler is to find in a payload that comes back. */
+/* Prepare what the handler finds in a payload that comes back. */
 static void show_payload(struct zcmu_cmd *cmd, bool anew)
 {
 	const struct se_cmd *se_cmd = cmd->se_cmd;
@@ -82,7 +84,7 @@ static bool put_back(struct zcmu_cmd *cmd, bool anew)
 		len = zcmu_entry_length(cmd, &plan);
 	}
 	cmd->uflags = 0;
-	/* What is kept is for those that this handler has handed over. */
+	/* Room is kept for commands that this handler has handed over. */
 	if (anew ? !zcmu_ring_has_room(&device->ring, len) :
 		   WARN_ON_ONCE(!zcmu_ring_has_kept_room(&device->ring, len)))
 		return false;
@@ -98,10 +100,10 @@ static bool put_back(struct zcmu_cmd *cmd, bool anew)
 	}
 	cmd->state = ZCMU_CMD_RING;
 	list_add_tail(&cmd->node, &device->inflight);
-	/* The handler has it from now on, and had no part in how long it was moved. */
+	/* Its time begins now: the handler is not responsible for how long the transfer took. */
 	zcmu_deadline_set(device, cmd, device->cmd_time_out);
 	zcmu_ring_publish(&device->ring, &cmd->span);
-	zcmu_wake_count(device, cmd->se_cmd->data_length);
+	zcmu_wake_count(device);
 	/* Once the lock is dropped, it may be answered, and with the last one the device may go. */
 	zcmu_wake(device);
 	return true;
@@ -172,7 +174,7 @@ static void end(struct zcmu_device *device, struct list_head *over)
 	struct zcmu_cmd *cmd, *next;
 	LIST_HEAD(answered);
 
-	/* Before anybody is told: who has the files may want to be rid of them then. */
+	/* Before anybody is told, because the owner of the files may close or remove them then. */
 	list_for_each_entry(cmd, over, node) {
 		zcmu_turn_pass(cmd);
 		zcmu_move_release(cmd);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events by generic netlink, for daemons that look after many devices: a device
- * was added, removed, or is to be changed; and the daemon's reply, if it has said
- * that it replies. Nothing of zcmu's own needs any of it.
+ * Events by generic netlink, for daemons that look after many devices: a device was added, removed,
+ * or is to be changed; and the daemon's reply, if it has said that it replies. zcmu itself needs
+ * none of this.
  *
- * A reply is awaited for netlink_reply_time_out seconds at most, and not by who is killed:
- * a daemon that dies or never learnt of the device must not hang who creates or removes it.
+ * A reply is awaited for netlink_reply_time_out seconds at most, and a waiter can be killed: a
+ * daemon that dies or never learnt of the device must not hang the process that creates or removes
+ * it.
  */
 #include <linux/completion.h>
 #include <linux/module.h>
@@ -58,8 +59,8 @@ static void end_request(struct request *request, int status)
 }
 
 /*
- * A reply of the wrong kind ends what waits, too, as with stock: its daemon has lost track,
- * and the right one may never come. (There who waits isn't even told.)
+ * A reply of the wrong kind ends the wait, too, as with stock: the daemon has lost track, and the
+ * right reply may never come. (With stock the waiter doesn't learn of it.)
  */
 static int take_reply(struct genl_info *info, enum zcmu_genl_cmd cmd)
 {
@@ -118,7 +119,7 @@ static const struct nla_policy policy[ZCMU_GENL_ATTR_COUNT] = {
 	[ZCMU_GENL_ATTR_SUPP_KERN_CMD_REPLY]	= { .type = NLA_U8 },
 };
 
-/* Daemons were written before netlink checked strictly. */
+/* Daemons were written before netlink validated strictly. */
 #define LAX	(GENL_DONT_VALIDATE_STRICT | GENL_DONT_VALIDATE_DUMP)
 
 static const struct genl_small_ops ops[] = {
@@ -154,7 +155,7 @@ static struct genl_family family __ro_after_init = {
  * What the kernel sends
  */
 
-/* Is somebody's reply to be awaited for events of this device? */
+/* Must a reply be awaited for events of this device? */
 static bool wants_reply(const struct zcmu_device *device)
 {
 	return READ_ONCE(daemon_replies) && READ_ONCE(device->nl_reply_supported) > 0;
@@ -213,7 +214,7 @@ static int begin_request(struct request *request)
 	return ret;
 }
 
-/* Nobody finds the request when this returns. Return: whether somebody had ended it. */
+/* Nobody finds the request when this returns. Return: whether it had been ended. */
 static bool cancel_request(struct request *request)
 {
 	bool ended;
@@ -354,7 +355,7 @@ static int block_store(const char *text, const struct kernel_param *param)
 	if (ret)
 		return ret;
 	if (value > 1) {
-		pr_err("block_netlink is 0 or 1, not %u\n", value);
+		pr_err("block_netlink must be 0 or 1, not %u\n", value);
 		return -EINVAL;
 	}
 	mutex_lock(&requests_lock);
@@ -377,7 +378,7 @@ static int reset_store(const char *text, const struct kernel_param *param)
 	if (ret)
 		return ret;
 	if (value != 1) {
-		pr_err("reset_netlink is 1, not %u\n", value);
+		pr_err("reset_netlink must be 1, not %u\n", value);
 		return -EINVAL;
 	}
 	mutex_lock(&requests_lock);

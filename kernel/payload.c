@@ -68,7 +68,7 @@ bool zcmu_page_iter_next(struct zcmu_page_iter *iter)
 		}
 	}
 	iter->page = zcmu_nth_page(iter->seg_page, iter->index);
-	/* Nearly all are: a step for each page of each payload that is touched. */
+	/* Nearly all pages are whole, and this runs for each page that is touched. */
 	if (iter->is_whole) {
 		iter->offset = 0;
 		iter->len = PAGE_SIZE;

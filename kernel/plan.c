@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Decides whether a payload is lent or copied, and how it lies in the window.
- * Not for doing either.
+ * Decides whether a payload is lent or copied, and how it lies in the window. It does neither.
  *
  *	scatter list	[..xxx][xxxxx][xxxxx][xx...]	four pages, two of them partial
  *	window		[..XXX][lent ][lent ][XX...]	X: edge page, private, bytes copied

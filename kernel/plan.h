@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a payload would look in the window, and whether lending it pays. Pure
- * arithmetic over the segments of a scatter-gather list; compiled into the unit
- * tests as well. Pages themselves are lend.c's.
+ * How a payload would look in the window, and whether lending it pays. Pure arithmetic over the
+ * segments of a scatter-gather list; compiled into the unit tests as well. loan.c handles the pages
+ * themselves.
  */
 #ifndef ZCMU_PLAN_H
 #define ZCMU_PLAN_H
@@ -11,7 +11,7 @@
 
 #include "page.h"
 
-/* More runs than that are not worth an entry's room: such payloads are copied. */
+/* Payloads of more runs would need too large an entry: they are copied. */
 #define ZCMU_MAX_RUNS		16
 
 /* A piece of the payload that is contiguous in the window: one iovec. */

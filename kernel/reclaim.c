@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bounds the memory of all copy areas together: beyond global_max_data_area_mb,
- * pages whose blocks are free are given back, device after device. Not a hard
- * limit, as with stock: commands that are out keep what they have, and what the
- * handler has pinned stays.
+ * Bounds the memory of all copy areas together: beyond global_max_data_area_mb, pages whose blocks
+ * are free are given back, device after device. Not a hard limit, as with stock: commands in flight
+ * keep their pages, and pages that the handler has pinned stay.
  */
 #include <linux/bitmap.h>
 #include <linux/pagemap.h>
@@ -44,7 +43,7 @@ static bool is_candidate(const struct zcmu_copy_area *area, const struct batch *
 			 unsigned long index, struct page *page)
 {
 	lockdep_assert_held(&area->lock);
-	/* A block that this batch has taken counts as free for its further pages. */
+	/* A block that this batch has taken counts as free for the rest of its pages. */
 	if (!is_free(area, index) && !(batch->nr && index % area->pages_per_block))
 		return false;
 	return !folio_maybe_dma_pinned(page_folio(page));
@@ -95,8 +94,8 @@ static void give_back_blocks(struct zcmu_copy_area *area, const struct batch *ba
 }
 
 /*
- * No touch finds the pages any more. Their places stay reserved: a page that has to be put
- * back needs no memory for that.
+ * Faults don't find the pages any more. Their entries stay reserved, so that putting a page back
+ * needs no memory.
  */
 static void hide(struct zcmu_copy_area *area, const struct batch *batch)
 {
@@ -104,7 +103,7 @@ static void hide(struct zcmu_copy_area *area, const struct batch *batch)
 
 	for (i = 0; i < batch->nr; i++) {
 		WARN_ON(xa_is_err(xa_store(&area->pages, batch->first + i, XA_ZERO_ENTRY, 0)));
-		/* A fault that has found the page before holds its lock until it is mapped. */
+		/* A fault that found the page earlier holds its lock until it is mapped. */
 		lock_page(batch->pages[i]);
 		unlock_page(batch->pages[i]);
 	}
@@ -131,12 +130,12 @@ static void unmap(struct zcmu_device *device, const struct batch *batch)
  */
 static bool is_held(struct page *page)
 {
-	/* A pin is counted first and then looks whether the page is mapped still. */
+	/* A pin is counted first, and then checks that the page is still mapped. */
 	smp_mb();
 	return page_count(page) != 1;
 }
 
-/* Free those that nobody has, and put the others back. */
+/* Free the pages that nobody else holds, and put the others back. */
 static void settle(struct zcmu_copy_area *area, const struct batch *batch)
 {
 	u32 i;
@@ -171,7 +170,7 @@ static bool reclaim_some(struct zcmu_device *device)
 		unmap(device, &batch);
 		settle(area, &batch);
 		give_back_blocks(area, &batch);
-		/* A command that came meanwhile may have found no room. */
+		/* A command that came meanwhile may have found no room, so try it again. */
 		zcmu_retry_waiting(device);
 	}
 	return more;
@@ -195,7 +194,7 @@ static void reclaim(struct work_struct *work)
 			list_move_tail(&device->reclaim_node, &devices);
 			ends--;
 		}
-		/* Who adds or removes a device needn't wait for all of it. */
+		/* Adding or removing a device needn't wait for all of this. */
 		mutex_unlock(&devices_lock);
 		cond_resched();
 		mutex_lock(&devices_lock);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What becomes of the commands of a handler that has gone (I5): it was killed, has
- * crashed, or is replaced. attrib/recover says: they stay on the ring as the handler
- * left it (off, as with stock), fail, are answered BUSY, or are put on the ring
- * again for the next handler, as if nobody had seen them.
+ * What happens to the commands of a handler that was killed, has crashed or is replaced (I5).
+ * attrib/recover says: they stay on the ring as the handler left it (off, as with stock), fail, are
+ * answered BUSY, or are put on the ring again for the next handler, as if nobody had seen them.
  *
  * Runs while nobody has the device open: so no page of it is mapped, no fault is
  * under way, and nobody answers.
@@ -14,7 +13,7 @@
 #include "payload.h"
 #include "zcmu_kernel.h"
 
-/* Take everything off the ring, if commands are to fail or to be retried. */
+/* Take everything off the ring if commands have to fail or be retried. */
 static void end_commands(struct zcmu_device *device, u8 mode)
 {
 	switch (mode) {
@@ -35,7 +34,7 @@ void zcmu_recover_close(struct zcmu_device *device)
 {
 	u8 mode = READ_ONCE(device->recover);
 
-	/* What it has answered is done, even if it died before it could say so. */
+	/* Its answers count, even if it died before it could kick. */
 	if (mode != ZCMU_RECOVER_OFF)
 		zcmu_complete_answers(device, ZCMU_HANDLER_GONE);
 	zcmu_transfer_left(device);
@@ -43,9 +42,8 @@ void zcmu_recover_close(struct zcmu_device *device)
 }
 
 /*
- * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones
- * are: nobody will ever give those back, and their time is over. The ring is empty then.
- * recover_lock and device->lock are held.
+ * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones are given
+ * up: nobody will ever return them. The ring is empty then. recover_lock and device->lock are held.
  */
 static void take_off(struct zcmu_device *device, struct list_head *again, struct list_head *gone)
 {
@@ -106,7 +104,7 @@ static void reissue(struct zcmu_device *device)
 
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
-	/* From here on new commands wait: their place on the ring is behind these. */
+	/* From here on new commands wait, because they come after these on the ring. */
 	device->reissuing = true;
 	take_off(device, &again, &gone);
 	spin_unlock(&device->lock);
@@ -134,7 +132,7 @@ void zcmu_recover_open(struct zcmu_device *device)
 {
 	u8 mode = READ_ONCE(device->recover);
 
-	/* What its predecessor wanted to have moved must not be moved by its own descriptors. */
+	/* Transfers of its predecessor must not use its descriptors. */
 	zcmu_complete_answers(device, ZCMU_HANDLER_GONE);
 	zcmu_transfer_left(device);
 	if (mode == ZCMU_RECOVER_REISSUE)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device has for itself, for when there is no memory: threads, commands, edge
- * pages, page tables. It may be the one that memory is waited for. Pages of the copy area
- * are copy.c's (own_pages); when what is used, the submitting functions say.
+ * What a device keeps in reserve for times without memory: threads, commands, edge pages, page
+ * tables. Reclaim of memory may depend on this very device. Pages of the copy area are copy.c's
+ * (own_pages); when what is used, the submitting functions say.
  */
 #include <linux/sched/mm.h>
 
@@ -17,7 +17,7 @@
 /* Threads that may wait for sockets; the transfers to more of them wait for a thread. */
 #define STREAMS_AT_A_TIME	64
 
-/* Nobody queues anything from here on; what is queued is done first. */
+/* Nothing is queued from here on; work that is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
 {
 	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *moved_wq;
@@ -34,7 +34,7 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
 	device->reserve.stream_wq = NULL;
 	device->reserve.moved_wq = NULL;
 	spin_unlock(&device->lock);
-	/* What ends here may still have others look for room. */
+	/* Work that ends here may still queue work that looks for room. */
 	if (move_wq)
 		destroy_workqueue(move_wq);
 	if (stream_wq)
@@ -58,8 +58,8 @@ static int make_queues(struct zcmu_device *device)
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	/*
-	 * On each CPU one transfer after the other, as long as none has to wait: a thread for each
-	 * would be as many switches.
+	 * Each CPU runs one transfer after the other unless one has to wait. A thread for each
+	 * would cost a context switch for each.
 	 */
 	move_wq = alloc_workqueue("zcmu-m-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
 	moved_wq = alloc_workqueue("zcmu-d-%.12s", WQ_MEM_RECLAIM | WQ_PERCPU, 0, device->name);
@@ -93,7 +93,7 @@ int zcmu_reserve_make(struct zcmu_device *device)
 	return ret ?: make_queues(device);
 }
 
-/* No command is left, and the queues have ended. More than once does no harm. */
+/* No command is left, and the queues have ended. It may be called more than once. */
 void zcmu_reserve_free(struct zcmu_device *device)
 {
 	mempool_exit(&device->reserve.cmds);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What a device has for itself, for when there is no memory.
- */
+/* What a device keeps in reserve for times without memory. */
 #ifndef ZCMU_RESERVE_H
 #define ZCMU_RESERVE_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An empty ring in place of one with commands: action/reset_ring, and a device that goes. What
- * the handler says of those from then on means nothing. recover.c begins like that, too.
+ * Empties the ring: action/reset_ring, and a device that goes. Later answers to its commands mean
+ * nothing. recover.c begins like that, too.
  */
 #include <scsi/scsi_proto.h>
 
@@ -68,7 +68,7 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 	lockdep_assert_held(&device->lock);
 	lockdep_assert_held(&device->recover_lock);
 	xa_for_each(&device->commands, id, cmd) {
-		/* A NEW one has its id, but is not published yet. */
+		/* A NEW command has an id, but is not published yet. */
 		if (is_handlers(cmd))
 			zcmu_take_from_handler(cmd, batch);
 	}
@@ -96,7 +96,7 @@ void zcmu_reset_ring(struct zcmu_device *device, u8 scsi_status)
 	zcmu_retry_waiting(device);
 }
 
-/* Each of the two may queue the other: none is left when this returns. */
+/* Each of the two may queue the other: neither is queued when this returns. */
 void zcmu_stop_work(struct zcmu_device *device)
 {
 	cancel_delayed_work_sync(&device->expiry.work);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mailbox and the command ring: room, entries, answers. Not for what is in
- * an entry (submit.c) nor for what an answer means (complete.c).
+ * The mailbox and the command ring: room, entries, answers. entry.c says what is in an entry, and
+ * complete.c what an answer means.
  *
  * Reads of shared memory are tagged "shared:", and each happens once.
  */
@@ -158,7 +158,7 @@ void zcmu_ring_note(struct zcmu_ring *ring, const void *note, u32 len)
 	smp_store_release(&ring->mailbox->cmd_head, ring->head);
 }
 
-/* What the handler says of itself: its word, which must harm nobody. */
+/* What the handler says of itself. It may lie, but only to its own harm. */
 u32 zcmu_ring_handler_flags(const struct zcmu_ring *ring)
 {
 	/* shared: */

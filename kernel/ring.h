@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The mailbox and the command ring, as the kernel sees them. Knows offsets,
- * lengths and order; nothing of SCSI, payloads or locks (the device's lock is
- * held by every caller). Compiled into the unit tests as well.
+ * The mailbox and the command ring, as the kernel sees them. Knows offsets, lengths and order, and
+ * nothing about SCSI, payloads or locks (the device's lock is held by every caller). Compiled into
+ * the unit tests as well.
  */
 #ifndef ZCMU_RING_H
 #define ZCMU_RING_H

@@ -78,7 +78,7 @@ static bool is_wanted(const struct zcmu_cmd *cmd)
 	return !is_knowing(cmd->device) && was_in_the_way(&cmd->loan) && is_failure_of_io(cmd);
 }
 
-/* Is there still somebody who wants it done, and nobody who has its payload? */
+/* Does somebody still wait for it, and does nobody have its payload? */
 static bool is_possible(const struct zcmu_cmd *cmd)
 {
 	return !zcmu_is_to_be_kept(cmd) && !zcmu_is_given_up(cmd) &&

@@ -8,7 +8,7 @@
 #include "trace.h"
 #include "zcmu_kernel.h"
 
-/* How often a command that waits for memory tries */
+/* How often a command that waits for memory is tried again */
 #define LOOK_FOR_MEMORY	msecs_to_jiffies(20)
 
 static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
@@ -83,7 +83,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
 	zcmu_ring_publish(&device->ring, &cmd->span);
-	zcmu_wake_count(device, cmd->se_cmd->data_length);
+	zcmu_wake_count(device);
 	/* The command must be visible before we rely on the wake-up of whoever unplugs. */
 	smp_mb();
 	if (!test_bit(ZCMU_DEV_PLUGGED, &device->flags))
@@ -135,7 +135,7 @@ static int submit(struct zcmu_cmd *cmd, gfp_t gfp)
 		ret = try_submit(cmd, false, &plan, gfp);
 		return ret == -EMSGSIZE ? -ENOSPC : ret;
 	}
-	/* Others may have all edge pages, and the copy area's own pages be free. */
+	/* Other commands may have all edge pages while the copy area has free pages. */
 	if (ret == -ENOMEM && lend && gfpflags_allow_blocking(gfp)) {
 		ret = try_submit(cmd, false, &plan, gfp);
 		return ret == -EMSGSIZE ? -ENOMEM : ret;
@@ -185,7 +185,10 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 		zcmu_plug_end(device);
 		ret = submit(cmd, ZCMU_GFP_TRY);
 	}
-	/* What there is no memory for waits as well: not here, where other devices' would. */
+	/*
+	 * A command without memory waits as well, but not here: commands of other devices would
+	 * wait, too.
+	 */
 	if (ret == -ENOSPC || ret == -ENOMEM) {
 		spin_lock(&device->lock);
 		ret = zcmu_waiting_add(cmd);
@@ -227,7 +230,10 @@ void zcmu_submit_waiting(struct work_struct *work)
 		ret = err;
 		if (err == -ENOSPC || err == -ENOMEM) {
 			ret = zcmu_waiting_put_back(cmd, err == -ENOMEM);
-			/* Nobody says when there is memory; sooner if a command ends. */
+			/*
+			 * Nothing reports when there is memory; if a command ends, it is tried
+			 * sooner.
+			 */
 			if (!ret && err == -ENOMEM)
 				queue_delayed_work(device->reserve.waiting_wq,
 						   &device->waiting.work, LOOK_FOR_MEMORY);

@@ -11,7 +11,7 @@
 #include "complete.h"
 #include "zcmu_kernel.h"
 
-/* A handler that doesn't look gets no more than that kept for it. */
+/* No more are kept for a handler that doesn't read them. */
 #define MAX_WAITING	256
 
 /* A notification, until the handler's tail has passed it. */
@@ -72,7 +72,7 @@ static bool is_still_aborted(struct zcmu_device *device, u16 id)
 	return cmd && cmd->aborted;
 }
 
-/* It had to wait, and the handler has answered meanwhile: leave out what is over. */
+/* It had to wait: leave out commands that the handler has answered meanwhile. */
 static void drop_answered(struct zcmu_device *device, struct zcmu_tmr *tmr)
 {
 	u32 i, n = 0;
@@ -106,7 +106,7 @@ static bool publish(struct zcmu_device *device, struct zcmu_tmr *tmr)
 	return true;
 }
 
-/* There may be room now: send what waits, in order. device->lock is held. */
+/* There may be room now: send waiting notifications, in order. device->lock is held. */
 void zcmu_tmr_publish_waiting(struct zcmu_device *device)
 {
 	struct zcmu_tmr *tmr, *next;
@@ -127,7 +127,10 @@ void zcmu_tmr_free(struct zcmu_device *device, struct zcmu_span *span)
 	kfree(container_of(span, struct zcmu_tmr, span));
 }
 
-/* The ring is about to be reset: forget all that is on it or waits. device->lock is held. */
+/*
+ * The ring is about to be reset: forget all notifications, on the ring or waiting. device->lock is
+ * held.
+ */
 void zcmu_tmr_forget(struct zcmu_device *device)
 {
 	struct zcmu_span *span, *next_span;
@@ -214,7 +217,7 @@ void zcmu_tmr_notify(struct se_device *se_dev, enum tcm_tmreq_table tmf,
 	}
 	spin_unlock(&device->lock);
 
-	/* First the ids: what is answered below may be gone from the core's list. */
+	/* Note the ids first: commands that are answered below may leave the core's list. */
 	if (READ_ONCE(device->tmrs.are_wanted))
 		notify(device, tmf, aborted);
 	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_ABORTED);

@@ -186,7 +186,7 @@ TRACE_EVENT(zcmu_transfer,
 		  __entry->pieces, __entry->ret)
 );
 
-/* It is over, and told to the handler or not */
+/* It is over; whether the handler is told */
 TRACE_EVENT(zcmu_moved,
 	TP_PROTO(const struct zcmu_device *device, u16 id, u32 bytes, int ret),
 	TP_ARGS(device, id, bytes, ret),

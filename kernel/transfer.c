@@ -86,7 +86,7 @@ static bool is_well_formed(const struct zcmu_cmd *cmd)
 	if (what->header_bytes ? what->header_bytes > ZCMU_MAX_HEADER || what->nr_pieces > 1 :
 				 what->reserved[0] || what->reserved[1])
 		return false;
-	/* The CDB may say one thing, and its initiator do the other. */
+	/* The CDB and the initiator's transport may disagree about the direction. */
 	if (!(what->flags & ZCMU_TRANSFER_WRITE) != !zcmu_is_write(cmd->se_cmd))
 		return false;
 	for (i = 0; i < what->nr_pieces; i++) {
@@ -100,7 +100,7 @@ static bool is_well_formed(const struct zcmu_cmd *cmd)
 	return bytes == cmd->se_cmd->data_length;
 }
 
-/* Does the command have one payload, which may be moved and is not to be kept? */
+/* Does the command have exactly one payload that may be moved and need not be kept? */
 static bool can_be_moved(const struct zcmu_cmd *cmd)
 {
 	const struct se_cmd *se_cmd = cmd->se_cmd;
@@ -123,9 +123,9 @@ static struct block_device *device_below(const struct file *file)
 }
 
 /*
- * Is it this very disk, or a file on it, by way of an initiator on this machine? It would wait for
- * itself. A local initiator's disk is known by its serial number (VPD page 80h). What lies in
- * between (loop, dm, md, or a disk whose handler tells another serial) isn't seen.
+ * Is it this very disk, or a file on it, through an initiator on this machine? The transfer would
+ * wait for itself. A local initiator's disk is known by its serial number (VPD page 80h). What lies
+ * in between (loop, dm, md, or a disk whose handler tells another serial) isn't seen.
  */
 static bool is_on_itself(struct zcmu_device *device, const struct file *file)
 {
@@ -192,7 +192,7 @@ static int check_file(struct zcmu_cmd *cmd, const struct file *file, const struc
 	/* The offset would mean nothing. */
 	if (writes && file->f_flags & O_APPEND)
 		return -EINVAL;
-	/* A worker has no limit, and nobody to send SIGXFSZ to. */
+	/* A worker has no file size limit, and no process to send SIGXFSZ to. */
 	if (writes && S_ISREG(mode) && piece->offset + piece->len > rlimit(RLIMIT_FSIZE))
 		return -EFBIG;
 	return is_on_itself(cmd->device, file) ? -EDEADLK : 0;
@@ -240,7 +240,7 @@ void zcmu_transfer_begin(struct zcmu_device *device, struct list_head *moves, in
 	}
 }
 
-/* The handler has gone, or another one comes: it knows nothing of what is moved. */
+/* The handler has gone, or another one comes, which doesn't know of these transfers. */
 void zcmu_transfer_left(struct zcmu_device *device)
 {
 	struct zcmu_cmd *cmd;

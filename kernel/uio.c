@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device file: open, mmap, the handler's kick, and faults passed on to who
- * has the pages. Knows nothing of commands.
+ * The device file: open, mmap, the handler's kick, and faults passed on to who has the pages. Knows
+ * nothing about commands.
  */
 #include <linux/fs.h>
 #include <linux/slab.h>
@@ -32,9 +32,9 @@ static int uio_kick(struct uio_info *info, s32 value)
 }
 
 /*
- * A mapping is being made; vma_open() is for those that are made of it later. uio_mmap() has
- * just been called, and uio still holds its info_lock: so there is still a device. If it can't
- * be had here, mm doesn't call vma_close().
+ * A mapping is being made; vma_open() is called for copies of it. uio_mmap() has just been called,
+ * and uio still holds its info_lock: so there is still a device. If it can't be had here, mm
+ * doesn't call vma_close().
  */
 static int vma_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 		      const struct file *file, void **private_data)
@@ -126,7 +126,7 @@ static int uio_mmap(struct uio_info *info, struct zcmu_new_vma *vma)
 				 device, vma_mapped);
 }
 
-/* One handler at a time. Its inode is what all its mappings hang on. */
+/* One handler at a time. All its mappings belong to its inode. */
 static int uio_open(struct uio_info *info, struct inode *inode)
 {
 	struct zcmu_device *device = from_uio(info);
@@ -135,7 +135,7 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 		return -EBUSY;
 	zcmu_recover_open(device);
 	spin_lock(&device->lock);
-	/* What an earlier handler has said of itself, or pinned, doesn't hold for this one. */
+	/* What an earlier handler has said about itself, or pinned, doesn't apply to this one. */
 	zcmu_ring_forget_handler(&device->ring);
 	device->lending.copies_step = 0;
 	atomic_set(&device->lending.copies_due, 0);
@@ -178,9 +178,7 @@ static char *make_name(const struct zcmu_device *device, const char *config)
 		kasprintf(GFP_KERNEL, "tcm-user/%u/%s", host_id, device->name);
 }
 
-/*
- * Set dev_config, and the name with it. Who reads the name holds uio's lock, or config_lock.
- */
+/* Set dev_config, and the name with it. Readers of the name hold uio's lock, or config_lock. */
 int zcmu_uio_rename(struct zcmu_device *device, const char *config)
 {
 	char *name = make_name(device, config);
@@ -229,7 +227,7 @@ int zcmu_uio_register(struct zcmu_device *device)
 	zcmu_wake_start(device);
 	ret = uio_register_device(zcmu_root_device, info);
 	if (ret) {
-		/* A handler may have found it already, and have it mapped. */
+		/* A handler may have found it already, and may have it mapped. */
 		set_bit(ZCMU_DEV_GONE, &device->flags);
 		zcmu_stop_work(device);
 		zcmu_defer_stop(&device->wake);
@@ -249,7 +247,9 @@ int zcmu_uio_register(struct zcmu_device *device)
 void zcmu_uio_unregister(struct zcmu_device *device)
 {
 	set_bit(ZCMU_DEV_GONE, &device->flags);
-	/* Work may wake the handler, which takes the UIO device; so may what waits in defer.c. */
+	/*
+	 * Work may wake the handler, which uses the UIO device; so may delayed wake-ups of defer.c.
+	 */
 	zcmu_stop_work(device);
 	zcmu_defer_stop(&device->wake);
 	/* zcmu_uio_rename() finds the device file whole, or none. */

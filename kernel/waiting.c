@@ -10,9 +10,9 @@
 #include "zcmu_kernel.h"
 
 /*
- * Is there no ring now, but will there be one again? One that recover.c makes anew is
- * nearly there; one that the handler broke is mended when that has gone, if attrib/recover
- * says so. Until then there is no room. device->lock is held.
+ * Is there no usable ring now, but will there be one? One that recover.c rebuilds is nearly ready;
+ * one that the handler broke is repaired when the handler has gone, if attrib/recover says so.
+ * Until then there is no room. device->lock is held.
  */
 bool zcmu_is_to_be_mended(const struct zcmu_device *device)
 {
@@ -38,7 +38,7 @@ int zcmu_may_queue(const struct zcmu_cmd *cmd)
 	return 0;
 }
 
-/* Have what waits tried once more. device->lock is held. */
+/* Try waiting commands again. device->lock is held. */
 void zcmu_look_again(struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->lock);
@@ -46,7 +46,7 @@ void zcmu_look_again(struct zcmu_device *device)
 	if (delayed_work_pending(&device->waiting.work) &&
 	    !timer_pending(&device->waiting.work.timer))
 		return;
-	/* There is none before the device is enabled, nor where that has failed. */
+	/* There is no queue before the device is enabled, nor if that has failed. */
 	if (device->reserve.waiting_wq)
 		mod_delayed_work(device->reserve.waiting_wq, &device->waiting.work, 0);
 }
@@ -77,7 +77,7 @@ int zcmu_waiting_add(struct zcmu_cmd *cmd)
 	list_add_tail(&cmd->node, &device->waiting.cmds);
 	zcmu_deadline_set(device, cmd, waiting_time_out(device));
 	device->counters.waits++;
-	/* Room may have come up since it was looked for. */
+	/* There may be room by now. */
 	zcmu_look_again(device);
 	return 0;
 }
@@ -90,7 +90,7 @@ bool zcmu_must_queue_up(const struct zcmu_device *device)
 	       !list_empty(&device->waiting.cmds);
 }
 
-/* Room was freed: see whether somebody waits for it. */
+/* Room was freed: try commands that wait for it. */
 void zcmu_retry_waiting(struct zcmu_device *device)
 {
 	spin_lock(&device->lock);
@@ -117,8 +117,8 @@ struct zcmu_cmd *zcmu_waiting_next(struct zcmu_device *device)
 }
 
 /*
- * Still no room: back to its place, with the deadline it has. Or no memory: behind the others,
- * which may need none, and give some back. Return: as zcmu_may_queue().
+ * Without room, it goes back to its place, with its deadline. Without memory, it goes behind the
+ * others, which may need none and free some. Return: as zcmu_may_queue().
  */
 int zcmu_waiting_put_back(struct zcmu_cmd *cmd, bool behind)
 {
@@ -141,9 +141,9 @@ int zcmu_waiting_put_back(struct zcmu_cmd *cmd, bool behind)
 }
 
 /*
- * NEW, ANSWERED -> WAITING, in front of the others and with the deadlines they have: commands
- * that were on the ring, and find no room on the one that was made anew, or are tried again.
- * Whoever is aborted meanwhile was not seen by tmr.c: it is answered here.
+ * NEW, ANSWERED -> WAITING, in front of the others and with the deadlines they have: commands that
+ * were on the ring, and find no room on the one that was made anew, or are tried again. tmr.c
+ * doesn't see commands that are aborted meanwhile: they are answered here.
  */
 void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 {
@@ -163,7 +163,7 @@ void zcmu_wait_again(struct zcmu_device *device, struct list_head *batch)
 		}
 		cmd->se_cmd->priv = cmd;
 		cmd->state = ZCMU_CMD_WAITING;
-		/* Nobody waits for room for ever, in front of all others. */
+		/* A command in front of the others must not wait for room for ever. */
 		if (cmd->is_second_try && !cmd->has_deadline)
 			zcmu_deadline_set(device, cmd,
 					waiting_time_out(device) ?: ZCMU_TIME_OUT_MS);

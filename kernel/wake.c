@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When the handler is woken: at once, or at the end of a batch; not for what it has been told of
- * already, or has found by itself. Where it may come later still, and why, is defer.c's.
+ * When the handler is woken: at once, or at the end of a batch, and not for commands that it was
+ * told of already, or has found by itself. defer.c says where a wake-up may be delayed, and why.
  */
 #include "zcmu_kernel.h"
 
 /*
- * Wake the handler. All in one piece: nobody must be preempted who has settled a debt and not
- * paid it yet, least of all the thread of idle priority. wake->lock is held.
+ * Wake the handler. wake->lock keeps this in one piece: a thread that has settled a debt and not
+ * woken the handler yet must not be preempted, least of all the thread of idle priority.
  */
 static void tell(struct zcmu_device *device)
 {
@@ -16,13 +16,13 @@ static void tell(struct zcmu_device *device)
 	lockdep_assert_held(&wake->lock);
 	zcmu_defer_settle(wake);
 	wake->is_handler_awake = true;
-	/* The head must be visible before uio's count of events is, which has the handler look. */
+	/* The head must be visible before uio's count of events, which makes the handler look. */
 	smp_mb__before_atomic();
 	atomic64_inc(&wake->events);
 	uio_event_notify(&device->uio);
 }
 
-/* defer.c: what is owed is due. wake->lock is held. */
+/* Called by defer.c when a delayed wake-up is due. wake->lock is held. */
 static void pay(struct zcmu_wake *wake)
 {
 	tell(container_of(wake, struct zcmu_device, wake));
@@ -31,18 +31,15 @@ static void pay(struct zcmu_wake *wake)
 /**
  * zcmu_wake_count - a new command was put on the ring
  * @device: the device, whose lock is held
- * @bytes: of its payload
  *
- * One that is put there again by recover.c isn't new: whoever opens the device looks.
+ * Not called for commands that recover.c puts there again: a handler that opens the device looks.
  */
-void zcmu_wake_count(struct zcmu_device *device, u32 bytes)
+void zcmu_wake_count(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 
 	lockdep_assert_held(&device->lock);
-	/* More would mean nothing else, and many of them together must not wrap around. */
-	WRITE_ONCE(wake->bytes, wake->bytes + min_t(u32, bytes, ZCMU_DEFER_BYTES));
-	/* The head must be visible before the count is: who counts it has the handler find it. */
+	/* The head must be visible before the count: the handler finds what is counted. */
 	smp_store_release(&wake->commands, wake->commands + 1);
 }
 
@@ -50,7 +47,7 @@ void zcmu_wake_count(struct zcmu_device *device, u32 bytes)
  * zcmu_wake - there may be something new on the ring
  * @device: the device; its lock may be held
  *
- * The head must be visible already. The handler is woken, or will be before long (defer.c).
+ * The head must be visible already. The handler is woken, now or soon (defer.c).
  */
 void zcmu_wake(struct zcmu_device *device)
 {
@@ -58,7 +55,7 @@ void zcmu_wake(struct zcmu_device *device)
 	unsigned long flags;
 
 	spin_lock_irqsave(&wake->lock, flags);
-	/* Another may have told the handler, or it has looked by itself. */
+	/* Another thread may have woken the handler, or it has looked by itself. */
 	if (zcmu_wake_has_news(wake) && !zcmu_defer(wake))
 		tell(device);
 	spin_unlock_irqrestore(&wake->lock, flags);
@@ -68,7 +65,7 @@ void zcmu_wake(struct zcmu_device *device)
  * zcmu_wake_now - there is something new on the ring that isn't a command
  * @device: the device; its lock may be held
  *
- * As zcmu_wake(), and at once.
+ * As zcmu_wake(), but never delayed.
  */
 void zcmu_wake_now(struct zcmu_device *device)
 {
@@ -93,12 +90,12 @@ void zcmu_unplug(struct se_dev_plug *plug)
 	struct zcmu_device *device = zcmu_device(plug->se_dev);
 
 	clear_bit(ZCMU_DEV_PLUGGED, &device->flags);
-	/* Whoever still saw us plugged has put a command on the ring that we see. */
+	/* If a submitter still saw us plugged, its command is visible here. */
 	smp_mb__after_atomic();
 	zcmu_wake(device);
 }
 
-/* Somebody is about to sleep: nothing on the ring waits for the end of the batch any more. */
+/* The submitter is about to sleep: don't wait for the end of its batch. */
 void zcmu_plug_end(struct zcmu_device *device)
 {
 	if (test_bit(ZCMU_DEV_PLUGGED, &device->flags))
@@ -109,14 +106,14 @@ void zcmu_plug_end(struct zcmu_device *device)
  * zcmu_wake_note_empty - the handler has answered all that was on the ring
  * @device: the device, whose lock is held
  *
- * If nothing comes it will sleep. What it has answered it needn't be told of any more.
+ * It will sleep if nothing comes. It needn't be told of what it has answered.
  */
 void zcmu_wake_note_empty(struct zcmu_device *device)
 {
 	struct zcmu_wake *wake = &device->wake;
 	unsigned long flags;
 
-	/* Nothing is put on the ring between that look at it and this. */
+	/* So nothing was put on the ring since it was found empty. */
 	lockdep_assert_held(&device->lock);
 	spin_lock_irqsave(&wake->lock, flags);
 	wake->is_handler_awake = false;

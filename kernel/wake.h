@@ -13,7 +13,7 @@
 struct zcmu_device;
 
 void zcmu_wake_start(struct zcmu_device *device);
-void zcmu_wake_count(struct zcmu_device *device, u32 bytes);
+void zcmu_wake_count(struct zcmu_device *device);
 void zcmu_wake(struct zcmu_device *device);
 void zcmu_wake_now(struct zcmu_device *device);
 void zcmu_wake_note_empty(struct zcmu_device *device);

@@ -23,7 +23,7 @@ static bool range_is_free(const struct zcmu_window *window, u32 first, u32 count
 {
 	u32 i;
 
-	/* From the end: the last obstacle lets the search skip the furthest. */
+	/* From the end: the last obstacle lets the search skip most. */
 	for (i = count; i-- > 0; ) {
 		if (window->owner[first + i]) {
 			*next = first + i + 1;
@@ -82,7 +82,7 @@ void zcmu_window_give_back(struct zcmu_window *window, u32 first, u32 count)
 	window->free += count;
 }
 
-/* Who has this page of the window? NULL: nobody. */
+/* The owner of this page of the window, or NULL. */
 void *zcmu_window_owner(const struct zcmu_window *window, u32 page)
 {
 	u32 slot = page / ZCMU_SLOT_PAGES;

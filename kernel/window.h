@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The window's addresses: which slots belong to which loan. Pure bookkeeping,
- * no memory is mapped here (lend.c does); compiled into the unit tests as well.
+ * The window's addresses: which slots belong to which loan. Pure bookkeeping: loan.c and fault.c
+ * map and unmap memory. Compiled into the unit tests as well.
  */
 #ifndef ZCMU_WINDOW_H
 #define ZCMU_WINDOW_H

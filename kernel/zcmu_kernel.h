@@ -84,7 +84,7 @@
 /* Stock's default, and the one where none is set and one is needed. */
 #define ZCMU_TIME_OUT_MS	(30 * 1000)
 
-/* How often what happened; attrib/counters shows them by these names. */
+/* Event counters; attrib/counters shows them by these names. */
 #define ZCMU_COUNTERS(X)						\
 	X(commands)		/* put on the ring */			\
 	X(commands_lent)						\
@@ -93,7 +93,7 @@
 	X(bytes_copied)		/* through the copy area */		\
 	X(bytes_edge)		/* copied in partial first and last pages */ \
 	X(bytes_swapped)	/* copied because of a pin or a revoke */ \
-	X(bytes_scrubbed)	/* of READs, cleared before the handler could see them */ \
+	X(bytes_scrubbed)	/* of READs, cleared before the handler saw them */ \
 	X(faults)		/* touches of the window that mapped */	\
 	X(faults_stray)		/* touches where no payload is: SIGBUS */ \
 	X(ptes_mapped)							\
@@ -189,8 +189,8 @@ static inline struct zcmu_device *zcmu_device(struct se_device *se_dev)
 }
 
 /*
- * The inode that every mapping of the device hangs on, to be iput(). NULL: nobody has
- * it open, so nobody has it mapped. device->lock is held.
+ * The inode to which all mappings of the device belong, to be iput(). NULL: nobody has it open, so
+ * nobody has it mapped. device->lock is held.
  */
 static inline struct inode *zcmu_inode_get(struct zcmu_device *device)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The disk in the target core */
+/* The disk in the target core, as it is found there */
 #ifndef ZCMU_TOOL_BACKSTORE_H
 #define ZCMU_TOOL_BACKSTORE_H
 
@@ -10,6 +10,7 @@
 
 #include "zcmu.h"
 
+#define BACKSTORE_CONFIG_PREFIX "zcmu/"	/* how dev_config begins if it is ours */
 #define NAME_MAX_LEN	64		/* of a disk; other people's backstores may be longer */
 
 struct backstore {
@@ -24,16 +25,10 @@ bool backstore_name_is_valid(const char *name);
 int backstore_find(const char *name, struct backstore *ret);	/* -ENOENT: quiet, there is none */
 int backstore_find_wanted(const char *name, struct backstore *ret);
 int backstore_list(struct backstore **ret, size_t *count);
-bool backstore_is_served(const struct backstore *backstore);	/* only root can be sure */
-const char *backstore_state(const struct backstore *backstore);
 bool backstore_is_ours(const struct backstore *backstore);
-int backstore_create(const char *name, const struct zcmu_store *store, const char *spec,
-		     const char *serial, unsigned int time_out, struct backstore *ret);
-int backstore_enable(struct backstore *backstore);
-int backstore_remove(const struct backstore *backstore);
 int backstore_open_uio(const struct backstore *backstore);	/* a descriptor */
 int backstore_open_disk(const struct backstore *backstore, struct zcmu_disk **ret);
-void backstore_make_config(const char *spec, char *config, size_t size);
+int backstore_find_uio(const struct backstore *backstore, int *uio);
 void backstore_path(const struct backstore *backstore, char *path, size_t size);
 
 #endif /* ZCMU_TOOL_BACKSTORE_H */

@@ -117,6 +117,6 @@ int standard_end(int status)
 	/* Also if it has failed already: the output could have told what it found. */
 	zcmu_error("the standard output can't be written: %s%s",
 		   errno || lack ? strerror(errno ? errno : -lack) : "it was cut off",
-		   status == EXIT_OK ? "; what was to be done is done, but not told" : "");
+		   status == EXIT_OK ? "; the work is done, but its output is lost" : "");
 	return status == EXIT_OK ? EXIT_FAILED : status;
 }

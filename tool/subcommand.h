@@ -16,10 +16,15 @@
  * 	measure		-		on a disk for that alone: tune, bench
  * 	look		-		what there is: list, stat, doctor
  *
- * Shared files are beside the rooms, and use none of them: the disk in the target core
- * (backstore.c, loopback.c, exports.c, counters.c), the process that serves it and requests to it
- * (runfile.c, control.c), and arguments and output of a command (option.c, standard.c, format.c,
- * json.c). main.c calls all subcommands.
+ * Shared files are beside the rooms, and use none of them. Each may use those that stand before it
+ * here, which tests/rooms checks, too; so there is no circle of files:
+ *
+ *	values		standard json format option signals memory contents created
+ *	the kernel	attribute module
+ *	the disk	backstore counters loopback exports new_backstore
+ *	its process	control runfile served
+ *
+ * main.c calls all subcommands.
  */
 #ifndef ZCMU_TOOL_SUBCOMMAND_H
 #define ZCMU_TOOL_SUBCOMMAND_H

@@ -269,7 +269,7 @@ static int map_uio(struct zcmu_disk *disk)
 	}
 	err = zcmu_disk_init(disk, map, size);
 	if (err) {
-		zcmu_error("%s: the ring in its UIO device is none this program knows (version %u)",
+		zcmu_error("%s: this program doesn't know the version of its ring, %u",
 			   disk->name, ((struct zcmu_mailbox *)map)->version);
 		munmap(map, size);
 	}

@@ -17,7 +17,7 @@ int loss_of_flush(struct loss *loss, const char *name, int error)
 	if (error == -EINTR)
 		return error;
 	if (error && !atomic_exchange(&loss->is_known, true))
-		zcmu_error("%s: what was written to it could not be made stable (%s), and a part may be gone: every flush fails from now on; mend what is below, check what is in it, and serve it anew",
+		zcmu_error("%s: what was written to it could not be made stable (%s), and a part may be gone: every flush fails from now on; repair what is below, check what is in it, and serve it again",
 			   name, strerror(-error));
 	return !error && loss_is_known(loss) ? -EIO : error;
 }

@@ -56,7 +56,7 @@ static void note_error(struct file *file, int error)
 	if (!is_about_the_file(error) || !atomic_exchange(&file->moves, false))
 		return;
 	if (error == -EDEADLK)
-		zcmu_error("%s: it lies on the very disk that it is the store of, which would wait for itself: requests fail",
+		zcmu_error("%s: it is on the disk that it serves, which would wait for itself: requests fail",
 			   file->name);
 	else
 		zcmu_warning("%s: the kernel doesn't move its payloads (%s): they go through this process",

@@ -63,7 +63,7 @@ static void compare_below(const struct cow *cow, const struct trailer *trailer)
 	read_below(cow, below, sizeof(below));
 	if (!below[0] || !trailer->below[0] || !strncmp(below, trailer->below, sizeof(below)))
 		return;
-	zcmu_warning("cow: %s: it was made for another store than is below it now (%.*s, it is %s): unless that has the same bytes, stop the disk, for it makes no sense",
+	zcmu_warning("cow: %s: it was made for another store than is below it now (%.*s, it is %s): unless that has the same bytes, stop the disk, because its data is wrong",
 		     cow->path, (int)sizeof(trailer->below), trailer->below, below);
 }
 

@@ -86,7 +86,7 @@ const struct zcmu_store_ops zcmu_limit_layer = {
 	.identity = layer_identity,
 	.name = "limit",
 	.usage = "limit[,rate=BYTES][,iops=N]:STORE",
-	.summary = "so many bytes or requests in a second",
+	.summary = "at most so many bytes or requests per second",
 	.open = limit_open,
 	.options = options,
 	.options_size = sizeof(struct limit_options),

@@ -228,7 +228,7 @@ static void give_up(struct queue *queue)
 		drop_handle(queue);
 		queue->retry_at = now();
 	} else {
-		zcmu_error("%s: the server is gone for %u s: commands fail until it is back; it is tried on",
+		zcmu_error("%s: the server has been gone for %u s: commands fail until it is back; connecting is still tried",
 			   queue->nbd->uri, seconds);
 	}
 	queue->given_up = true;

@@ -156,7 +156,7 @@ bool nbd_stable_answered(struct queue *queue, struct part *part)
 	pthread_mutex_lock(&nbd->lock);
 	if (part->error) {
 		if (tells_of_a_loss(nbd, part))
-			note_loss(nbd, "the server could not make stable what it had answered");
+			note_loss(nbd, "the server could not flush what it had answered");
 		if (part->request->io->op == ZCMU_IO_FLUSH)
 			wake_those_in_doubt(nbd);
 	} else {

@@ -33,7 +33,7 @@ int nbd_uri_take(struct nbd *nbd, const char *argument)
 		return -EINVAL;
 	}
 	if (has_option_in_query(argument)) {
-		zcmu_error("nbd:%s: options stand in front: nbd,give-up=SECONDS:URI", argument);
+		zcmu_error("nbd:%s: options come first: nbd,give-up=SECONDS:URI", argument);
 		return -EINVAL;
 	}
 	nbd->uri = strdup(argument);

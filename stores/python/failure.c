@@ -125,7 +125,7 @@ int python_open_failed(const char *name)
 		PyObject *text = PyObject_Str(e.value);
 		const char *utf8 = text ? PyUnicode_AsUTF8(text) : NULL;
 
-		zcmu_error("%s: %s", name, utf8 && *utf8 ? utf8 : "the script refuses, and says no more");
+		zcmu_error("%s: %s", name, utf8 && *utf8 ? utf8 : "the script refuses, and gives no reason");
 		Py_XDECREF(text);
 	} else {
 		if (PyErr_GivenExceptionMatches(e.type, PyExc_OSError) ||
@@ -135,7 +135,7 @@ int python_open_failed(const char *name)
 		tell_traceback(name, list);
 		last_line(list, line, sizeof(line));
 		Py_XDECREF(list);
-		zcmu_error("%s: %s; mend that in the script (zcmu-python(7) tells what it must have), or raise zcmu.Error for a message without a traceback",
+		zcmu_error("%s: %s; fix that in the script (zcmu-python(7) tells what it must have), or raise zcmu.Error for a message without a traceback",
 			   name, line);
 	}
 	drop_exception(&e);

@@ -277,7 +277,7 @@ int image_lock(struct image *image)
 	if (!err)
 		err = sign(image, client);
 	if (err)
-		zcmu_error("%s: can't leave word of who writes it: %s", image->title, strerror(-err));
+		zcmu_error("%s: can't record who writes it: %s", image->title, strerror(-err));
 	free(client);
 	return err;
 }

@@ -164,7 +164,7 @@ static bool is_fence(const struct image *image, int64_t result)
 static void note_fence(struct image *image)
 {
 	if (!atomic_exchange(&image->is_fenced, true))
-		zcmu_error("%s: another client has taken the image over, or this one was shut out of the cluster: nothing is read or written any more until it is served anew",
+		zcmu_error("%s: another client has taken the image over, or this one was shut out of the cluster: nothing is read or written any more until it is served again",
 			   image->title);
 }
 

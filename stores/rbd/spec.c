@@ -59,7 +59,7 @@ static int take_setting(struct image *image, char *word)
 	for (option = image->store->ops->options; option->name; option++) {
 		if (strcmp(word, option->name))
 			continue;
-		zcmu_error("%s: %s stands in front: rbd,%s=%s:POOL/IMAGE", image->spec, word, word,
+		zcmu_error("%s: %s comes first: rbd,%s=%s:POOL/IMAGE", image->spec, word, word,
 			   option->value);
 		return -EINVAL;
 	}

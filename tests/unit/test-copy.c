@@ -377,12 +377,12 @@ static void what_is_in_the_way_of_a_note_is_left_alone(void **state)
 	make_source(s);
 	expect_command(s, "mkdir kept && ln from kept/same && mv from note.new");
 	assert_int_equal(copy(s, "--create --resume @/note file:@/note.new file:@/to"), 1);
-	expect_said(s, "in the way of the note");
+	expect_said(s, "and this is no note");
 	expect_command(s, "cmp note.new kept/same && test ! -e note -a ! -e to");
 	/* Nor is anything that a link leads to. */
 	expect_command(s, "rm note.new && ln kept/same from && ln -s from note.new");
 	assert_int_equal(copy(s, "--create --resume @/note file:@/from file:@/to"), 1);
-	expect_said(s, "in the way of the note");
+	expect_said(s, "and this is no note");
 	/* It came later. */
 	expect_command(s, "rm note.new");
 	break_a_copy(s);
@@ -408,7 +408,7 @@ static int end_by_signal(struct nbd_server *s, const char *name, const char *opt
 		 "cd %s && touch bad && { %s copy --create %s file:from"
 		 " fault,hang,on=write,while=bad:file:to 2> said & } && pid=$! &&"
 		 " until test -s to; do kill -0 $pid || break; sleep 0.01; done && kill -%s $pid &&"
-		 " until grep -q 'a signal came' said; do kill -0 $pid || break; sleep 0.01; done;"
+		 " until grep -q 'interrupted; what was begun' said; do kill -0 $pid || break; sleep 0.01; done;"
 		 " rm bad; wait $pid", s->driver->directory, ZCMU_COMMAND, options, name);
 	status = system(command);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

@@ -15,6 +15,7 @@
 #include "backstore.h"
 #include "exports.h"
 #include "runfile.h"
+#include "served.h"
 #include "subcommand.h"
 
 static struct backstore disks[4];

@@ -213,7 +213,7 @@ static void an_option_in_the_uri_is_refused(void **state)
 	struct nbd_server *s = *state;
 
 	assert_int_equal(driver_open(s->driver, "nbd://localhost/?give-up=60", 0, false), -EINVAL);
-	expect_logged(s->driver, "nbd,give-up=SECONDS:URI", "in front");
+	expect_logged(s->driver, "nbd,give-up=SECONDS:URI", "come first");
 	assert_int_equal(driver_open(s->driver, "nbd://localhost/?a=b&give-up=60#c", 0, false),
 			 -EINVAL);
 }

@@ -210,7 +210,7 @@ static int save(const char *name)
 	if (err)
 		return err;
 	if (!backstore_is_ours(&backstore) || !runfile_is_held(name)) {
-		zcmu_error("%s: no zcmu serve serves it, and only that can tell how", name);
+		zcmu_error("%s: no zcmu serve serves it, and only its process knows how", name);
 		return -ESRCH;
 	}
 	err = control_ask_for(name, "options", options, sizeof(options));

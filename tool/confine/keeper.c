@@ -78,7 +78,7 @@ static void say_lost(const struct keeper *keeper, int err)
 		zcmu_error("%s: its store's process does not answer: it is killed, and the disk removed",
 			   keeper->wish.name);
 	else
-		zcmu_error("%s: its store's process talks nonsense: it is killed, and the disk removed",
+		zcmu_error("%s: its store's process sends invalid messages: it is killed, and the disk removed",
 			   keeper->wish.name);
 }
 
@@ -216,7 +216,7 @@ static int take_identity(const struct keeper *keeper, const char *said, char *te
 	}
 	if (!*c && (size_t)snprintf(text, size, "%s", said) < size)
 		return 0;
-	zcmu_error("%s: its store's process talks nonsense", keeper->wish.name);
+	zcmu_error("%s: its store's process sends invalid messages", keeper->wish.name);
 	return -EPROTO;
 }
 
@@ -260,7 +260,7 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 	limit_answers(keeper);
 	if (!answer.size || answer.block_size < 512 || answer.block_size > 4096 ||
 	    answer.size % answer.block_size) {
-		zcmu_error("%s: its store's process talks nonsense", wish->name);
+		zcmu_error("%s: its store's process sends invalid messages", wish->name);
 		return -EPROTO;
 	}
 	shape->size = answer.size;

@@ -106,7 +106,7 @@ static int check_room(const struct copy *copy)
 	snprintf(path, sizeof(path), "%s" NEW, copy->resume);
 	err = check_new(path);
 	if (err == -EEXIST)
-		zcmu_error("%s: it is in the way of the note, which is written there first, and is no note itself; name another note, or move it away",
+		zcmu_error("%s: notes are written there first, and this is no note; name another note, or move it away",
 			   path);
 	else if (err)
 		zcmu_error("%s: the note is written there first, and what is there can't be read: %s",

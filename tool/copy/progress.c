@@ -214,7 +214,7 @@ static void sum_up(const struct copy *copy, double seconds)
 	char all[32], moved[32], empty[32], before[32], resumed[64] = "";
 
 	if (copy->is_verifying) {
-		fprintf(stderr, "zcmu: %s: %s in %.1f s, and all of it is alike\n", copy->to,
+		fprintf(stderr, "zcmu: %s: %s in %.1f s, and all of it is equal\n", copy->to,
 			format_size(atomic_load(&copy->done), all, sizeof(all)), seconds);
 		return;
 	}

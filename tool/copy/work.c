@@ -213,7 +213,7 @@ static bool is_first_error(struct copy *copy, int error)
 void copy_end_early(struct copy *copy)
 {
 	if (is_first_error(copy, -EINTR))
-		zcmu_warning("%s: a signal came, and what was begun is ended first; one more ends it at once, and leaves what there is",
+		zcmu_warning("%s: interrupted; what was begun is completed first; another signal ends it at once, and leaves what there is",
 			     copy->to);
 }
 

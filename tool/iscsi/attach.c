@@ -14,6 +14,7 @@
 #include "iscsi/iscsi.h"
 #include "json.h"
 #include "option.h"
+#include "served.h"
 #include "subcommand.h"
 #include "zcmu.h"
 
@@ -43,7 +44,7 @@ static void print_help(void)
 	       "  --chap-user USER          ask them for a password (CHAP)\n"
 	       "  --chap-password-file FILE  its first line is the password; \"-\": standard input;\n"
 	       "                            credential:NAME: what systemd has loaded by that name\n"
-	       "  --chap-mutual-user USER   as this one the target answers when it is asked, too\n"
+	       "  --chap-mutual-user USER   the target's own name, when an initiator asks for it\n"
 	       "  --chap-mutual-password-file FILE  the password for that, another one\n"
 	       "  --json                    for a program\n"
 	       "  --help                    this text\n");

@@ -190,7 +190,7 @@ static void check_loadable(struct finding *f)
 
 	if (!attribute_read(value, sizeof(value), "/proc/sys/kernel/modules_disabled") &&
 	    !strcmp(value, "1") && module_loaded() != MODULE_OURS) {
-		find(f, BAD, "reboot: kernel.modules_disabled can't be taken back",
+		find(f, BAD, "reboot: kernel.modules_disabled can't be reset",
 		     "the kernel loads no modules any more%s", "");
 		return;
 	}

@@ -14,6 +14,7 @@
 #include "json.h"
 #include "option.h"
 #include "runfile.h"
+#include "served.h"
 #include "subcommand.h"
 #include "zcmu.h"
 

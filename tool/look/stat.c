@@ -15,6 +15,7 @@
 #include "format.h"
 #include "json.h"
 #include "option.h"
+#include "served.h"
 #include "subcommand.h"
 #include "zcmu.h"
 

@@ -76,7 +76,7 @@ static int check_counts(const struct bench *bench, const struct fio_job *job, en
 
 	if (!figures->counted || (way == WAY_LENT ? lent >= wanted : !lent && copied >= wanted))
 		return 0;
-	zcmu_error("%s: of %" PRIu64 " bytes that should be %s, %" PRIu64 " were lent and %" PRIu64 " copied: the figures mean nothing then",
+	zcmu_error("%s: of %" PRIu64 " bytes that should be %s, %" PRIu64 " were lent and %" PRIu64 " copied, so the figures mean nothing",
 		   bench->scratch.name, wanted, bench_ways[way], lent, copied);
 	return -EPROTO;
 }
@@ -246,8 +246,8 @@ static void print_help(void)
 	printf("usage: zcmu bench [OPTION]...\n\n"
 	       "Measures, with fio and on disks of its own, how fast this machine is with payloads\n"
 	       "lent and with payloads copied, or with the stock module, if that is loaded.\n\n"
-	       "  --rounds N       measure so often, 1..%d; default %d\n"
-	       "  --seconds N      for so long each time, 1..3600; default %d\n"
+	       "  --rounds N       how often each is measured, 1..%d; default %d\n"
+	       "  --seconds N      seconds for each measurement, 1..3600; default %d\n"
 	       "  --folder FOLDER  where the file store's file is, 256 MiB; default /var/tmp\n"
 	       "  --beside FILE    compare with what --json has printed with the stock module\n"
 	       "  --json           for a program, and for --beside\n"

@@ -389,7 +389,7 @@ static void print_help(void)
 	       "  --apply      set NAME's zero_copy_min to what is proposed\n"
 	       "  --file FOLDER  measure a file store, with two files of 32 MiB in FOLDER\n"
 	       "  --direct     with --file: past the page cache\n"
-	       "  --rounds N   measure so often, 3..%d; default 9\n"
+	       "  --rounds N   how often each is measured, 3..%d; default 9\n"
 	       "  --depth N    commands under way, 1..%u; default 8\n"
 	       "  --threads N  threads that run the store; default 1\n"
 	       "  --json       for a program\n"

@@ -173,7 +173,7 @@ static void end_it(struct heir *heir, int got, const char *text)
 	else if (got == -ETIMEDOUT)
 		zcmu_error("%s: %s was not ready in time", heir->name, heir->program);
 	else if (got)
-		zcmu_error("%s: %s speaks another language", heir->name, heir->program);
+		zcmu_error("%s: %s has another protocol", heir->name, heir->program);
 	else if (WIFSIGNALED(status))
 		zcmu_error("%s: %s was killed by signal %d", heir->name, heir->program,
 			   WTERMSIG(status));

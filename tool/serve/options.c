@@ -52,7 +52,7 @@ static void print_help(void)
 	       "                   (the default: the next process carries them out), retry (the\n"
 	       "                   initiator sends them again), fail, or off\n"
 	       "  --serial SERIAL  the disk's serial number; default: a random one, which is kept\n"
-	       "  --user USER      run the store as this user, who opens it, and let it do nothing else\n"
+	       "  --user USER      open and run the store as this user, without privileges\n"
 	       "  --foreground     stay in the foreground (the default)\n"
 	       "  --daemon         return when the disk is there, serve in the background\n"
 	       "  --ready-fd FD    write the disk's /dev/sdX and a newline to FD when it is there\n"

@@ -226,7 +226,7 @@ int serial_get(const char *name, const char *spec, bool is_lasting, char *serial
 			err = 0;
 	}
 	if (err)
-		zcmu_error("%s: can't keep its serial number in " STATE_DIR ": %s; mend that, or give one with --serial",
+		zcmu_error("%s: can't keep its serial number in " STATE_DIR ": %s; fix that, or give one with --serial",
 			   name, strerror(-err));
 	return err;
 }

@@ -22,6 +22,7 @@
 #include "loopback.h"
 #include "memory.h"
 #include "module.h"
+#include "new_backstore.h"
 #include "runfile.h"
 #include "serve/daemon.h"
 #include "serve/disk_name.h"
@@ -368,7 +369,7 @@ int serve_main(int argc, char **argv)
 		return status;
 	serve.way = serve.user.name[0] ? &serve_apart : &serve_here;
 	if (!serve_is_successor(&serve) && standard_was_closed(STDOUT_FILENO)) {
-		zcmu_error("the standard output is closed, where the disk's device is printed; let it be /dev/null if nobody wants to know");
+		zcmu_error("the standard output is closed, where the disk's device is printed; redirect it to /dev/null if nobody reads it");
 		return EXIT_FAILED;
 	}
 	standard_divert();

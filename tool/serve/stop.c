@@ -22,10 +22,12 @@
 #include "exports.h"
 #include "iscsi/iscsi.h"
 #include "loopback.h"
+#include "new_backstore.h"
 #include "option.h"
 #include "runfile.h"
 #include "serve/stop.h"
 #include "serve/takeover.h"
+#include "served.h"
 #include "subcommand.h"
 #include "zcmu.h"
 

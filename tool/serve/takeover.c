@@ -15,7 +15,9 @@
 #include "attribute.h"
 #include "backstore.h"
 #include "contents.h"
+#include "new_backstore.h"
 #include "serve/takeover.h"
+#include "served.h"
 #include "zcmu.h"
 
 static const char *access_of(bool read_only)
