@@ -35,6 +35,8 @@ help:
 	@echo 'make uninstall     remove what make install has installed, older versions, too (as root)'
 	@echo 'make deb           Debian packages, in build/deb'
 	@echo 'make check-deb     builds them twice, which must give the same bytes, and has lintian look; not part of check'
+	@echo 'make rpm           RPM packages, in build/rpm, by Debian'"'"'s rpmbuild; never tried on a system with RPM'
+	@echo 'make check-rpm     builds them, and compares them with the Debian packages; not part of check'
 	@echo 'make deps          install the packages that all of this takes; the other targets do what they need'
 	@echo 'make clean         remove build/, but for the kernels in build/kernels'
 
@@ -47,6 +49,9 @@ deps-user:
 
 deps-deb: deps-user
 	@./vm/deps deb
+
+deps-rpm: deps-deb
+	@./vm/deps rpm
 
 user: build/user/build.ninja
 	@ninja -C build/user $(if $(V),-v) | { grep -v -e '^ninja: ' -e '^\[' || true; }
@@ -72,6 +77,7 @@ endif
 check-unit: deps user
 	@./tests/unit/run
 	@./tests/fuzz/run replay
+	@./tests/template
 
 # Not part of check: it is a second build, and more than half a minute.
 check-tsan: deps
@@ -148,9 +154,17 @@ deb: deps-deb
 check-deb: deps-deb
 	@./tests/packages
 
+rpm: deps-rpm
+	@./install/rpm
+	@ls build/rpm/*.rpm
+
+# Not part of check: nobody uses them yet.
+check-rpm: deps-rpm
+	@./tests/rpm
+
 clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps deps-deb deps-user deb user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
+.PHONY: help deps deps-deb deps-rpm deps-user deb rpm user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-powercut check-rpm check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean

@@ -296,6 +296,18 @@ static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *p
 }
 CONFIGFS_ATTR(zcmu_, delay_wake_ups);
 
+static ssize_t zcmu_emulate_rtpg_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", from_attrib(item)->emulate_rtpg);
+}
+
+/* At any time: a command is answered by whoever it was given to. */
+static ssize_t zcmu_emulate_rtpg_store(struct config_item *item, const char *page, size_t count)
+{
+	return store_bool(&from_attrib(item)->emulate_rtpg, page, count);
+}
+CONFIGFS_ATTR(zcmu_, emulate_rtpg);
+
 static ssize_t zcmu_window_mb_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%u\n", from_attrib(item)->window_mb);
@@ -393,6 +405,7 @@ static struct configfs_attribute *own_attribs[] = {
 	&zcmu_attr_zero_copy_min,
 	&zcmu_attr_scrub_reads,
 	&zcmu_attr_delay_wake_ups,
+	&zcmu_attr_emulate_rtpg,
 	&zcmu_attr_window_mb,
 	&zcmu_attr_recover,
 	&zcmu_attr_counters,

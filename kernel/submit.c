@@ -3,6 +3,9 @@
  * Takes commands from the target core and puts them on the ring: lent or copied,
  * or made to wait for room. What happens after publication is complete.c's.
  */
+#include <scsi/scsi_proto.h>
+#include <target/target_core_backend.h>
+
 #include "complete.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -202,14 +205,32 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 	return sense_of(ret);
 }
 
+/*
+ * Is the core to answer which state the target ports are in? It has the states, and holds commands
+ * to them. Not without being asked to: tcmu-runner answers by itself.
+ */
+static bool core_reports_port_groups(const struct se_cmd *se_cmd)
+{
+	const u8 *cdb = se_cmd->t_task_cdb;
+
+	return cdb[0] == MAINTENANCE_IN && (cdb[1] & 0x1f) == MI_REPORT_TARGET_PGS &&
+	       READ_ONCE(zcmu_device(se_cmd->se_dev)->emulate_rtpg) &&
+	       !(se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_ALUA);
+}
+
 /**
  * zcmu_parse_cdb - the target core has a command for us
  * @se_cmd: the command
  *
- * REPORT LUNS and reservations are the core's; everything else goes to the handler.
+ * REPORT LUNS and reservations are the core's; everything else goes to the handler, but for what
+ * it leaves to the core.
  */
 sense_reason_t zcmu_parse_cdb(struct se_cmd *se_cmd)
 {
+	unsigned int size;
+
+	if (core_reports_port_groups(se_cmd))
+		return spc_parse_cdb(se_cmd, &size);
 	return passthrough_parse_cdb(se_cmd, execute);
 }
 

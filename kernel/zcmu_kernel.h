@@ -161,6 +161,7 @@ struct zcmu_device {
 	unsigned long flags;		/* enum zcmu_device_flag */
 	bool reissuing;			/* recover.c rebuilds the ring */
 	u8 recover;			/* enum zcmu_recover */
+	bool emulate_rtpg;		/* attrib/emulate_rtpg */
 	unsigned int cmd_time_out;	/* ms, 0 is none */
 	int qfull_time_out;		/* ms, 0 fails at once, -1 is the default */
 

@@ -18,7 +18,17 @@
 #include "loopback.h"
 #include "zcmu.h"
 
+/* Asymmetric access states, SPC-4 6.37. LIO has two more, which are for others than disks. */
+static const struct {
+	unsigned int number;
+	const char *name;
+} states[] = {
+	{ 0, "optimized" }, { 1, "non-optimized" }, { 2, "standby" }, { 3, "unavailable" },
+	{ 15, "transitioning" },
+};
+
 struct search {
+	const struct backstore *backstore;
 	char wanted[NAME_MAX + 32];	/* the end of the link's target */
 	struct export *found;
 	size_t count;
@@ -59,6 +69,46 @@ static void add(struct search *search, const struct export *export)
 	grown[search->count++] = *export;
 }
 
+const char *export_state_name(unsigned int number)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (states[i].number == number)
+			return states[i].name;
+	}
+	return NULL;
+}
+
+int export_state_number(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (!strcmp(states[i].name, name))
+			return (int)states[i].number;
+	}
+	return -1;
+}
+
+/* The LUN's group, by its name, has number and state in the backstore's folder. */
+static void find_group(const struct search *search, const char *lun, struct export *export)
+{
+	static const char front[] = "TG Port Alias: ";
+	char text[NAME_MAX + sizeof(front)], device[PATH_MAX], number[16];
+	const char *name = text + strlen(front);
+
+	export->group = -1;
+	if (attribute_read(text, sizeof(text), "%s/alua_tg_pt_gp", lun) ||
+	    strncmp(text, front, strlen(front)))
+		return;
+	backstore_path(search->backstore, device, sizeof(device));
+	if (!attribute_read(number, sizeof(number), "%s/alua/%s/tg_pt_gp_id", device, name))
+		export->group = atoi(number);
+	if (!attribute_read(number, sizeof(number), "%s/alua/%s/alua_access_state", device, name))
+		export->state = export_state_name((unsigned int)atoi(number));
+}
+
 static void visit_link(struct search *search, const struct export *so_far, const char *folder,
 		       const char *name)
 {
@@ -77,6 +127,7 @@ static void visit_link(struct search *search, const struct export *so_far, const
 	if (!strcmp(export.fabric, "loopback"))
 		loopback_device(export.target, export.tpg, export.lun, export.device,
 				sizeof(export.device));
+	find_group(search, folder, &export);
 	add(search, &export);
 }
 
@@ -143,7 +194,7 @@ static int by_place(const void *a, const void *b)
 int exports_find(const struct backstore *backstore, struct exports *ret)
 {
 	static const struct export nothing;
-	struct search search = { .found = NULL };
+	struct search search = { .backstore = backstore };
 
 	snprintf(search.wanted, sizeof(search.wanted), "/core/user_%u/%s", backstore->hba,
 		 backstore->name);
@@ -177,14 +228,27 @@ const char *exports_device(const struct exports *exports)
 	return NULL;
 }
 
-/* "iscsi:iqn.2026-11.org.example:disk LUN 0"; a second TPG is named, too. */
+/* As people call its fabric, and zcmu attach does. */
+const char *export_prefix(const struct export *export)
+{
+	return strcmp(export->fabric, "qla2xxx") ? export->fabric : "fc";
+}
+
+/*
+ * "iscsi:iqn.2026-11.org.example:disk LUN 0"; a second TPG is named, too, and so is a group that
+ * somebody has put it in.
+ */
 const char *export_text(const struct export *export, char *text, size_t size)
 {
-	char tpg[24] = "";
+	char tpg[24] = "", group[64] = "";
 
 	if (export->tpg != 1)
 		snprintf(tpg, sizeof(tpg), " TPG %u", export->tpg);
-	snprintf(text, size, "%s:%s%s LUN %u", export->fabric, export->target, tpg, export->lun);
+	if (export->group > 0)
+		snprintf(group, sizeof(group), " group %d %s", export->group,
+			 export->state ? export->state : "in another state");
+	snprintf(text, size, "%s:%s%s LUN %u%s", export_prefix(export), export->target, tpg,
+		 export->lun, group);
 	return text;
 }
 
@@ -201,6 +265,8 @@ struct json_object *exports_to_json(const struct exports *exports)
 		json_add(object, "target", json_text(export->target));
 		json_add(object, "tpg", json_int64(export->tpg));
 		json_add(object, "lun", json_int64(export->lun));
+		json_add(object, "group", export->group < 0 ? NULL : json_int64(export->group));
+		json_add(object, "state", export->state ? json_text(export->state) : NULL);
 		json_add(object, "device", export->device[0] ? json_text(export->device) : NULL);
 		json_append(array, object);
 	}

@@ -14,8 +14,9 @@
 
 static const struct subcommand subcommands[] = {
 	{ "serve", "[OPTION]... STORE", "serve STORE as a local disk", serve_main },
-	{ "attach", "NAME iscsi:IQN [OPTION]...", "export a disk over iSCSI", attach_main },
-	{ "detach", "[--force] NAME [iscsi:IQN]", "end that", detach_main },
+	{ "attach", "NAME TARGET [OPTION]...", "export a disk over iSCSI, FC, or to a machine", attach_main },
+	{ "detach", "[--force] NAME [TARGET]", "end that", detach_main },
+	{ "alua", "[--json] NAME [GROUP STATE]", "the state of its ports, as initiators see it", alua_main },
 	{ "resize", "[--shrink] NAME SIZE", "give a disk another size", resize_main },
 	{ "copy", "[OPTION]... FROM TO", "copy a store to another", copy_main },
 	{ "list", "[--json]", "list the disks", list_main },

@@ -7,11 +7,11 @@
  * Rooms, by what a user does, and the rooms that each uses; tests/rooms reads this, and fails if
  * another is used:
  *
- * 	serve		confine, iscsi, boot	a disk, until it ends: serve, resize, upgrade, stop
+ * 	serve		confine, attach, boot	a disk, until it ends: serve, resize, upgrade, stop
  * 	complete	boot		words that a shell may offer
- * 	boot		iscsi		disks that come back: save, restore
+ * 	boot		attach		disks that come back: save, restore
  * 	confine		-		serve --user: the store in a process without privileges
- * 	iscsi		-		a disk over iSCSI: attach, detach
+ * 	attach		-		a disk for others: attach, detach, alua
  * 	copy		-		from one store to another
  * 	measure		-		on a disk for that alone: tune, bench
  * 	look		-		what there is: list, stat, doctor
@@ -46,6 +46,7 @@ struct subcommand {
 int serve_main(int argc, char **argv);
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
+int alua_main(int argc, char **argv);
 int resize_main(int argc, char **argv);
 int copy_main(int argc, char **argv);
 int list_main(int argc, char **argv);

@@ -30,6 +30,15 @@ static bool can_copy(const struct zcmu_disk *disk)
 	return zcmu_store_can(disk->store, ZCMU_IO_WRITE);
 }
 
+/*
+ * Has somebody put the command's port into a group of its own? Then there are states to be asked
+ * for, which the target core tells. Every other port is in group 0, and nobody gives that a state.
+ */
+static bool has_states(const struct zcmu_hreq *req)
+{
+	return req->has_port && req->port.has_port_group && req->port.port_group;
+}
+
 /* Standard INQUIRY data, SPC-4 6.4.2 */
 static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 {
@@ -41,6 +50,8 @@ static void standard(struct zcmu_cmd *cmd, uint32_t allocation)
 	data[4] = sizeof(data) - 5;	/* additional length */
 	if (can_copy(cmd->disk))
 		data[5] = 0x08;		/* 3PC: EXTENDED COPY */
+	if (has_states(&cmd->req))
+		data[5] |= 0x10;	/* TPGS: implicit asymmetric access */
 	data[7] = 0x02;			/* CMDQUE */
 	memcpy(data + 8, VENDOR, 8);
 	put_padded(data + 16, cmd->disk->product, 16);

@@ -4,7 +4,8 @@
  * requests that a virtio-scsi driver would send. Reads what the disk is, writes to all of
  * its first blocks in pieces of many sizes and alignments, reads them back, compares.
  *
- *	vhost WWPN
+ *	vhost WWPN		all of that
+ *	vhost WWPN hold		only has the target open, until it is killed; says "held"
  *
  * Says "inquiry VENDOR PRODUCT", "capacity BLOCKS BLOCK-SIZE", "moved WRITES READS".
  */
@@ -333,11 +334,16 @@ int main(int argc, char **argv)
 	static const uint32_t aligned[SLOTS], shifted[SLOTS] = { 512, 1536, 3, 2048 };
 	struct vhost_scsi_target target = { .vhost_tpgt = TARGET };
 
-	if (argc != 2) {
+	if (argc != 2 && !(argc == 3 && !strcmp(argv[2], "hold"))) {
 		fprintf(stderr, "vhost: wrong arguments; the source's head has them\n");
 		return 2;
 	}
 	set_up(argv[1]);
+	if (argc == 3) {
+		printf("held\n");
+		fflush(stdout);
+		pause();
+	}
 	say_what_it_is();
 	move_all(large, aligned);
 	move_all(large, shifted);

@@ -99,6 +99,9 @@ static void words_are_of_their_kind(void **state)
 	offers("bench --folder d", "d/\n");
 	offers("attach x is", "iscsi:iqn.\n");
 	offers("detach --force x is", "iscsi:iqn.\n");
+	offers("attach x v", "vhost:naa.\n");
+	offers("attach x iscsi:a --state s", "standby\n");
+	offers("alua x 7 op", "optimized\n");
 	/* There is no more, or nobody knows it. */
 	offers("copy ram:1M null: x", "\n");
 	offers("serve --size \"\"", "\n");

@@ -68,7 +68,8 @@ static void what_can_t_be_done_is_said(void **state)
 	static const char *const nonsense[] = {
 		"", "frobnicate", "serve", "serve --frobnicate", "serve floppy:a", "serve null:x",
 		"serve --name no/name null:1M", "serve null:8192P", "serve null:16383P",
-		"attach", "attach nosuch", "attach nosuch iscsi:x", "detach", "detach nosuch",
+		"attach", "attach nosuch", "attach nosuch iscsi:x", "attach nosuch fc:1", "attach nosuch vhost:naa.1", "alua", "alua nosuch 1", "alua nosuch x standby",
+		"detach", "detach nosuch",
 		"resize", "resize nosuch", "resize nosuch 1G", "resize nosuch x", "upgrade",
 		"upgrade nosuch", "stat", "stat nosuch", "stop", "stop nosuch", "tune",
 		"tune nosuch", "bench --frobnicate", "list --frobnicate", "doctor --frobnicate",

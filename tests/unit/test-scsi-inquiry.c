@@ -51,6 +51,28 @@ static void standard_data_are_those_of_a_disk_by_spc_4(void **state)
 	assert_memory_equal(a->payload + 58, "\x00\xa0\x04\x60\x04\xc0", 6);
 }
 
+static uint8_t tpgs_by(struct initiator *t, const struct zcmu_port *port)
+{
+	const struct fake_answer *a = send_request(t, &(struct fake_request){
+		.cdb = CDB(0x12, 0, 0, BE16(96)), .size = 96, .port = port });
+
+	return a->payload[5] >> 4 & 3;
+}
+
+static void states_can_be_asked_for_where_a_port_was_put_into_a_group(void **state)
+{
+	static const struct zcmu_port in_group_5 = { .port_group = 5, .has_port_group = 1 };
+	static const struct zcmu_port in_group_0 = { .has_port_group = 1 };
+	static const struct zcmu_port in_none = { .port_group = 5 };
+	struct initiator *t = *state;
+
+	/* 1: implicit asymmetric access */
+	assert_int_equal(tpgs_by(t, &in_group_5), 1);
+	assert_int_equal(tpgs_by(t, &in_group_0), 0);
+	assert_int_equal(tpgs_by(t, &in_none), 0);
+	assert_int_equal(tpgs_by(t, NULL), 0);
+}
+
 static void a_long_product_name_is_cut_off(void **state)
 {
 	struct initiator *t = *state;
@@ -433,6 +455,7 @@ int main(void)
 		SCSI_TEST(page_83_has_a_locally_assigned_naa),
 		SCSI_TEST(the_naa_follows_from_the_serial_number),
 		SCSI_TEST(the_longest_serial_number_fits_into_its_pages),
+		SCSI_TEST(states_can_be_asked_for_where_a_port_was_put_into_a_group),
 		SCSI_TEST(page_83_has_an_iscsi_port_s_numbers_and_names),
 		SCSI_TEST(page_83_has_another_port_s_numbers),
 		SCSI_TEST(the_longest_name_of_a_port_fits_into_page_83),

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach/fabric.h"
 #include "boot/conf.h"
 #include "exports.h"
 #include "option.h"
@@ -90,17 +91,15 @@ static int run_and_wait(const struct conf *conf, const char *const *words)
 /* Is the disk there already, by that target? @export: "iscsi:IQN ..." */
 static bool has_export(const struct exports *exports, const char *export)
 {
-	const struct export *entry;
-	size_t i, fabric, len;
+	struct target target;
+	size_t i;
 
+	/* zcmu attach says what is wrong with it. */
+	if (!target_parse(export, &target))
+		return false;
 	for (i = 0; i < exports->count; i++) {
-		entry = &exports->entries[i];
-		fabric = strlen(entry->fabric);
-		len = strlen(entry->target);
-		if (!strncmp(export, entry->fabric, fabric) && export[fabric] == ':' &&
-		    !strncmp(export + fabric + 1, entry->target, len) &&
-		    (!export[fabric + 1 + len] || export[fabric + 1 + len] == ' ' ||
-		     export[fabric + 1 + len] == '\t'))
+		if (!strcmp(exports->entries[i].fabric, target.fabric->folder) &&
+		    !strcmp(exports->entries[i].target, target.name))
 			return true;
 	}
 	return false;

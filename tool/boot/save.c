@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attach/fabric.h"
 #include "boot/conf.h"
 #include "control.h"
 #include "exports.h"
-#include "iscsi/iscsi.h"
 #include "option.h"
 #include "runfile.h"
 #include "subcommand.h"
@@ -96,8 +96,8 @@ static int print_export(FILE *file, const char *name, const struct export *expor
 			struct has_secret *has)
 {
 	char path[PATH_MAX];
-	struct iscsi_told told;
-	int err = iscsi_tell(export, &told);
+	struct attach_told told;
+	int err = attach_tell(export, &told);
 
 	*has = (struct has_secret){ told.chap.user[0], told.chap.mutual_user[0] };
 	if (!err && (strpbrk(told.chap.user, " \t") || strpbrk(told.chap.mutual_user, " \t"))) {
@@ -132,7 +132,7 @@ static int print_exports(FILE *file, const struct backstore *backstore,
 	if (err)
 		return err;
 	for (i = 0; i < exports.count && !err; i++) {
-		if (!iscsi_export_is_ours(&exports.entries[i]))
+		if (!export_is_attached(&exports.entries[i]))
 			continue;
 		if (number == CONF_EXPORTS) {
 			zcmu_error("%s: it has more than %d exports", backstore->name, CONF_EXPORTS);

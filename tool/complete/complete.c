@@ -248,6 +248,9 @@ static void offer_saved(const struct completing *completing)
 static void offer_kind(const struct completing *completing, const char *kind)
 {
 	static const char *const modes[] = { "reissue", "retry", "fail", "off" };
+	static const char *const states[] = {
+		"optimized", "non-optimized", "standby", "unavailable", "transitioning",
+	};
 	size_t i;
 
 	if (!strcmp(kind, "STORE") || !strcmp(kind, "FROM") || !strcmp(kind, "TO")) {
@@ -260,8 +263,13 @@ static void offer_kind(const struct completing *completing, const char *kind)
 		offer_paths(completing, "", false);
 	} else if (!strcmp(kind, "FOLDER")) {
 		offer_paths(completing, "", true);
-	} else if (!strncmp(kind, "iscsi:", 6)) {
+	} else if (!strcmp(kind, "TARGET")) {
 		offer(completing, "iscsi:iqn.", "an iSCSI target");
+		offer(completing, "fc:", "an FC port of this machine");
+		offer(completing, "vhost:naa.", "a virtual machine");
+	} else if (!strcmp(kind, "STATE")) {
+		for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+			offer(completing, states[i], "");
 	} else if (!strcmp(kind, "MODE")) {
 		for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 			offer(completing, modes[i], "");

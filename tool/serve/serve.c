@@ -18,7 +18,7 @@
 #include "boot/conf.h"
 #include "control.h"
 #include "created.h"
-#include "iscsi/iscsi.h"
+#include "attach/fabric.h"
 #include "loopback.h"
 #include "memory.h"
 #include "module.h"
@@ -290,7 +290,7 @@ static int take_back(struct serve *serve)
 		return stop_detach(&serve->backstore);
 	}
 	/* Targets of zcmu attach are removed with the disk, while it is still served. */
-	err = iscsi_detach(&serve->backstore, NULL);
+	err = attach_remove(&serve->backstore, NULL);
 	if (serve->loopback.wwn[0] && loopback_detach(&serve->loopback))
 		err = -EBUSY;
 	return err;

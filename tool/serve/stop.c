@@ -20,7 +20,7 @@
 #include "backstore.h"
 #include "control.h"
 #include "exports.h"
-#include "iscsi/iscsi.h"
+#include "attach/fabric.h"
 #include "loopback.h"
 #include "new_backstore.h"
 #include "option.h"
@@ -78,7 +78,7 @@ static void *answer(void *argument)
 static int detach(const struct backstore *backstore)
 {
 	struct loopback loopback;
-	int err = iscsi_detach(backstore, NULL);
+	int err = attach_remove(backstore, NULL);
 
 	if (!err && !loopback_find(backstore, &loopback))
 		err = loopback_detach(&loopback);
@@ -180,18 +180,17 @@ static bool is_local_disk(const struct export *export)
 	return !strcmp(export->fabric, "loopback") && export->tpg == 1 && !export->lun;
 }
 
-/* The first export that prevents the stop; @initiator: who is logged in, or empty */
-static const struct export *find_in_the_way(const struct exports *exports, char *initiator,
-					    size_t size)
+/* The first export that prevents the stop; @who: why, if it is one of zcmu attach, or empty */
+static const struct export *find_in_the_way(const struct exports *exports, char *who, size_t size)
 {
 	size_t i;
 
 	for (i = 0; i < exports->count; i++) {
 		const struct export *export = &exports->entries[i];
 
-		initiator[0] = '\0';
-		if (iscsi_export_is_ours(export)) {
-			if (iscsi_find_session(export, initiator, size))
+		who[0] = '\0';
+		if (export_is_attached(export)) {
+			if (export_is_used(export, who, size))
 				return export;
 		} else if (!is_local_disk(export)) {
 			return export;
@@ -202,7 +201,7 @@ static const struct export *find_in_the_way(const struct exports *exports, char 
 
 static bool is_in_use(const char *name)
 {
-	char initiator[NAME_MAX + 1], text[512];
+	char who[1024], text[512];
 	const struct export *export;
 	struct backstore backstore;
 	struct loopback loopback;
@@ -216,11 +215,11 @@ static bool is_in_use(const char *name)
 		return err != -ENOENT;
 	if (exports_find(&backstore, &exports))
 		return true;
-	export = find_in_the_way(&exports, initiator, sizeof(initiator));
+	export = find_in_the_way(&exports, who, sizeof(who));
 	in_the_way = export;
-	if (export && initiator[0])
-		zcmu_error("%s: %s is logged in to %s; log it out there, or stop the disk with --force and let it see I/O errors",
-			   name, initiator, export->target);
+	if (export && who[0])
+		zcmu_error("%s: %s, or stop the disk with --force and let them see I/O errors",
+			   name, who);
 	else if (export)
 		zcmu_error("%s: it is exported by %s as well; take it out there, or stop it with --force and leave its initiators hanging",
 			   name, export_text(export, text, sizeof(text)));

@@ -7,63 +7,72 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach/fabric.h"
 #include "backstore.h"
 #include "exports.h"
-#include "iscsi/iscsi.h"
 #include "option.h"
 #include "subcommand.h"
 #include "zcmu.h"
+
+static bool is_meant(const struct export *export, const struct target *target)
+{
+	return !target || (!strcmp(export->fabric, target->fabric->folder) &&
+			   !strcmp(export->target, target->name));
+}
 
 /*
  * Did zcmu attach make any of them? If not, this is reported, and so is a target of somebody else
  * that exports the disk and isn't touched.
  */
-static bool is_attached(const char *name, const struct exports *exports, const char *target)
+static bool is_attached(const char *name, const struct exports *exports,
+			const struct target *target)
 {
 	const struct export *foreign = NULL;
+	struct target known;
 	bool found = false;
 	size_t i;
 
 	for (i = 0; i < exports->count; i++) {
 		const struct export *export = &exports->entries[i];
 
-		if (strcmp(export->fabric, "iscsi") || (target && strcmp(export->target, target)))
+		if (!is_meant(export, target) || !target_of_export(export, &known))
 			continue;
-		if (iscsi_export_is_ours(export))
+		if (export_is_attached(export))
 			found = true;
 		else
 			foreign = export;
 	}
-	if (found || (target && iscsi_is_leftover(target)))
+	if (found || (target && attach_is_leftover(target)))
 		return true;
 	if (foreign)
 		zcmu_error("%s: %s was made by somebody else: take the disk out of it with what made it, targetcli perhaps",
 			   name, foreign->target);
 	else
 		zcmu_error("%s: it is not attached to %s; zcmu list shows its exports", name,
-			   target ? target : "any target");
+			   target ? target->name : "any target");
 	return false;
 }
 
-static bool is_in_use(const char *name, const struct exports *exports, const char *target)
+static bool is_in_use(const char *name, const struct exports *exports,
+		      const struct target *target)
 {
-	char initiator[NAME_MAX + 1];
+	char who[1024];
 	size_t i;
 
 	for (i = 0; i < exports->count; i++) {
 		const struct export *export = &exports->entries[i];
 
-		if ((target && strcmp(export->target, target)) || !iscsi_export_is_ours(export) ||
-		    !iscsi_find_session(export, initiator, sizeof(initiator)))
+		if (!is_meant(export, target) || !export_is_attached(export) ||
+		    !export_is_used(export, who, sizeof(who)))
 			continue;
-		zcmu_error("%s: %s is logged in to %s; log it out there, or detach the disk with --force and let it see I/O errors",
-			   name, initiator, export->target);
+		zcmu_error("%s: %s, or detach the disk with --force and let them see I/O errors",
+			   name, who);
 		return true;
 	}
 	return false;
 }
 
-static int detach(const char *name, const char *target, bool force)
+static int detach(const char *name, const struct target *target, bool force)
 {
 	struct backstore backstore;
 	struct exports exports;
@@ -78,7 +87,7 @@ static int detach(const char *name, const char *target, bool force)
 	if (exports_find(&backstore, &exports))
 		return EXIT_FAILED;
 	if (is_attached(name, &exports, target) &&
-	    (force || !is_in_use(name, &exports, target)) && !iscsi_detach(&backstore, target))
+	    (force || !is_in_use(name, &exports, target)) && !attach_remove(&backstore, target))
 		status = EXIT_OK;
 	exports_free(&exports);
 	return status;
@@ -91,7 +100,8 @@ int detach_main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
-	const char *target = NULL;
+	const struct target *wanted = NULL;
+	struct target target;
 	bool force = false;
 	int option;
 
@@ -101,10 +111,10 @@ int detach_main(int argc, char **argv)
 			force = true;
 			break;
 		case 'h':
-			printf("usage: zcmu detach [--force] NAME [iscsi:IQN]\n\n"
-			       "Takes the disk NAME out of the target IQN, or out of all that it was attached to.\n"
+			printf("usage: zcmu detach [--force] NAME [TARGET]\n\n"
+			       "Takes the disk NAME out of the target, or out of all that it was attached to.\n"
 			       "A target that has nothing in it any more is removed.\n\n"
-			       "  --force   even if an initiator is logged in\n"
+			       "  --force   even if somebody uses it\n"
 			       "  --help    this text\n");
 			return EXIT_OK;
 		default:
@@ -118,9 +128,9 @@ int detach_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (argc - optind == 2) {
-		target = attach_target("detach", argv[optind + 1]);
-		if (!target)
+		if (!attach_target("detach", argv[optind + 1], &target))
 			return EXIT_USAGE;
+		wanted = &target;
 	}
-	return detach(argv[optind], target, force);
+	return detach(argv[optind], wanted, force);
 }

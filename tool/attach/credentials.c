@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "attribute.h"
-#include "iscsi/credentials.h"
-#include "iscsi/iscsi.h"
+#include "attach/credentials.h"
+#include "attach/iscsi.h"
 #include "zcmu.h"
 
 #define SECRET_GOOD	12	/* RFC 7143 12.1.3: 96 bits, unless there is IPsec */

@@ -12,10 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach/fabric.h"
+#include "attach/group.h"
 #include "attribute.h"
 #include "backstore.h"
 #include "exports.h"
-#include "iscsi/iscsi.h"
 #include "zcmu.h"
 
 static int remove_folder(const char *path)
@@ -25,7 +26,8 @@ static int remove_folder(const char *path)
 	if (!rmdir(path) || errno == ENOENT)
 		return 0;
 	err = -errno;
-	zcmu_error("can't remove %s: %s", path, strerror(-err));
+	if (err != -EBUSY)
+		zcmu_error("can't remove %s: %s", path, strerror(-err));
 	return err;
 }
 
@@ -86,7 +88,7 @@ static int for_each(const char *folder, int (*visit)(const char *path, void *arg
 static bool leads_to(const char *mapped, const char *lun)
 {
 	char link[PATH_MAX + 600], target[PATH_MAX];
-	const char *wanted = strstr(lun, "/iscsi/");
+	const char *wanted = lun + strlen(TARGET);
 	struct dirent *entry;
 	bool leads = false;
 	DIR *dir = opendir(mapped);
@@ -165,28 +167,36 @@ static bool is_empty(const char *tpg, const char *rest)
 }
 
 /* Remove the target if no LUN and no ACL is left in it. */
-static int remove_target(const char *target)
+static int remove_target(const struct target *target)
 {
+	const struct fabric *fabric = target->fabric;
 	char path[PATH_MAX], tpg[PATH_MAX];
 	int err;
 
-	snprintf(tpg, sizeof(tpg), ISCSI "/%s/tpgt_1", target);
+	snprintf(tpg, sizeof(tpg), TARGET_TPG, fabric->folder, target->name);
 	snprintf(path, sizeof(path), "%.3800s/lun", tpg);
 	err = for_each(path, visit_lun, tpg);
 	if (err || !is_empty(tpg, "lun"))
 		return err;
 	if (!is_empty(tpg, "acls")) {
-		zcmu_warning("%s stays: somebody has added ACLs to it", target);
+		zcmu_warning("%s stays: somebody has added ACLs to it", target->name);
 		return 0;
 	}
 	/* This ends sessions that have no ACL. */
-	err = attribute_write("0", "%s/enable", tpg);
+	if (fabric->has_initiators)
+		err = attribute_write("0", "%s/enable", tpg);
 	snprintf(path, sizeof(path), "%.3800s/np", tpg);
 	if (!err)
 		err = for_each(path, visit_portal, NULL);
 	if (!err)
 		err = remove_folder(tpg);
-	snprintf(path, sizeof(path), ISCSI "/%s", target);
+	/* Its disk is gone, which is what it was asked for; the machine has the empty target. */
+	if (err == -EBUSY && !fabric->has_initiators) {
+		zcmu_warning("%s stays, empty, while a virtual machine uses it: detach it again, or give it another disk",
+			     target->name);
+		return 0;
+	}
+	snprintf(path, sizeof(path), TARGET "/%s/%s", fabric->folder, target->name);
 	/* It may have another TPG, of somebody else. */
 	if (!err && !count(path, "tpgt_", DT_DIR))
 		err = remove_folder(path);
@@ -196,12 +206,15 @@ static int remove_target(const char *target)
 static int detach(const struct export *export)
 {
 	char tpg[PATH_MAX], lun[PATH_MAX];
+	struct target target;
 	int err;
 
-	snprintf(tpg, sizeof(tpg), ISCSI "/%s/tpgt_1", export->target);
+	if (!target_of_export(export, &target))
+		return -EINVAL;
+	snprintf(tpg, sizeof(tpg), TARGET_TPG, target.fabric->folder, target.name);
 	snprintf(lun, sizeof(lun), "%.3800s/lun/lun_%u", tpg, export->lun);
 	err = remove_lun(tpg, lun);
-	return err ? err : remove_target(export->target);
+	return err ? err : remove_target(&target);
 }
 
 static int has_link(const char *lun, void *argument)
@@ -211,29 +224,30 @@ static int has_link(const char *lun, void *argument)
 }
 
 /* Is it left from an attach that crashed, with no disk in it? */
-bool iscsi_is_leftover(const char *target)
+bool attach_is_leftover(const struct target *target)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/lun", target);
-	return iscsi_is_blank(target) ||
-	       (iscsi_is_ours(target) && !for_each(path, has_link, NULL));
+	snprintf(path, sizeof(path), TARGET_TPG "/lun", target->fabric->folder, target->name);
+	return target_is_blank(target) ||
+	       (target_is_ours(target) && !for_each(path, has_link, NULL));
 }
 
 /* Is the export one of those to remove? */
-static bool is_meant(const struct export *export, const char *target)
+static bool is_meant(const struct export *export, const struct target *target)
 {
-	return !strcmp(export->fabric, "iscsi") && (!target || !strcmp(export->target, target)) &&
-	       iscsi_export_is_ours(export);
+	return (!target || (!strcmp(export->fabric, target->fabric->folder) &&
+			    !strcmp(export->target, target->name))) &&
+	       export_is_attached(export);
 }
 
-int iscsi_detach(const struct backstore *backstore, const char *target)
+int attach_remove(const struct backstore *backstore, const struct target *target)
 {
 	struct exports exports;
 	int lock, err;
 	size_t i;
 
-	lock = iscsi_lock();
+	lock = attach_lock();
 	if (lock < 0)
 		return lock;
 	err = exports_find(backstore, &exports);
@@ -242,8 +256,9 @@ int iscsi_detach(const struct backstore *backstore, const char *target)
 			err = detach(&exports.entries[i]);
 	}
 	/* An attach that crashed may have made only the target. */
-	if (!err && target && iscsi_is_leftover(target))
+	if (!err && target && attach_is_leftover(target))
 		err = remove_target(target);
+	groups_clean(backstore);
 	exports_free(&exports);
 	close(lock);
 	return err;

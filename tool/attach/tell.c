@@ -12,14 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach/fabric.h"
 #include "attribute.h"
 #include "exports.h"
-#include "iscsi/iscsi.h"
 #include "zcmu.h"
 
 struct telling {
 	const struct export *export;
-	struct iscsi_told *told;
+	struct target target;
+	struct attach_told *told;
 	int err;
 };
 
@@ -28,7 +29,7 @@ static void append(struct telling *telling, const char *format, ...)
 
 static void append(struct telling *telling, const char *format, ...)
 {
-	struct iscsi_told *told = telling->told;
+	struct attach_told *told = telling->told;
 	size_t len = strlen(told->words);
 	va_list arguments;
 	int n;
@@ -48,7 +49,8 @@ static void each(struct telling *telling, const char *part,
 	char path[PATH_MAX];
 	DIR *dir;
 
-	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/%s", telling->export->target, part);
+	snprintf(path, sizeof(path), TARGET_TPG "/%s", telling->target.fabric->folder,
+		 telling->target.name, part);
 	dir = opendir(path);
 	if (!dir) {
 		telling->err = -errno;
@@ -79,40 +81,60 @@ static void take_credentials(struct telling *telling, const char *initiator)
 	credentials_forget(&found);
 }
 
-static bool is_on(const struct export *export, const char *attribute)
+static bool is_on(const struct telling *telling, const char *attribute)
 {
+	const struct target *target = &telling->target;
 	char value[16];
 
-	return !attribute_read(value, sizeof(value), ISCSI "/%s/tpgt_1/attrib/%s", export->target,
-			       attribute) && !strcmp(value, "1");
+	return !attribute_read(value, sizeof(value), TARGET_TPG "/attrib/%s",
+			       target->fabric->folder, target->name, attribute) &&
+	       !strcmp(value, "1");
+}
+
+static bool has_chap(const struct telling *telling)
+{
+	return telling->target.fabric->has_portals && is_on(telling, "authentication");
 }
 
 static void tell_initiator(struct telling *telling, const char *name)
 {
+	const struct target *target = &telling->target;
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), ISCSI "/%s/tpgt_1/acls/%s", telling->export->target, name);
-	if (!iscsi_acl_has_lun(path, telling->export))
+	snprintf(path, sizeof(path), TARGET_TPG "/acls/%s", target->fabric->folder, target->name,
+		 name);
+	if (!acl_has_lun(path, telling->export))
 		return;
 	append(telling, " --initiator %s", name);
-	if (is_on(telling->export, "authentication"))
+	if (has_chap(telling))
 		take_credentials(telling, name);
 }
 
-int iscsi_tell(const struct export *export, struct iscsi_told *ret)
+static void tell_access(struct telling *telling)
+{
+	if (is_on(telling, "generate_node_acls")) {
+		append(telling, " --open-to-all");
+		if (!telling->err && has_chap(telling))
+			take_credentials(telling, NULL);
+	} else if (!telling->err) {
+		each(telling, "acls", tell_initiator);
+	}
+}
+
+int attach_tell(const struct export *export, struct attach_told *ret)
 {
 	struct telling telling = { .export = export, .told = ret };
 
-	*ret = (struct iscsi_told){ .words = "" };
-	append(&telling, "iscsi:%s", export->target);
-	each(&telling, "np", tell_portal);
-	if (is_on(export, "generate_node_acls")) {
-		append(&telling, " --open-to-all");
-		if (!telling.err && is_on(export, "authentication"))
-			take_credentials(&telling, NULL);
-	} else if (!telling.err) {
-		each(&telling, "acls", tell_initiator);
-	}
+	*ret = (struct attach_told){ .words = "" };
+	if (!target_of_export(export, &telling.target))
+		return -EINVAL;
+	append(&telling, "%s:%s", telling.target.fabric->prefix, telling.target.name);
+	if (telling.target.fabric->has_portals)
+		each(&telling, "np", tell_portal);
+	if (!telling.err && telling.target.fabric->has_initiators)
+		tell_access(&telling);
+	if (export->group)
+		append(&telling, " --port-group %d --state %s", export->group, export->state);
 	if (telling.err)
 		zcmu_error("%s: can't tell how it was exported: %s", export->target,
 			   telling.err == -ENOTUNIQ ? "its initiators have several users or passwords" :

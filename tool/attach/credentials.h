@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Users and passwords of CHAP */
-#ifndef ZCMU_TOOL_ISCSI_CREDENTIALS_H
-#define ZCMU_TOOL_ISCSI_CREDENTIALS_H
+#ifndef ZCMU_TOOL_ATTACH_CREDENTIALS_H
+#define ZCMU_TOOL_ATTACH_CREDENTIALS_H
 
 #include <stdbool.h>
 
@@ -27,4 +27,4 @@ int credentials_read(const char *target, const char *initiator,
 		     struct iscsi_credentials *ret);	/* quiet */
 bool credentials_are_same(const struct iscsi_credentials *a, const struct iscsi_credentials *b);
 
-#endif /* ZCMU_TOOL_ISCSI_CREDENTIALS_H */
+#endif /* ZCMU_TOOL_ATTACH_CREDENTIALS_H */

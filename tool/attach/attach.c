@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * zcmu attach: exports a backstore over iSCSI. This file has the arguments; make.c makes the
- * target.
- */
+/* zcmu attach: exports a backstore. This file has the arguments; make.c makes the target. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -10,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach/fabric.h"
+#include "attach/group.h"
+#include "attach/iscsi.h"
 #include "backstore.h"
-#include "iscsi/iscsi.h"
 #include "json.h"
 #include "option.h"
 #include "served.h"
@@ -24,8 +23,10 @@
 struct attach {
 	const char *name;
 	struct iscsi_portal portals[MAX_PORTALS];
+	const char *said[MAX_INITIATORS];	/* initiators, */
+	char names[MAX_INITIATORS][TARGET_NAME_MAX + 1];	/* as ACLs have them */
 	const char *initiators[MAX_INITIATORS];
-	struct iscsi_wish wish;
+	struct attach_wish wish;
 	const char *password_file;
 	const char *mutual_password_file;
 	struct iscsi_credentials chap;
@@ -34,20 +35,26 @@ struct attach {
 
 static void print_help(void)
 {
-	printf("usage: zcmu attach NAME iscsi:IQN [OPTION]...\n\n"
+	printf("usage: zcmu attach NAME TARGET [OPTION]...\n\n"
 	       "Exports the disk NAME, or any backstore of type \"user\" that is enabled, as a LUN of\n"
-	       "the iSCSI target IQN, and prints it. The target is made if it isn't there.\n\n"
+	       "TARGET, and prints it. The target is made if it isn't there. It is one of\n\n"
+	       "  iscsi:IQN                 over iSCSI\n"
+	       "  fc:WWPN                   by that FC port of this machine (qla2xxx)\n"
+	       "  vhost:naa.WWN             to a virtual machine (vhost-scsi)\n\n"
 	       "  --portal ADDR[:PORT]      listen there; may be repeated; default for a new target:\n"
-	       "                            0.0.0.0:3260, every address\n"
-	       "  --initiator IQN           let this initiator in; may be repeated\n"
-	       "  --open-to-all             let in everybody who can reach a portal\n"
+	       "                            0.0.0.0:3260, every address; iSCSI alone, as CHAP is\n"
+	       "  --initiator NAME          let this initiator (IQN, WWPN) in; may be repeated\n"
+	       "  --open-to-all             let in everybody who can reach a portal, or the port\n"
 	       "  --chap-user USER          ask them for a password (CHAP)\n"
 	       "  --chap-password-file FILE  its first line is the password; \"-\": standard input;\n"
 	       "                            credential:NAME: what systemd has loaded by that name\n"
 	       "  --chap-mutual-user USER   the target's own name, when an initiator asks for it\n"
 	       "  --chap-mutual-password-file FILE  the password for that, another one\n"
+	       "  --port-group N            1 to %d: initiators are told this group of ports, and its state\n"
+	       "  --state STATE             of that group (ALUA): optimized, non-optimized, standby,\n"
+	       "                            unavailable, transitioning; zcmu alua changes it\n"
 	       "  --json                    for a program\n"
-	       "  --help                    this text\n");
+	       "  --help                    this text\n", GROUP_MAX);
 }
 
 /*
@@ -73,38 +80,62 @@ static int add_portal(struct attach *attach, const char *text)
 
 static int add_initiator(struct attach *attach, const char *name)
 {
-	size_t i;
-
-	if (!iscsi_name_is_valid(name, true)) {
-		usage_error("attach", "\"%s\" is no initiator's name; /etc/iscsi/initiatorname.iscsi has it, over there",
-			    name);
-		return EXIT_USAGE;
-	}
 	if (attach->wish.initiator_count == MAX_INITIATORS) {
 		usage_error("attach", "more than %d initiators", MAX_INITIATORS);
 		return EXIT_USAGE;
 	}
-	for (i = 0; i < attach->wish.initiator_count; i++) {
-		if (!strcmp(attach->initiators[i], name))
-			return -1;
-	}
-	attach->initiators[attach->wish.initiator_count++] = name;
+	attach->said[attach->wish.initiator_count++] = name;
 	return -1;
 }
 
-/* From "iscsi:IQN" to the IQN. */
-const char *attach_target(const char *subcommand, const char *text)
+/* Each of them once, in the form of the fabric */
+static bool take_initiators(struct attach *attach)
 {
-	if (strncmp(text, "iscsi:", 6)) {
-		usage_error(subcommand, "\"%s\" is no target; iscsi:IQN is", text);
-		return NULL;
+	struct attach_wish *wish = &attach->wish;
+	const bool is_iscsi = wish->target.fabric->has_portals;
+	size_t i, k, count = wish->initiator_count;
+
+	wish->initiator_count = 0;
+	wish->initiators = attach->initiators;
+	for (i = 0; i < count; i++) {
+		char *name = attach->names[wish->initiator_count];
+
+		if (!target_takes_initiator(&wish->target, attach->said[i], name,
+					    sizeof(attach->names[0]))) {
+			usage_error("attach", is_iscsi ?
+				    "\"%s\" is no initiator's name; /etc/iscsi/initiatorname.iscsi has it, over there" :
+				    "\"%s\" is no name of an FC port; /sys/class/fc_host/host*/port_name has it, over there",
+				    attach->said[i]);
+			return false;
+		}
+		for (k = 0; k < wish->initiator_count && strcmp(attach->names[k], name); k++)
+			;
+		if (k == wish->initiator_count)
+			attach->initiators[wish->initiator_count++] = name;
 	}
-	if (!iscsi_name_is_valid(text + 6, false)) {
-		usage_error(subcommand, "\"%s\" can't be a target's name; iqn.2026-11.org.example:disk can: a month, your domain reversed, and lower-case letters, digits, \".\", \"-\" and \":\"",
-			    text + 6);
-		return NULL;
-	}
-	return text + 6;
+	return true;
+}
+
+static const char *example_of(const struct target *target)
+{
+	return target->fabric->has_portals ?
+	       "iqn.2026-11.org.example:disk can: a month, your domain reversed, and lower-case letters, digits, \".\", \"-\" and \":\"" :
+	       target->fabric->has_initiators ?
+	       "21:00:00:24:ff:31:4c:48 can: /sys/class/fc_host/host*/port_name has those of this machine" :
+	       "naa.5001405000000001 can: \"naa.\" and 16 lower-case hexadecimal digits, of your choice";
+}
+
+bool attach_target(const char *subcommand, const char *text, struct target *ret)
+{
+	if (target_parse(text, ret) && !text[strcspn(text, " \t")])
+		return true;
+	if (ret->fabric)
+		usage_error(subcommand, "\"%s\" can't be a target's name; %s", strchr(text, ':') + 1,
+			    example_of(ret));
+	else
+		usage_error(subcommand, "\"%s\" is no target; iscsi:IQN, fc:WWPN and vhost:naa.WWN are",
+			    text);
+	return false;
 }
 
 static int take_user(const char *option, char *ret)
@@ -119,7 +150,8 @@ static int take_user(const char *option, char *ret)
 }
 
 enum { OPT_PORTAL = 1, OPT_INITIATOR, OPT_OPEN_TO_ALL, OPT_CHAP_USER, OPT_CHAP_PASSWORD_FILE,
-       OPT_CHAP_MUTUAL_USER, OPT_CHAP_MUTUAL_PASSWORD_FILE, OPT_JSON, OPT_HELP };
+       OPT_CHAP_MUTUAL_USER, OPT_CHAP_MUTUAL_PASSWORD_FILE, OPT_PORT_GROUP, OPT_STATE,
+       OPT_JSON, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "portal", required_argument, NULL, OPT_PORTAL },
@@ -129,6 +161,8 @@ static const struct option long_options[] = {
 	{ "chap-password-file", required_argument, NULL, OPT_CHAP_PASSWORD_FILE },
 	{ "chap-mutual-user", required_argument, NULL, OPT_CHAP_MUTUAL_USER },
 	{ "chap-mutual-password-file", required_argument, NULL, OPT_CHAP_MUTUAL_PASSWORD_FILE },
+	{ "port-group", required_argument, NULL, OPT_PORT_GROUP },
+	{ "state", required_argument, NULL, OPT_STATE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -154,6 +188,12 @@ static int take_option(struct attach *attach, int option)
 		return -1;
 	case OPT_CHAP_PASSWORD_FILE:
 		attach->password_file = optarg;
+		return -1;
+	case OPT_PORT_GROUP:
+		return option_number("attach", "--port-group", optarg, 1, GROUP_MAX,
+				     &attach->wish.group);
+	case OPT_STATE:
+		attach->wish.state = optarg;
 		return -1;
 	case OPT_JSON:
 		attach->json = true;
@@ -186,9 +226,45 @@ static int check_chap(struct attach *attach)
 	return EXIT_USAGE;
 }
 
+/* Who may use it */
+static bool check_access(struct attach *attach)
+{
+	struct attach_wish *wish = &attach->wish;
+	const struct fabric *fabric = wish->target.fabric;
+	const char *wrong = NULL;
+
+	if (!fabric->has_portals && (wish->portal_count || attach->chap.user[0] ||
+				     attach->chap.mutual_user[0]))
+		wrong = "portals and CHAP are of iSCSI alone";
+	else if (!fabric->has_initiators && (wish->initiator_count || wish->open_to_all))
+		wrong = "a virtual machine is no initiator with a name: whoever can open /dev/vhost-scsi gets the disk";
+	else if (fabric->has_initiators && !wish->initiator_count && !wish->open_to_all)
+		wrong = fabric->has_portals ?
+			"who may log in? Name each with --initiator IQN, or say --open-to-all for whoever can reach a portal" :
+			"who may log in? Name each with --initiator WWPN, or say --open-to-all for whoever can reach the port";
+	else if (wish->initiator_count && wish->open_to_all)
+		wrong = "--initiator and --open-to-all contradict each other";
+	if (!wrong)
+		return take_initiators(attach);
+	usage_error("attach", "%s", wrong);
+	return false;
+}
+
+static bool check_group(const struct attach_wish *wish)
+{
+	if (wish->state && !wish->group)
+		usage_error("attach", "whose state? Say --port-group N, another number for each machine that exports the disk");
+	else if (wish->state && !group_state_is_valid(wish->state))
+		usage_error("attach", "\"%s\" is no state; optimized, non-optimized, standby, unavailable and transitioning are",
+			    wish->state);
+	else
+		return true;
+	return false;
+}
+
 static int parse(struct attach *attach, int argc, char **argv)
 {
-	struct iscsi_wish *wish = &attach->wish;
+	struct attach_wish *wish = &attach->wish;
 	int option, status;
 
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
@@ -203,23 +279,12 @@ static int parse(struct attach *attach, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	attach->name = argv[optind];
-	wish->target = attach_target("attach", argv[optind + 1]);
-	if (!wish->target)
+	if (!attach_target("attach", argv[optind + 1], &wish->target))
 		return EXIT_USAGE;
-	if (!wish->initiator_count && !wish->open_to_all) {
-		usage_error("attach", "who may log in? Name each with --initiator IQN, or say --open-to-all for whoever can reach a portal");
-		return EXIT_USAGE;
-	}
-	if (wish->initiator_count && wish->open_to_all) {
-		usage_error("attach", "--initiator and --open-to-all contradict each other");
-		return EXIT_USAGE;
-	}
-	status = check_chap(attach);
-	if (status >= 0)
-		return status;
-	wish->initiators = attach->initiators;
 	wish->portals = attach->portals;
-	return -1;
+	if (!check_access(attach) || !check_group(wish))
+		return EXIT_USAGE;
+	return check_chap(attach);
 }
 
 /*
@@ -280,14 +345,14 @@ static void print_json_result(const struct attach *attach, unsigned int lun)
 	struct json_object *object = json_document();
 
 	json_add(object, "name", json_text(attach->name));
-	json_add(object, "target", json_text(attach->wish.target));
+	json_add(object, "target", json_text(attach->wish.target.name));
 	json_add(object, "lun", json_int64(lun));
 	print_json(object);
 }
 
 int attach_main(int argc, char **argv)
 {
-	struct attach attach = { .json = false };
+	static struct attach attach;	/* large */
 	struct backstore backstore;
 	unsigned int lun;
 	int status;
@@ -296,13 +361,13 @@ int attach_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	status = check(&attach, &backstore) ||
-		 iscsi_attach(&backstore, &attach.wish, &lun) ? EXIT_FAILED : EXIT_OK;
+		 attach_make(&backstore, &attach.wish, &lun) ? EXIT_FAILED : EXIT_OK;
 	credentials_forget(&attach.chap);
 	if (status)
 		return status;
 	if (attach.json)
 		print_json_result(&attach, lun);
 	else
-		printf("iscsi:%s LUN %u\n", attach.wish.target, lun);
+		printf("%s:%s LUN %u\n", attach.wish.target.fabric->prefix, attach.wish.target.name, lun);
 	return EXIT_OK;
 }
