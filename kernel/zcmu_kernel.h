@@ -17,13 +17,15 @@
  *
  *	pure		ring plan window	compiled into the unit tests
  *			payload
+ *	count		stats
  *	bell		defer wake
  *	bytes		copy_total copy loan_fill loan fault reserve move
  *	command		command attention
  *	way		decide entry finish waiting submit keep second_try tmr transfer
  *			complete moved
  *	exceptions	expire reset recover
- *	device		areas uio netlink reclaim configfs attrib device main
+ *	device		areas uio netlink reclaim configfs attrib_stats attrib
+ *			device main
  *
  * Locks, outermost first
  * ----------------------
@@ -73,6 +75,7 @@
 #include "plan.h"
 #include "reserve.h"
 #include "ring.h"
+#include "stats.h"
 #include "submit.h"
 #include "tmr.h"
 #include "move.h"
@@ -178,6 +181,7 @@ struct zcmu_device {
 	struct zcmu_attention attention;
 	struct zcmu_wake wake;
 	struct zcmu_counters counters;
+	struct zcmu_stats stats;
 	struct list_head reclaim_node;
 };
 
