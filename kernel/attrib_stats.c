@@ -219,8 +219,8 @@ static ssize_t zcmu_state_show(struct config_item *item, char *page)
 			     under_way.waiting, under_way.ring, under_way.moving);
 	len += sysfs_emit_at(page, len, "in_late %u\nin_kept %u\n", under_way.late, under_way.kept);
 	len += sysfs_emit_at(page, len, "oldest_us %lld\n", under_way.oldest);
-	len += sysfs_emit_at(page, len, "last_answer_ms %lld\nlast_error_ms %lld\n",
-			     ago(last_answer), ago(READ_ONCE(device->stats.last_error)));
+	len += sysfs_emit_at(page, len, "last_answer_ms %lld\nlast_failure_ms %lld\n",
+			     ago(last_answer), ago(READ_ONCE(device->stats.last_failure)));
 	return len;
 }
 CONFIGFS_ATTR_RO(zcmu_, state);

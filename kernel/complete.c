@@ -150,7 +150,9 @@ static void count_error(const struct zcmu_cmd *cmd)
 	struct zcmu_device *device = cmd->device;
 
 	if (is_unknown(cmd)) {
-		zcmu_stats_error(device, ZCMU_ERROR_handler_unknown);
+		zcmu_stats_error(device, cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP ?
+					 ZCMU_ERROR_handler_unknown_opcode :
+					 ZCMU_ERROR_handler_no_status);
 		return;
 	}
 	switch (cmd->scsi_status) {

@@ -21,11 +21,32 @@ void zcmu_stats_free(struct zcmu_stats *stats)
 	free_percpu(stats->cpu);
 }
 
+/* Is it a failure of the disk? Else its initiator has asked for what can't be, or has had enough. */
+static bool is_failure(enum zcmu_error error)
+{
+	switch ((u32)error) {
+	case ZCMU_ERROR_SENSE + NOT_READY:
+	case ZCMU_ERROR_SENSE + MEDIUM_ERROR:
+	case ZCMU_ERROR_SENSE + HARDWARE_ERROR:
+	case ZCMU_ERROR_SENSE + ABORTED_COMMAND:
+	case ZCMU_ERROR_handler_no_status:
+	case ZCMU_ERROR_module_timed_out:
+	case ZCMU_ERROR_module_no_room:
+	case ZCMU_ERROR_module_no_memory:
+	case ZCMU_ERROR_module_broken:
+	case ZCMU_ERROR_module_lost:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* A command is answered with something else than GOOD. */
 void zcmu_stats_error(struct zcmu_device *device, enum zcmu_error error)
 {
 	this_cpu_inc(device->stats.cpu->errors[error]);
-	WRITE_ONCE(device->stats.last_error, get_jiffies_64());
+	if (is_failure(error))
+		WRITE_ONCE(device->stats.last_failure, get_jiffies_64());
 }
 
 /* The handler's sense data: fixed format, or descriptors. Other formats have no key. */

@@ -29,7 +29,8 @@ enum zcmu_phase {
 	X(handler_task_set_full)					\
 	X(handler_reservation_conflict)					\
 	X(handler_other)	/* another status */			\
-	X(handler_unknown)	/* no SCSI status, or an opcode that it doesn't know */ \
+	X(handler_unknown_opcode)	/* one that it doesn't know */	\
+	X(handler_no_status)	/* what it has answered is no SCSI status */ \
 	X(module_timed_out)	/* on the ring */			\
 	X(module_no_room)	/* waited for room for too long, or wasn't to wait */ \
 	X(module_no_memory)						\
@@ -59,7 +60,7 @@ struct zcmu_stats {
 	struct zcmu_stats_cpu __percpu *cpu;
 	bool measures;		/* attrib/measure_latency */
 	/* jiffies; 0: never */
-	u64 last_error;
+	u64 last_failure;	/* of the disk; see is_failure() */
 	u64 last_answer;	/* device->lock, as the others below */
 	u64 opens;		/* handlers that have come */
 	u32 late;		/* time-outs since the last answer; their begin and end are told */

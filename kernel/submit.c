@@ -11,11 +11,25 @@
 /* How often a command that waits for memory tries */
 #define LOOK_FOR_MEMORY	msecs_to_jiffies(20)
 
+static void count_direction(struct zcmu_counters *counters, const struct se_cmd *se_cmd)
+{
+	if (!se_cmd->data_length)
+		return;
+	if (zcmu_is_write(se_cmd)) {
+		counters->writes++;
+		counters->bytes_written += se_cmd->data_length;
+	} else {
+		counters->reads++;
+		counters->bytes_read += se_cmd->data_length;
+	}
+}
+
 static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
 	struct zcmu_counters *counters = &cmd->device->counters;
 
 	counters->commands++;
+	count_direction(counters, cmd->se_cmd);
 	if (cmd->lent) {
 		counters->commands_lent++;
 		counters->bytes_lent += plan->bytes - plan->edge_bytes;

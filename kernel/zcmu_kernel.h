@@ -92,6 +92,10 @@
 	X(commands)		/* put on the ring */			\
 	X(commands_lent)						\
 	X(commands_copied)	/* with a payload in the copy area */	\
+	X(reads)		/* with Data-In */			\
+	X(writes)		/* with Data-Out, bidirectional ones among them */ \
+	X(bytes_read)		/* Data-In that initiators have asked for */ \
+	X(bytes_written)						\
 	X(bytes_lent)		/* payload bytes that nobody copied */	\
 	X(bytes_copied)		/* through the copy area */		\
 	X(bytes_edge)		/* copied in partial first and last pages */ \
