@@ -20,15 +20,14 @@
 
 static inline u32 zcmu_latency_bucket(u64 ns)
 {
-	u32 bits = fls64(ns), octave;
+	u32 bits = fls64(ns), octave, bucket;
 
 	if (bits <= ZCMU_LATENCY_MIN_BITS)
 		return 0;
 	octave = bits - 1 - ZCMU_LATENCY_MIN_BITS;
-	return min_t(u32, 1 + (octave << ZCMU_LATENCY_SUB_BITS) +
-			  ((ns >> (bits - 1 - ZCMU_LATENCY_SUB_BITS)) &
-			   ((1 << ZCMU_LATENCY_SUB_BITS) - 1)),
-		     ZCMU_LATENCY_BUCKETS - 1);
+	bucket = 1 + (octave << ZCMU_LATENCY_SUB_BITS) +
+		 ((ns >> (bits - 1 - ZCMU_LATENCY_SUB_BITS)) & ((1 << ZCMU_LATENCY_SUB_BITS) - 1));
+	return min(bucket, (u32)ZCMU_LATENCY_BUCKETS - 1);
 }
 
 /* ns: where the bucket begins, and the one before it ends */

@@ -25,6 +25,7 @@ static const struct subcommand subcommands[] = {
 	{ "stat", "[OPTION]... [NAME]", "show what was lent, how long it took, what failed", stat_main },
 	{ "health", "[OPTION]... [NAME]", "tell whether a disk is served, degraded or dead", health_main },
 	{ "inflight", "[--json] [NAME]", "list the commands that are under way", inflight_main },
+	{ "exporter", "[OPTION]...", "serve what stat shows to Prometheus", exporter_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
 	{ "tune", "[OPTION]... NAME", "measure from which size on lending pays", tune_main },
 	{ "bench", "[OPTION]...", "measure what lending is worth on this machine", bench_main },

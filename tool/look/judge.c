@@ -72,7 +72,7 @@ static enum verdict judge_handler(const struct sample *sample, struct reasons *w
 			add(why, "its process does not have it open yet, or hands it over");
 			return VERDICT_DEGRADED;
 		}
-		add(why, "no process serves it, and %" PRIu64 " commands wait for one",
+		add(why, "no process serves it; commands that wait for one: %" PRIu64,
 		    sample_under_way(sample));
 		return VERDICT_DEAD;
 	}
@@ -96,11 +96,11 @@ static enum verdict judge_commands(const struct sample *sample, const struct lim
 	if (answer >= 0 && answer < (int64_t)limits->slow * 1000)
 		add(why, "a command is under way for %s, while others are answered", age);
 	else if (answer >= 0)
-		add(why, "%" PRIu64 " commands wait, the oldest for %s, and none was answered for %s",
+		add(why, "commands that wait: %" PRIu64 ", the oldest for %s, and none was answered for %s",
 		    sample_under_way(sample), age,
 		    format_duration((uint64_t)answer * 1000000, silence, sizeof(silence)));
 	else
-		add(why, "%" PRIu64 " commands wait, the oldest for %s, and none was ever answered",
+		add(why, "commands that wait: %" PRIu64 ", the oldest for %s, and none was ever answered",
 		    sample_under_way(sample), age);
 	return VERDICT_DEGRADED;
 }

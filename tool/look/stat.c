@@ -16,7 +16,7 @@
 
 struct wanted {
 	const char *name;
-	bool json, histograms, openmetrics;
+	bool json, histograms, openmetrics, prometheus;
 };
 
 static int show(const struct wanted *wanted)
@@ -29,6 +29,8 @@ static int show(const struct wanted *wanted)
 		return EXIT_FAILED;
 	if (wanted->openmetrics)
 		openmetrics_write(samples, count, stdout);
+	else if (wanted->prometheus)
+		openmetrics_write_old(samples, count, stdout);
 	else if (wanted->histograms)
 		stat_show_histograms(samples, count);
 	else if (wanted->name)
@@ -52,6 +54,7 @@ static void print_help(void)
 	       "  --count N           end after so many; default: ^C ends it\n"
 	       "  --histogram         draw how long commands took, and where\n"
 	       "  --openmetrics       for Prometheus, as zcmu exporter serves it\n"
+	       "  --prometheus        in its older format, which node_exporter reads from files\n"
 	       "  --json              for a program: the kernel's counters by their names\n"
 	       "  --help              this text\n");
 }
@@ -61,8 +64,10 @@ static bool is_contradictory(const struct wanted *wanted, bool watches, bool has
 {
 	const char *what = NULL;
 
-	if (wanted->openmetrics && (watches || wanted->histograms || wanted->json))
-		what = "--openmetrics is all or nothing";
+	if (wanted->openmetrics + wanted->prometheus + wanted->json > 1)
+		what = "--json, --openmetrics and --prometheus are three formats: choose one";
+	else if ((wanted->openmetrics || wanted->prometheus) && (watches || wanted->histograms))
+		what = "--openmetrics and --prometheus have all there is, once";
 	else if (wanted->json && wanted->histograms)
 		what = "--json has the histograms already";
 	else if (has_rhythm && !watches)
@@ -80,6 +85,7 @@ int stat_main(int argc, char **argv)
 		{ "count", required_argument, NULL, 'c' },
 		{ "histogram", no_argument, NULL, 'H' },
 		{ "openmetrics", no_argument, NULL, 'o' },
+		{ "prometheus", no_argument, NULL, 'p' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
@@ -108,6 +114,9 @@ int stat_main(int argc, char **argv)
 			break;
 		case 'o':
 			wanted.openmetrics = true;
+			break;
+		case 'p':
+			wanted.prometheus = true;
 			break;
 		case 'j':
 			wanted.json = true;

@@ -30,7 +30,8 @@ int stat_watch(const struct watching *watching);
 void stat_print_rates(const struct sample *delta, double seconds, int name_width);
 void stat_print_rates_header(int name_width);
 
-/* openmetrics.c */
+/* openmetrics.c; the old one: what Prometheus had before */
+void openmetrics_write_old(const struct sample *samples, size_t count, FILE *file);
 void openmetrics_write(const struct sample *samples, size_t count, FILE *file);
 
 #endif /* ZCMU_TOOL_LOOK_STAT_H */
