@@ -60,7 +60,7 @@ module:
 modules:
 	@for k in $(KERNELS); do ./kernel/build $$k || exit 1; done
 
-check: deps style check-unit check-docs check-vm
+check: deps style check-unit check-docs check-monitoring check-vm
 
 check-unit: deps user
 	@./tests/unit/run
@@ -90,6 +90,9 @@ fuzz: deps
 
 check-docs: deps user
 	@./tests/docs
+
+check-monitoring: deps
+	@./tests/monitoring
 
 check-vm: deps user
 	@./tests/run -m ours $(if $(K),-k "$(K)",$(if $(CASES),,-s)) $(CASES)
@@ -145,5 +148,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps deps-deb deps-user deb user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-powercut check-stock check-tsan check-unit \
+.PHONY: help deps deps-deb deps-user deb user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-monitoring check-powercut check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean

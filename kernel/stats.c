@@ -21,7 +21,7 @@ void zcmu_stats_free(struct zcmu_stats *stats)
 	free_percpu(stats->cpu);
 }
 
-/* Is it a failure of the disk? Else its initiator has asked for what can't be, or has had enough. */
+/* Is it a failure of the disk? Else its initiator has asked for too much, or has had enough. */
 static bool is_failure(enum zcmu_error error)
 {
 	switch ((u32)error) {

@@ -16,9 +16,9 @@ struct zcmu_device;
 
 /* A command's life; the first three are parts of the last, and its sum where it has them all. */
 enum zcmu_phase {
-	ZCMU_PHASE_ROOM,	/* from the initiator to the ring: made ready, and waiting for room */
+	ZCMU_PHASE_ROOM,	/* until it is on the ring: made ready, and waiting for room */
 	ZCMU_PHASE_HANDLER,	/* from there until its answer is read */
-	ZCMU_PHASE_TAKE_BACK,	/* from there to the initiator: payload taken back, or copied */
+	ZCMU_PHASE_TAKE_BACK,	/* until it is answered: payload taken back, or copied */
 	ZCMU_PHASE_TOTAL,
 	ZCMU_NR_PHASES
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * zcmu exporter: what zcmu stat --openmetrics prints, over HTTP. It answers GET of one page, to one
- * client after the other, and knows no more of HTTP than that takes. Who may ask is decided by where
- * it listens: on this machine's loopback address, or at a socket that a service manager has made.
+ * client after the other, and knows no more of HTTP than that takes. Who may ask is decided by
+ * where it listens: on this machine's loopback address, or at a socket that a service manager has
+ * made.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -132,10 +133,10 @@ static bool write_page(bool open, struct answer *answer)
 
 static void make_answer(const char *request, struct answer *answer)
 {
-	char method[8], path[64];
+	char method[8], path[64], minor[2];
 
 	*answer = (struct answer){ .status = "200 OK", .type = TYPE_TEXT };
-	if (sscanf(request, "%7s %63s HTTP/1.", method, path) != 2) {
+	if (sscanf(request, "%7[A-Z] %63[^ \r\n] HTTP/1.%1[01]", method, path, minor) != 3) {
 		answer->status = "400 Bad Request";
 		return;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * zcmu health: for monitoring, which wants an exit status and a line: is a disk served, degraded, or
- * dead? judge.c decides.
+ * zcmu health: for monitoring, which wants an exit status and a line: is a disk served, degraded,
+ * or dead? judge.c decides.
  */
 #include <errno.h>
 #include <getopt.h>

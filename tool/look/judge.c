@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Judges a disk by what the kernel knows of it: whether somebody serves it, whether commands are
- * answered, and whether they failed lately. Nobody is asked, so that a process which hangs is judged
- * as quickly as others.
+ * answered, and whether they failed lately. Nobody is asked, so that a process which hangs is
+ * judged as quickly as others.
  */
 #include <inttypes.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 /*
  * What the kernel has counted, as Prometheus and others read it: the text format 1.0.0 of
  * OpenMetrics, or the older one of Prometheus (0.0.4), which knows fewer types and no units. Base
- * units are seconds and bytes; counters end with _total; the samples of a metric stand together, and
- * behind what they are.
+ * units are seconds and bytes; counters end with _total; the samples of a metric stand together,
+ * and behind what they are.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -166,7 +166,8 @@ static void write_errors(const struct sample *samples, size_t count, const struc
  */
 
 static void write_gauge(const char *name, const char *unit, const char *help, const char *state,
-			double scale, const struct sample *samples, size_t count, const struct page *page)
+			double scale, const struct sample *samples, size_t count,
+			const struct page *page)
 {
 	size_t i;
 

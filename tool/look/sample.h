@@ -23,7 +23,7 @@ enum phase {
 struct sample {
 	struct backstore backstore;
 	uint64_t taken;			/* ns, CLOCK_MONOTONIC */
-	bool is_counted;		/* by our module; if not, nothing of what follows is there */
+	bool is_counted;		/* by our module; else nothing of what follows is there */
 	struct counter counters[COUNTERS_MAX];
 	size_t nr_counters;
 	struct counter errors[COUNTERS_MAX];
