@@ -274,7 +274,14 @@ static ssize_t zcmu_inflight_show(struct config_item *item, char *page)
 	spin_unlock(&device->lock);
 	return len;
 }
-CONFIGFS_ATTR_RO(zcmu_, inflight);
+
+/* Which blocks are used is nobody's business but root's. */
+static struct configfs_attribute zcmu_attr_inflight = {
+	.ca_name = "inflight",
+	.ca_mode = 0400,
+	.ca_owner = THIS_MODULE,
+	.show = zcmu_inflight_show,
+};
 
 struct configfs_attribute *zcmu_stats_attribs[] = {
 	&zcmu_attr_measure_latency,

@@ -23,6 +23,7 @@ static const struct subcommand subcommands[] = {
 	{ "save", "NAME", "have a disk made again after a boot", save_main },
 	{ "restore", "[OPTION]... [NAME]", "make disks that were saved", restore_main },
 	{ "stat", "[OPTION]... [NAME]", "show what was lent, how long it took, what failed", stat_main },
+	{ "top", "[OPTION]...", "show the busiest disks, and what is wrong", top_main },
 	{ "health", "[OPTION]... [NAME]", "tell whether a disk is served, degraded or dead", health_main },
 	{ "inflight", "[--json] [NAME]", "list the commands that are under way", inflight_main },
 	{ "exporter", "[OPTION]...", "serve what stat shows to Prometheus", exporter_main },

@@ -14,8 +14,8 @@
  * 	iscsi		-		a disk over iSCSI: attach, detach
  * 	copy		-		from one store to another
  * 	measure		-		on a disk for that alone: tune, bench
- * 	look		-		what there is: list, stat, health, inflight, exporter,
- *				doctor
+ * 	look		-		what there is: list, stat, top, health, inflight,
+ *				exporter, doctor
  *
  * Shared files are beside the rooms, and use none of them: the disk in the target core
  * (backstore.c, loopback.c, exports.c, counters.c), the process that serves it and requests to it
@@ -47,6 +47,7 @@ int copy_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
 int health_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 int exporter_main(int argc, char **argv);
 int inflight_main(int argc, char **argv);
 int stop_main(int argc, char **argv);

@@ -94,7 +94,7 @@ static struct json_object *to_json(const struct flying *flying, const struct bac
 	return object;
 }
 
-/* Return: 0; -EOPNOTSUPP, quiet, if the module doesn't tell. @told: how many it has told of */
+/* Return: 0, or an error that was reported. @told: how many it has told of */
 static int show_disk(const struct backstore *backstore, struct json_object *list, uint64_t *told)
 {
 	char folder[PATH_MAX], path[PATH_MAX + 32], line[256];
@@ -105,8 +105,15 @@ static int show_disk(const struct backstore *backstore, struct json_object *list
 	backstore_path(backstore, folder, sizeof(folder));
 	snprintf(path, sizeof(path), "%s/attrib/inflight", folder);
 	file = fopen(path, "re");
-	if (!file)
+	if (!file && errno == ENOENT) {
+		zcmu_error("%s: the loaded module does not tell what is under way (see zcmu doctor)",
+			   backstore->name);
 		return -EOPNOTSUPP;
+	}
+	if (!file) {
+		zcmu_error("%s: can't read %s: %s", backstore->name, path, strerror(errno));
+		return -EACCES;
+	}
 	while (fgets(line, sizeof(line), file)) {
 		if (!parse(line, &flying))
 			continue;
@@ -142,13 +149,10 @@ static int show(const struct sample *samples, size_t count, bool json)
 		printf("%-16s %-14s %8s %6s  %-24s %12s %10s\n", "NAME", "HANDS", "AGE", "ID",
 		       "OPERATION", "LBA", "SIZE");
 	for (i = 0; i < count; i++) {
-		if (show_disk(&samples[i].backstore, list, &told)) {
-			zcmu_error("%s: the loaded module does not tell what is under way (see zcmu doctor)",
-				   samples[i].backstore.name);
+		if (show_disk(&samples[i].backstore, list, &told))
 			status = EXIT_FAILED;
-		} else if (!json) {
+		else if (!json)
 			tell_rest(&samples[i], told);
-		}
 	}
 	if (json) {
 		json_add(document, "commands", list);
