@@ -72,7 +72,7 @@ static void what_can_t_be_done_is_said(void **state)
 		"resize", "resize nosuch", "resize nosuch 1G", "resize nosuch x", "upgrade",
 		"upgrade nosuch", "stat --frobnicate", "stat nosuch", "stat --count 1 nosuch",
 		"stat --json --openmetrics", "stat a b", "top x", "top --interval 0", "health nosuch",
-		"health --slow x", "inflight nosuch", "inflight a b", "exporter x",
+		"inflight nosuch", "inflight a b", "exporter x",
 		"exporter --port 65536", "stop", "stop nosuch", "tune",
 		"tune nosuch", "bench --frobnicate", "list --frobnicate", "doctor --frobnicate",
 		"copy", "copy null:1M", "copy null:x null:1M", "copy null:2M null:1M",

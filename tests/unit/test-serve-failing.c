@@ -65,7 +65,7 @@ static void the_first_failure_of_a_kind_is_told(void **state)
 {
 	(void)state;
 	zcmu_failing_note(&disk, ZCMU_IO_READ, -EIO);
-	expect_told(1, "disk: its store has fails to read: Input/output error");
+	expect_told(1, "disk: its store fails to read: Input/output error");
 	zcmu_failing_note(&disk, ZCMU_IO_READ, -EIO);
 	assert_int_equal(told, 1);
 	zcmu_failing_note(&disk, ZCMU_IO_WRITE, -ENOSPC);
