@@ -221,8 +221,12 @@ static int serve(int listener, int signal_fd, unsigned int idle)
 		if (n < 0 || !events[1].revents)
 			continue;
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
+		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 			continue;
+		if (fd < 0) {
+			zcmu_error("nobody can be answered: %s", strerror(errno));
+			return EXIT_FAILED;
+		}
 		serve_client(fd);
 		close(fd);
 	}
