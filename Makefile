@@ -71,7 +71,7 @@ ifdef TAP
 check:
 	@./tests/tap $(MAKE) --no-print-directory check TAP=
 else
-check: deps style check-unit check-docs check-vm
+check: deps style check-unit check-docs check-monitoring check-vm
 endif
 
 check-unit: deps user
@@ -103,6 +103,9 @@ fuzz: deps
 
 check-docs: deps user
 	@./tests/docs
+
+check-monitoring: deps
+	@./tests/monitoring
 
 check-vm: deps user
 	@./tests/run -m ours $(if $(K),-k "$(K)",$(if $(CASES),,-s)) $(CASES)
@@ -166,5 +169,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps deps-deb deps-rpm deps-user deb rpm user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-powercut check-rpm check-stock check-tsan check-unit \
+.PHONY: help deps deps-deb deps-rpm deps-user deb rpm user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-monitoring check-powercut check-rpm check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean

@@ -42,6 +42,7 @@ static void device_release(struct kref *kref)
 	zcmu_areas_release(device);
 	xa_destroy(&device->commands);
 	zcmu_attention_forget(device);
+	zcmu_stats_free(&device->stats);
 	call_rcu(&device->se_dev.rcu_head, free_after_rcu);
 }
 

@@ -426,6 +426,7 @@ static size_t gather_attribs(struct configfs_attribute **to)
 	size_t n = append(to, 0, passthrough_attrib_attrs);
 
 	n = append(to, n, passthrough_pr_attrib_attrs);
+	n = append(to, n, zcmu_stats_attribs);
 	return append(to, n, own_attribs);
 }
 

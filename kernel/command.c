@@ -31,6 +31,7 @@ struct zcmu_cmd *zcmu_cmd_alloc(struct se_cmd *se_cmd)
 	cmd->state = ZCMU_CMD_NEW;
 	INIT_LIST_HEAD(&cmd->node);
 	INIT_LIST_HEAD(&cmd->span.node);
+	zcmu_stats_submitted(cmd);
 	return cmd;
 }
 
@@ -130,6 +131,7 @@ void zcmu_cmd_answer(struct zcmu_cmd *cmd, u8 scsi_status)
 	struct se_cmd *se_cmd = cmd->se_cmd;
 
 	trace_zcmu_complete(cmd->device, cmd->id, scsi_status);
+	zcmu_stats_ended(cmd);
 	cmd->se_cmd = NULL;
 	target_complete_cmd(se_cmd, scsi_status);
 }
@@ -145,6 +147,7 @@ void zcmu_cmd_fail(struct zcmu_cmd *cmd, sense_reason_t reason)
 	else if (reason == TCM_OUT_OF_RESOURCES)
 		status = SAM_STAT_TASK_SET_FULL;
 	trace_zcmu_complete(cmd->device, cmd->id, status);
+	zcmu_stats_ended(cmd);
 	cmd->se_cmd = NULL;
 	target_complete_cmd_with_sense(se_cmd, status, reason);
 }

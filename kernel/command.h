@@ -22,6 +22,7 @@
 #include "loan.h"
 #include "ring.h"
 #include "move.h"
+#include "stats.h"
 
 struct zcmu_device;
 
@@ -76,6 +77,7 @@ struct zcmu_cmd {
 	struct zcmu_span span;
 	bool has_deadline;
 	unsigned long deadline;		/* jiffies */
+	struct zcmu_times times;
 
 	struct zcmu_loan loan;		/* if lent */
 	struct zcmu_extents out;	/* else: Data-Out, or the only payload */

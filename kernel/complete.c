@@ -45,7 +45,7 @@ static bool is_answerable(const struct zcmu_cmd *cmd)
  * Return: 0, or -EPROTO if no command has that id.
  */
 static int take_answer(struct zcmu_device *device, const struct zcmu_answer *answer,
-		       enum zcmu_kick kick, struct list_head *batch,
+		       enum zcmu_kick kick, u64 now, struct list_head *batch,
 		       struct list_head *moves)
 {
 	struct zcmu_cmd *cmd = xa_load(&device->commands, answer->cmd_id);
@@ -82,6 +82,7 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	cmd->read_len = answer->read_len;
 	if (cmd->scsi_status == SAM_STAT_CHECK_CONDITION)
 		memcpy(cmd->sense, answer->sense, sizeof(cmd->sense)); /* shared: */
+	cmd->times.answered = now;
 	list_move_tail(&cmd->node, batch);
 	trace_zcmu_answer(device, cmd->id, cmd->scsi_status, cmd->uflags);
 	if (cmd->se_cmd)
@@ -141,6 +142,44 @@ static void set_residual(const struct zcmu_cmd *cmd)
 	}
 }
 
+/* Is it nothing that an initiator could be told? */
+static bool is_unknown(const struct zcmu_cmd *cmd)
+{
+	return cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP || !zcmu_is_sam_status(cmd->scsi_status);
+}
+
+static void count_error(const struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+
+	if (is_unknown(cmd)) {
+		zcmu_stats_error(device, cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP ?
+					 ZCMU_ERROR_handler_unknown_opcode :
+					 ZCMU_ERROR_handler_no_status);
+		return;
+	}
+	switch (cmd->scsi_status) {
+	case SAM_STAT_GOOD:
+	case SAM_STAT_CONDITION_MET:
+		break;
+	case SAM_STAT_CHECK_CONDITION:
+		zcmu_stats_sense(device, cmd->sense);
+		break;
+	case SAM_STAT_BUSY:
+		zcmu_stats_error(device, ZCMU_ERROR_handler_busy);
+		break;
+	case SAM_STAT_TASK_SET_FULL:
+		zcmu_stats_error(device, ZCMU_ERROR_handler_task_set_full);
+		break;
+	case SAM_STAT_RESERVATION_CONFLICT:
+		zcmu_stats_error(device, ZCMU_ERROR_handler_reservation_conflict);
+		break;
+	default:
+		zcmu_stats_error(device, ZCMU_ERROR_handler_other);
+		break;
+	}
+}
+
 /* Pass the handler's answer on. The payload was taken back. */
 static void pass_on(struct zcmu_cmd *cmd)
 {
@@ -148,7 +187,8 @@ static void pass_on(struct zcmu_cmd *cmd)
 	u32 bytes = se_cmd->data_length;
 	bool short_read;
 
-	if (cmd->uflags & ZCMU_UFLAG_UNKNOWN_OP || !zcmu_is_sam_status(cmd->scsi_status)) {
+	count_error(cmd);
+	if (is_unknown(cmd)) {
 		zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
 		return;
 	}
@@ -171,6 +211,7 @@ static void pass_on(struct zcmu_cmd *cmd)
 		return;
 	}
 	trace_zcmu_complete(cmd->device, cmd->id, cmd->scsi_status);
+	zcmu_stats_ended(cmd);
 	cmd->se_cmd = NULL;
 	target_complete_cmd_with_length(se_cmd, cmd->scsi_status, bytes);
 }
@@ -218,6 +259,7 @@ static u32 take_answers(struct zcmu_device *device, enum zcmu_kick kick,
 {
 	struct zcmu_answer answer;
 	u32 bytes, n = 0;
+	u64 now = 0;
 	int ret;
 
 	lockdep_assert_held(&device->lock);
@@ -227,10 +269,12 @@ static u32 take_answers(struct zcmu_device *device, enum zcmu_kick kick,
 		return 0;
 	}
 	while ((ret = zcmu_ring_next_answer(&device->ring, &bytes, &answer)) > 0) {
-		n++;
+		/* One moment for all of them: the clock has its price. */
+		if (!n++ && READ_ONCE(device->stats.measures))
+			now = zcmu_stats_now();
 		if (!answer.span->is_cmd) {
 			zcmu_tmr_free(device, answer.span);
-		} else if (take_answer(device, &answer, kick, batch, moves)) {
+		} else if (take_answer(device, &answer, kick, now, batch, moves)) {
 			mark_broken(device, "no command has id", answer.cmd_id);
 			return n;
 		}
@@ -257,8 +301,10 @@ void zcmu_complete_answers(struct zcmu_device *device, enum zcmu_kick kick)
 	device->counters.kicks++;
 	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags))
 		taken = take_answers(device, kick, &batch, &moves);
-	if (taken)
+	if (taken) {
+		zcmu_stats_note_answers(device);
 		zcmu_tmr_publish_waiting(device);
+	}
 	if (zcmu_ring_is_empty(&device->ring))
 		zcmu_wake_note_empty(device);
 	spin_unlock(&device->lock);

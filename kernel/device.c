@@ -19,7 +19,9 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	xa_init_flags(&device->commands, XA_FLAGS_ALLOC1);
 	/* The first ids take no memory: the entry at the end of the node keeps it allocated. */
 	BUILD_BUG_ON(ZCMU_OWN_COMMANDS >= XA_CHUNK_SIZE - 1);
-	if (!device->name || xa_reserve(&device->commands, XA_CHUNK_SIZE - 1, GFP_KERNEL)) {
+	if (!device->name || zcmu_stats_init(&device->stats) ||
+	    xa_reserve(&device->commands, XA_CHUNK_SIZE - 1, GFP_KERNEL)) {
+		zcmu_stats_free(&device->stats);
 		kfree(device->name);
 		kfree(device);
 		return NULL;

@@ -15,12 +15,13 @@
 /*
  * Move what is overdue to @overdue, and see that the rest is looked at in time. The
  * time-outs may have been changed meanwhile: a list needn't be in the order of its
- * deadlines. device->lock is held.
+ * deadlines. device->lock is held. Return: how many are.
  */
-static void collect(struct zcmu_device *device, struct list_head *list,
-		    enum zcmu_cmd_state state, struct list_head *overdue)
+static u32 collect(struct zcmu_device *device, struct list_head *list,
+		   enum zcmu_cmd_state state, struct list_head *overdue)
 {
 	struct zcmu_cmd *cmd, *next;
+	u32 n = 0;
 
 	lockdep_assert_held(&device->lock);
 	list_for_each_entry_safe(cmd, next, list, node) {
@@ -33,8 +34,10 @@ static void collect(struct zcmu_device *device, struct list_head *list,
 			cmd->se_cmd->priv = NULL;
 		cmd->state = state;
 		list_move_tail(&cmd->node, overdue);
-		device->counters.timeouts++;
+		n++;
 	}
+	device->counters.timeouts += n;
+	return n;
 }
 
 /* RETURNED -> KEPT or freed: the handler has given it back while it was revoked. */
@@ -65,6 +68,7 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 	spin_lock(&device->lock);
 	cmd->se_cmd->priv = NULL;
 	spin_unlock(&device->lock);
+	zcmu_stats_error(device, ZCMU_ERROR_module_timed_out);
 	zcmu_cmd_answer(cmd, SAM_STAT_CHECK_CONDITION);
 
 	spin_lock(&device->lock);
@@ -88,7 +92,8 @@ void zcmu_expire(struct work_struct *work)
 	mutex_lock(&device->recover_lock);
 	spin_lock(&device->lock);
 	collect(device, &device->waiting.cmds, ZCMU_CMD_NEW, &waiting);
-	collect(device, &device->inflight, ZCMU_CMD_REVOKING, &ring);
+	zcmu_stats_note_late(device,
+			     collect(device, &device->inflight, ZCMU_CMD_REVOKING, &ring));
 	spin_unlock(&device->lock);
 
 	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);

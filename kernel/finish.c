@@ -5,6 +5,7 @@
  * answers of the handler on.
  */
 #include <linux/mempool.h>
+#include <scsi/scsi_proto.h>
 
 #include "complete.h"
 #include "zcmu_kernel.h"
@@ -31,6 +32,16 @@ void zcmu_cmd_free(struct zcmu_cmd *cmd)
 	mempool_free(cmd, &cmd->device->reserve.cmds);
 }
 
+/* Why is a command answered like that, without its handler? */
+static enum zcmu_error reason_of(u8 scsi_status, bool was_on_ring)
+{
+	if (scsi_status == SAM_STAT_TASK_ABORTED)
+		return ZCMU_ERROR_module_aborted;
+	if (was_on_ring)
+		return ZCMU_ERROR_module_lost;
+	return scsi_status == SAM_STAT_BUSY ? ZCMU_ERROR_module_blocked : ZCMU_ERROR_module_no_room;
+}
+
 /* WAITING -> answered: the handler never saw these. */
 void zcmu_answer_waiting(struct list_head *list, u8 scsi_status)
 {
@@ -38,6 +49,7 @@ void zcmu_answer_waiting(struct list_head *list, u8 scsi_status)
 
 	list_for_each_entry_safe(cmd, next, list, node) {
 		list_del_init(&cmd->node);
+		zcmu_stats_error(cmd->device, reason_of(scsi_status, false));
 		zcmu_cmd_answer(cmd, scsi_status);
 		zcmu_cmd_free(cmd);
 	}
@@ -63,6 +75,9 @@ void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scs
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
+		/* GOOD: the kernel has moved its payload, and that was the answer. */
+		if (cmd->se_cmd && scsi_status != SAM_STAT_GOOD)
+			zcmu_stats_error(device, reason_of(scsi_status, true));
 		if (cmd->se_cmd)
 			zcmu_cmd_answer(cmd, scsi_status);
 		zcmu_cmd_free(cmd);

@@ -14,11 +14,25 @@
 /* How often a command that waits for memory is tried again */
 #define LOOK_FOR_MEMORY	msecs_to_jiffies(20)
 
+static void count_direction(struct zcmu_counters *counters, const struct se_cmd *se_cmd)
+{
+	if (!se_cmd->data_length)
+		return;
+	if (zcmu_is_write(se_cmd)) {
+		counters->writes++;
+		counters->bytes_written += se_cmd->data_length;
+	} else {
+		counters->reads++;
+		counters->bytes_read += se_cmd->data_length;
+	}
+}
+
 static void count_published(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 {
 	struct zcmu_counters *counters = &cmd->device->counters;
 
 	counters->commands++;
+	count_direction(counters, cmd->se_cmd);
 	if (cmd->lent) {
 		counters->commands_lent++;
 		counters->bytes_lent += plan->bytes - plan->edge_bytes;
@@ -85,6 +99,7 @@ static int publish(struct zcmu_cmd *cmd, const struct zcmu_plan *plan)
 		zcmu_deadline_set(device, cmd, device->cmd_time_out);
 	count_published(cmd, plan);
 	trace_zcmu_queue(device, cmd->id, offset, len, cmd->lent);
+	zcmu_stats_published(cmd);
 	zcmu_ring_publish(&device->ring, &cmd->span);
 	zcmu_wake_count(device);
 	/* The command must be visible before we rely on the wake-up of whoever unplugs. */
@@ -146,18 +161,27 @@ static int submit(struct zcmu_cmd *cmd, gfp_t gfp)
 	return ret;
 }
 
-static sense_reason_t sense_of(int err)
+/* The command is refused: count why. Return: what its initiator is told. */
+static sense_reason_t refuse(struct zcmu_device *device, int err)
 {
 	switch (err) {
 	case -EBUSY:
+		zcmu_stats_error(device, ZCMU_ERROR_module_blocked);
 		return TCM_LUN_BUSY;
 	case -EIO:
+		zcmu_stats_error(device, ZCMU_ERROR_module_broken);
 		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	case -EMSGSIZE:
+		zcmu_stats_error(device, ZCMU_ERROR_module_too_large);
 		return TCM_INVALID_CDB_FIELD;
 	case -ECANCELED:
+		zcmu_stats_error(device, ZCMU_ERROR_module_aborted);
 		return TCM_CHECK_CONDITION_ABORT_CMD;
+	case -ENOMEM:
+		zcmu_stats_error(device, ZCMU_ERROR_module_no_memory);
+		return TCM_OUT_OF_RESOURCES;
 	default:
+		zcmu_stats_error(device, ZCMU_ERROR_module_no_room);
 		return TCM_OUT_OF_RESOURCES;
 	}
 }
@@ -174,7 +198,7 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 	}
 	cmd = zcmu_cmd_alloc(se_cmd);
 	if (!cmd)
-		return TCM_OUT_OF_RESOURCES;
+		return refuse(device, -ENOMEM);
 	trace_zcmu_submit(device, se_cmd);
 
 	spin_lock(&device->lock);
@@ -202,7 +226,7 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 		return TCM_NO_SENSE;
 	zcmu_cmd_free(cmd);
 	zcmu_retry_waiting(device);
-	return sense_of(ret);
+	return refuse(device, ret);
 }
 
 /*
@@ -262,7 +286,7 @@ void zcmu_submit_waiting(struct work_struct *work)
 				break;
 		}
 		if (ret) {
-			zcmu_cmd_fail(cmd, sense_of(ret));
+			zcmu_cmd_fail(cmd, refuse(device, ret));
 			zcmu_cmd_free(cmd);
 		}
 	}

@@ -135,6 +135,7 @@ static int uio_open(struct uio_info *info, struct inode *inode)
 		return -EBUSY;
 	zcmu_recover_open(device);
 	spin_lock(&device->lock);
+	device->stats.opens++;
 	/* What an earlier handler has said about itself, or pinned, doesn't apply to this one. */
 	zcmu_ring_forget_handler(&device->ring);
 	device->lending.copies_step = 0;

@@ -17,13 +17,15 @@
  *
  *	pure		ring plan window	compiled into the unit tests
  *			payload
+ *	count		stats
  *	bell		defer wake
  *	bytes		copy_total copy loan_fill loan fault reserve stream move
  *	command		command attention
  *	way		decide entry finish waiting submit keep second_try tmr turn
  *			transfer complete moved
  *	exceptions	expire reset recover
- *	device		areas uio netlink reclaim configfs attrib device main
+ *	device		areas uio netlink reclaim configfs attrib_stats attrib
+ *			device main
  *
  * Locks, outermost first
  * ----------------------
@@ -73,6 +75,7 @@
 #include "plan.h"
 #include "reserve.h"
 #include "ring.h"
+#include "stats.h"
 #include "submit.h"
 #include "tmr.h"
 #include "move.h"
@@ -89,6 +92,10 @@
 	X(commands)		/* put on the ring */			\
 	X(commands_lent)						\
 	X(commands_copied)	/* with a payload in the copy area */	\
+	X(reads)		/* with Data-In */			\
+	X(writes)		/* with Data-Out, bidirectional ones among them */ \
+	X(bytes_read)		/* Data-In that initiators have asked for */ \
+	X(bytes_written)						\
 	X(bytes_lent)		/* payload bytes that nobody copied */	\
 	X(bytes_copied)		/* through the copy area */		\
 	X(bytes_edge)		/* copied in partial first and last pages */ \
@@ -179,6 +186,7 @@ struct zcmu_device {
 	struct zcmu_attention attention;
 	struct zcmu_wake wake;
 	struct zcmu_counters counters;
+	struct zcmu_stats stats;
 	struct list_head reclaim_node;
 };
 

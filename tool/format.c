@@ -33,3 +33,18 @@ const char *format_size(uint64_t bytes, char *text, size_t size)
 		snprintf(text, size, "%.1f %s", value, units[i]);
 	return text;
 }
+
+/* "850 ns", "12.5 us", "3.1 ms", "42 s": two or three digits that count */
+const char *format_duration(uint64_t ns, char *text, size_t size)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double value = (double)ns;
+	size_t i = 0;
+
+	while (value >= 1000 && i < 3) {
+		value /= 1000;
+		i++;
+	}
+	snprintf(text, size, value < 10 && i ? "%.1f %s" : "%.0f %s", value, units[i]);
+	return text;
+}

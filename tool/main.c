@@ -23,7 +23,11 @@ static const struct subcommand subcommands[] = {
 	{ "upgrade", "[--program PATH] NAME", "hand a disk to a new process", upgrade_main },
 	{ "save", "NAME", "have a disk made again after a boot", save_main },
 	{ "restore", "[OPTION]... [NAME]", "make disks that were saved", restore_main },
-	{ "stat", "[--watch] [--json] NAME", "show what was lent and what was copied", stat_main },
+	{ "stat", "[OPTION]... [NAME]", "show what was lent, how long it took, what failed", stat_main },
+	{ "top", "[OPTION]...", "show the busiest disks, and what is wrong", top_main },
+	{ "health", "[OPTION]... [NAME]", "tell whether a disk is served, degraded or dead", health_main },
+	{ "inflight", "[--json] [NAME]", "list the commands that are under way", inflight_main },
+	{ "exporter", "[OPTION]...", "serve what stat shows to Prometheus", exporter_main },
 	{ "stop", "[--force] NAME", "end a disk, or clean up after one that crashed", stop_main },
 	{ "tune", "[OPTION]... NAME", "measure from which size on lending pays", tune_main },
 	{ "bench", "[OPTION]...", "measure what lending is worth on this machine", bench_main },
@@ -38,7 +42,7 @@ static void print_usage(FILE *file)
 	fprintf(file, "usage: zcmu COMMAND [ARGUMENT]...\n\n"
 		"Serves SCSI disks from user space, with the payload lent instead of copied.\n\n");
 	for (sub = subcommands; sub->name; sub++)
-		fprintf(file, "  zcmu %-7s %-28s %s\n", sub->name, sub->arguments, sub->summary);
+		fprintf(file, "  zcmu %-8s %-28s %s\n", sub->name, sub->arguments, sub->summary);
 	fprintf(file, "\nzcmu COMMAND --help summarizes a command, zcmu-COMMAND(1) describes it;\n"
 		"zcmu --version prints the version.\n");
 }

@@ -14,7 +14,8 @@
  * 	attach		-		a disk for others: attach, detach, alua
  * 	copy		-		from one store to another
  * 	measure		-		on a disk for that alone: tune, bench
- * 	look		-		what there is: list, stat, doctor
+ * 	look		-		what there is: list, stat, top, health, inflight,
+ *				exporter, doctor
  *
  * Shared files are beside the rooms, and use none of them. Each may use those that stand before it
  * here, which tests/rooms checks, too; so there is no circle of files:
@@ -51,6 +52,10 @@ int resize_main(int argc, char **argv);
 int copy_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
+int health_main(int argc, char **argv);
+int top_main(int argc, char **argv);
+int exporter_main(int argc, char **argv);
+int inflight_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
 int save_main(int argc, char **argv);
 int restore_main(int argc, char **argv);

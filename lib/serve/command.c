@@ -437,6 +437,12 @@ static void io_done(struct zcmu_io *io, int error)
 		cmd->status = zcmu_status_of_error(io->op, error);
 		cmd->wants_copy = is_of_lending(cmd, error);
 		tell_place(cmd);
+		/* One that comes again as a copy may go well then. */
+		if (!cmd->wants_copy)
+			zcmu_failing_note(cmd->disk, io->op, error);
+	} else if (atomic_load_explicit(&cmd->disk->failing.ops, memory_order_relaxed) &
+		   1u << io->op) {
+		zcmu_failing_note_well(cmd->disk, io->op);
 	}
 	if (cmd->flush_after && cmd->status == ZCMU_OK) {
 		cmd->flush_after = false;

@@ -177,6 +177,7 @@ int zcmu_disk_init(struct zcmu_disk *disk, void *map, size_t size)
 	pthread_mutex_init(&disk->ranges.lock, NULL);
 	pthread_mutex_init(&disk->aborts.lock, NULL);
 	pthread_mutex_init(&disk->moving.lock, NULL);
+	pthread_mutex_init(&disk->failing.lock, NULL);
 	return 0;
 }
 
@@ -191,6 +192,7 @@ void zcmu_disk_deinit(struct zcmu_disk *disk)
 	pthread_cond_destroy(&disk->handed);
 	pthread_mutex_destroy(&disk->end_lock);
 	pthread_mutex_destroy(&disk->resize_lock);
+	pthread_mutex_destroy(&disk->failing.lock);
 	pthread_mutex_destroy(&disk->moving.lock);
 	pthread_mutex_destroy(&disk->aborts.lock);
 	pthread_mutex_destroy(&disk->ranges.lock);

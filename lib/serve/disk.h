@@ -70,6 +70,18 @@ struct zcmu_move {
 	void (*back)(struct zcmu_io *io, int error, uint64_t bytes);
 };
 
+/* Requests of commands that the store has failed, by what they were; see failing.c. */
+#define ZCMU_FAILING_OPS	(ZCMU_IO_MAP + 1)
+
+struct zcmu_failing {
+	atomic_uint ops;		/* bits: which have; where none has, nothing else is looked at */
+	pthread_mutex_t lock;		/* the rest */
+	struct {
+		uint64_t count;		/* since the first one was told */
+		int64_t first, last;	/* s */
+	} of[ZCMU_FAILING_OPS];
+};
+
 struct zcmu_cmd {
 	struct zcmu_io io;		/* the request to the store; rebuilt for each step */
 	struct zcmu_disk *disk;
@@ -207,6 +219,7 @@ struct zcmu_disk {
 	struct zcmu_ranges ranges;	/* ranges that are being written to */
 	struct zcmu_aborts aborts;
 	struct zcmu_moving moving;
+	struct zcmu_failing failing;
 
 	pthread_mutex_t pool_lock;
 	struct zcmu_cmd *pool;		/* commands to be used again */
@@ -237,6 +250,10 @@ void zcmu_abort_note_answer(struct zcmu_cmd *cmd);
 void zcmu_abort_note_return(struct zcmu_cmd *cmd);
 void zcmu_abort_note(struct zcmu_hring *ring, uint16_t id);
 void zcmu_abort_tell(struct zcmu_thread *thread);
+
+/* failing.c */
+void zcmu_failing_note(struct zcmu_disk *disk, enum zcmu_io_op op, int error);
+void zcmu_failing_note_well(struct zcmu_disk *disk, enum zcmu_io_op op);
 
 /* moving.c */
 void zcmu_moving_begin(struct zcmu_disk *disk);
