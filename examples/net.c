@@ -67,7 +67,8 @@ struct net_options {
 
 static const struct zcmu_option net_options[] = {
 	{ .name = "connections", .value = "N", .summary = "of each thread", .standard = "8", .min = 1,
-	  .max = 256, .type = ZCMU_OPTION_NUMBER, .offset = offsetof(struct net_options, connections) },
+	  .max = 256, .type = ZCMU_OPTION_NUMBER,
+	  .offset = offsetof(struct net_options, connections) },
 	{ .name = "here", .summary = "payloads go by this process, to compare",
 	  .type = ZCMU_OPTION_FLAG, .offset = offsetof(struct net_options, here) },
 	{ 0 }
@@ -108,14 +109,15 @@ static int send_request(const struct link *link, enum net_op op)
 
 	if (n < 0)
 		return -errno;
-	return n == sizeof(request) ? 0 : -EPIPE;	/* so short a one fits in, or nothing does */
+	/* So short a one fits in, or nothing does. */
+	return n == sizeof(request) ? 0 : -EPIPE;
 }
 
 /* Return: 0, -EAGAIN if it hasn't come yet, or why the connection is lost. */
 static int receive_reply(struct link *link, int flags)
 {
-	ssize_t n = recv(link->fd, (char *)&link->reply + link->got, sizeof(link->reply) - link->got,
-			 flags);
+	size_t left = sizeof(link->reply) - link->got;
+	ssize_t n = recv(link->fd, (char *)&link->reply + link->got, left, flags);
 
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;

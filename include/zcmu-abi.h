@@ -102,13 +102,13 @@
  *     handed a transfer over is gone when it fails, its successor gets the command as if it were
  *     new.
  *
- * A stream socket (TCP, AF_UNIX) can be the one piece of a transfer. A WRITE's payload is sent, with up
- * to ZCMU_MAX_HEADER bytes of the handler's own in front of it; a READ's is received.
+ * A stream socket (TCP, AF_UNIX) can be the one piece of a transfer. A WRITE's payload is sent,
+ * with up to ZCMU_MAX_HEADER bytes of the handler's own in front of it; a READ's is received.
  *   - Transfers to one socket are sent one after the other, in the order in which their answers are
  *     on the ring, whole; so are those from one. While one is under way nobody else may write to
  *     the socket, or read from it.
- *   - A WRITE must have ZCMU_TRANSFER_TELL. It comes back when all bytes are in the socket's queue, and
- *     only the peer can say that they have arrived: the handler answers when it has.
+ *   - A WRITE must have ZCMU_TRANSFER_TELL. It comes back when all bytes are in the socket's queue,
+ *     and only the peer can say that they have arrived: the handler answers when it has.
  *   - A stream of which a transfer fails, or is overdue, is no use any more: what follows would be
  *     taken for the rest of it. The kernel breaks it (TCP: RST), and what is queued behind fails
  *     as well. The same happens when the handler closes the device, or the ring is reset.

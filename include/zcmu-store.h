@@ -120,8 +120,8 @@ void zcmu_io_done(struct zcmu_io *io, int error);
 #define ZCMU_MOVE_TELL	(1u << 0)	/* @back is called if it succeeds, too */
 #define ZCMU_MOVE_DSYNC	(1u << 1)	/* what is written is stable then, as by RWF_DSYNC */
 /*
- * What the kernel doesn't move is moved by the thread that asks for it. It sleeps meanwhile, and with
- * it a queue that it serves. zcmu_io_done() or @back may be called before the function returns.
+ * What the kernel doesn't move is moved by the thread that asks for it. It sleeps meanwhile, and so
+ * does a queue that it serves. zcmu_io_done() or @back may be called before the function returns.
  */
 #define ZCMU_MOVE_ANYHOW	(1u << 2)
 /* The same, and the kernel isn't asked: for small payloads, say, or to compare. */
@@ -149,10 +149,11 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
 #define ZCMU_STREAM_HEADER_MAX	80
 
 /*
- * Have the kernel send the payload of a WRITE on a connected stream socket (TCP, AF_UNIX), and @header in
- * front of it, or receive a READ's payload from one, as zcmu_io_transfer() does with files. @back is
- * called in any case: with 0 when all of it is in the socket's queue, or has come; the store answers
- * when it knows from its peer that what it has sent has arrived. @fd stays open until then.
+ * Have the kernel send the payload of a WRITE on a connected stream socket (TCP, AF_UNIX), and
+ * @header in front of it, or receive a READ's payload from one, as zcmu_io_transfer() does with
+ * files. @back is called in any case: with 0 when all of it is in the socket's queue, or has come;
+ * the store answers when it knows from its peer that what it has sent has arrived. @fd stays open
+ * until then.
  *
  * Requests that are sent on one socket go one after the other, in the order of these calls (which
  * the store sees to if they come from several threads), and so do those that are received. As long

@@ -10,8 +10,8 @@
  *
  * A command that is moved is MOVING: the kernel's. Whoever begins, runs or ends its transfer owns
  * cmd->move, one after the other; is_anew, is_reset and reset_status are device->lock's, because
- * they are what others tell of the handler. So is where it is in turn.c's lists, in which a socket's
- * transfers wait for each other. Its pages aren't exchanged for others, so nothing answers
+ * they are what others tell of the handler. So is where it is in turn.c's lists, in which the
+ * transfers of a socket wait for each other. Its pages aren't exchanged for others, so nothing answers
  * it before the transfer is over, neither a time-out nor an abort. A socket's peer may never be
  * ready: there a time-out breaks the stream.
  */
@@ -65,7 +65,8 @@ struct zcmu_move {
 	bool is_stream;
 	bool may_splice;		/* the handler may have its pages in a socket's queue */
 	u8 header_sent;			/* bytes */
-	bool has_turn;			/* it is on a list of turn.c's; device->lock, as the next three */
+	/* device->lock */
+	bool has_turn;			/* it is on a list of turn.c's */
 	bool is_broken;			/* the stream was, by turn.c */
 	struct list_head turn;		/* device->moving.turns, or the first one's behind */
 	struct list_head behind;	/* of the first one: those after it */

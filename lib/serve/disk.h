@@ -74,7 +74,7 @@ struct zcmu_move {
 #define ZCMU_FAILING_OPS	(ZCMU_IO_MAP + 1)
 
 struct zcmu_failing {
-	atomic_uint ops;		/* bits: which have; where none has, nothing else is looked at */
+	atomic_uint ops;		/* bits: which have; if none has, no more is looked at */
 	pthread_mutex_t lock;		/* the rest */
 	struct {
 		uint64_t count;		/* since the first one was told */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Tells of a store that fails: of the first request of a kind that does, and when requests of that
- * kind go well again. A store that can do nothing any more must not fill the log, nor one that fails
- * now and then: what goes well counts as the end only some time after the last failure.
+ * kind go well again. A store that can do nothing any more must not fill the log, nor one that
+ * fails now and then: what goes well counts as the end only some time after the last failure.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  *
  *	plain	what is moved is answered when the other end has acknowledged it
  *	stuck	the other end takes nothing before SIGUSR1
- *	early	as stuck, and a WRITE is answered when it is in the socket's queue; then says its first
- *		byte as the other end finds it
+ *	early	as stuck, and a WRITE is answered when it is in the socket's queue; then says its
+ *		first byte as the other end finds it
  *	wrong	each WRITE of 64 KiB asks for something else that can't be; says why not
  *
  * Commands without blocks are answered by libzcmu's SCSI layer.
@@ -242,7 +242,8 @@ static bool take(struct zcmu_cmd *cmd)
 	block = (uint32_t)cdb[2] << 24 | cdb[3] << 16 | cdb[4] << 8 | cdb[5];
 	*h = (struct handed){ .writes = cdb[0] == 0x2a, .cmd = cmd };
 	h->what = (struct header){
-		.magic = MAGIC, .offset = block * BLOCK, .length = cmd->req.bytes, .id = cmd->req.id,
+		.magic = MAGIC, .offset = block * BLOCK, .length = cmd->req.bytes,
+		.id = cmd->req.id,
 	};
 	hand_over(h);
 	return true;

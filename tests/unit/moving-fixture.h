@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For test-serve-moving.c and test-serve-stream.c: a disk of 1 MiB in a file, in a folder of its own.
+ * For test-serve-moving.c and test-serve-stream.c: a disk of 1 MiB in a file, in a folder of its
+ * own.
  */
 #ifndef MOVING_FIXTURE_H
 #define MOVING_FIXTURE_H

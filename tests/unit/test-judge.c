@@ -14,6 +14,7 @@
 #include "look/sample.h"
 #include "look/stat.h"
 #include "runfile.h"
+#include "served.h"
 
 static const struct limits limits = { .slow = 10, .lately = 300 };
 static struct sample sample;
