@@ -11,9 +11,9 @@
  * A command that is moved is MOVING: the kernel's. Whoever begins, runs or ends its transfer owns
  * cmd->move, one after the other; is_anew, is_reset and reset_status are device->lock's, because
  * they are what others tell of the handler. So is where it is in turn.c's lists, in which the
- * transfers of a socket wait for each other. Its pages aren't exchanged for others, so nothing answers
- * it before the transfer is over, neither a time-out nor an abort. A socket's peer may never be
- * ready: there a time-out breaks the stream.
+ * transfers of a socket wait for each other. Its pages aren't exchanged for others, so nothing
+ * answers it before the transfer is over, neither a time-out nor an abort. A socket's peer may
+ * never be ready: there a time-out breaks the stream.
  */
 #ifndef ZCMU_MOVE_H
 #define ZCMU_MOVE_H
