@@ -89,6 +89,9 @@ struct zcmu_cmd {
 	u32 read_len;
 	u8 sense[ZCMU_SENSE_SIZE];
 
+	/* A socket whose queue may have pages of it: see stream.c; or NULL. The owner's */
+	struct file *sent_by;
+
 	/* The last member: it isn't cleared before there is one. */
 	struct zcmu_move move;
 };

@@ -64,6 +64,7 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 	/* The answer gives the pages back to the initiator, so the revoke comes first. */
 	if (cmd->lent)
 		zcmu_lend_revoke(cmd);
+	zcmu_stream_cut(cmd);
 
 	spin_lock(&device->lock);
 	cmd->se_cmd->priv = NULL;
@@ -94,13 +95,13 @@ void zcmu_expire(struct work_struct *work)
 	collect(device, &device->waiting.cmds, ZCMU_CMD_NEW, &waiting);
 	zcmu_stats_note_late(device,
 			     collect(device, &device->inflight, ZCMU_CMD_REVOKING, &ring));
+	zcmu_turn_look(device);
 	spin_unlock(&device->lock);
 
 	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);
 	list_for_each_entry_safe(cmd, next, &ring, node)
 		expire_cmd(device, cmd);
 	mutex_unlock(&device->recover_lock);
-	zcmu_turn_expire(device);
 }
 
 static void fail_waiting(struct zcmu_device *device, u8 scsi_status)

@@ -4,6 +4,7 @@
  * who waits for them is answered. expire.c, reset.c and others decide that; complete.c passes
  * answers of the handler on.
  */
+#include <linux/file.h>
 #include <linux/mempool.h>
 #include <scsi/scsi_proto.h>
 
@@ -29,6 +30,8 @@ void zcmu_cmd_unprepare(struct zcmu_cmd *cmd)
 void zcmu_cmd_free(struct zcmu_cmd *cmd)
 {
 	release_payload(cmd);
+	if (cmd->sent_by)
+		fput(cmd->sent_by);
 	mempool_free(cmd, &cmd->device->reserve.cmds);
 }
 
@@ -75,6 +78,9 @@ void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scs
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
+		/* Nobody has said that what was sent has arrived. */
+		if (scsi_status != SAM_STAT_GOOD)
+			zcmu_stream_cut(cmd);
 		/* GOOD: the kernel has moved its payload, and that was the answer. */
 		if (cmd->se_cmd && scsi_status != SAM_STAT_GOOD)
 			zcmu_stats_error(device, reason_of(scsi_status, true));

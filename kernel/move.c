@@ -174,6 +174,8 @@ bool zcmu_move_go_on(struct zcmu_cmd *cmd)
 
 	if (!move->bvecs) {
 		move->error = make_bvecs(cmd);
+		if (move->error && move->is_stream)
+			zcmu_stream_break(move->files[0]);
 		if (move->error)
 			return true;
 	}

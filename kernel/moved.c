@@ -53,11 +53,14 @@ static void show_payload(struct zcmu_cmd *cmd, bool anew)
 {
 	const struct se_cmd *se_cmd = cmd->se_cmd;
 
-	if (anew)
+	if (anew) {
+		zcmu_stream_cut(cmd);
 		zcmu_restore_payload(cmd);
-	else if (zcmu_is_write(se_cmd) || !cmd->move.bytes)
 		return;
-	else if (cmd->lent)
+	}
+	if (zcmu_is_write(se_cmd) || !cmd->move.bytes)
+		return;
+	if (cmd->lent)
 		zcmu_lend_show(cmd, cmd->move.bytes);
 	else if (cmd->out.nr)
 		zcmu_copy_from_sgl(&cmd->device->copy, &cmd->out, se_cmd->t_data_sg,

@@ -109,8 +109,10 @@ static void reissue(struct zcmu_device *device)
 	take_off(device, &again, &gone);
 	spin_unlock(&device->lock);
 
-	list_for_each_entry(cmd, &again, node)
+	list_for_each_entry(cmd, &again, node) {
+		zcmu_stream_cut(cmd);
 		zcmu_restore_payload(cmd);
+	}
 
 	spin_lock(&device->lock);
 	publish_again(device, &again);

@@ -129,6 +129,7 @@ void zcmu_second_try_begin(struct zcmu_device *device, struct list_head *batch)
 		/* Its id was given back when it was answered, and may be another's by now. */
 		cmd->id = 0;
 		cmd->uflags = 0;
+		cmd->times.answered = 0;
 		list_move_tail(&cmd->node, &again);
 	}
 	if (list_empty(&again))

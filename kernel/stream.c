@@ -12,6 +12,12 @@
 
 #include "zcmu_kernel.h"
 
+static bool is_tcp(const struct socket *sock)
+{
+	return (sock->sk->sk_family == AF_INET || sock->sk->sk_family == AF_INET6) &&
+	       sock->sk->sk_protocol == IPPROTO_TCP;
+}
+
 /* Is it a connection whose bytes arrive in order, or not at all? */
 bool zcmu_stream_is_one(const struct file *file)
 {
@@ -19,19 +25,7 @@ bool zcmu_stream_is_one(const struct file *file)
 
 	if (!sock || sock->type != SOCK_STREAM || !sock->sk)
 		return false;
-	switch (sock->sk->sk_family) {
-	case AF_INET:
-	case AF_INET6:
-	case AF_UNIX:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool is_tcp(const struct socket *sock)
-{
-	return sock->sk->sk_family != AF_UNIX && sock->sk->sk_protocol == IPPROTO_TCP;
+	return is_tcp(sock) || sock->sk->sk_family == AF_UNIX;
 }
 
 /* Can a socket hold references to each of these pages? It can't to a slab's. */
@@ -53,11 +47,15 @@ static bool are_countable(const struct iov_iter *iter)
 	return true;
 }
 
-/* May the pages themselves be sent? Else the bytes are copied. */
-static bool may_splice(const struct zcmu_move *move, const struct socket *sock,
+/*
+ * May the pages themselves be sent? Else the bytes are copied. Only one socket is remembered that
+ * may have them.
+ */
+static bool may_splice(const struct zcmu_cmd *cmd, const struct socket *sock,
 		       const struct iov_iter *iter)
 {
-	return move->may_splice && is_tcp(sock) && are_countable(iter);
+	return cmd->move.may_splice && is_tcp(sock) && are_countable(iter) &&
+	       (!cmd->sent_by || cmd->sent_by == cmd->move.files[0]);
 }
 
 /* Return: 0, or -errno */
@@ -80,15 +78,18 @@ static int send_header(struct zcmu_move *move, struct socket *sock)
 	return 0;
 }
 
-static int send(struct zcmu_move *move, struct socket *sock, struct iov_iter *iter)
+static int send(struct zcmu_cmd *cmd, struct socket *sock, struct iov_iter *iter)
 {
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
-	int ret = send_header(move, sock);
+	int ret = send_header(&cmd->move, sock);
 
 	if (ret)
 		return ret;
-	if (may_splice(move, sock, iter))
+	if (may_splice(cmd, sock, iter)) {
+		if (!cmd->sent_by)
+			cmd->sent_by = get_file(cmd->move.files[0]);
 		return zcmu_send_pages(sock, iter);
+	}
 	msg.msg_iter = *iter;
 	return sock_sendmsg(sock, &msg);
 }
@@ -98,6 +99,17 @@ static int receive(struct socket *sock, struct iov_iter *iter)
 	struct msghdr msg = { .msg_iter = *iter };
 
 	return sock_recvmsg(sock, &msg, MSG_WAITALL);
+}
+
+/* Was its stream broken before its turn, or before it went on? */
+static bool is_broken(struct zcmu_cmd *cmd)
+{
+	bool ret;
+
+	spin_lock(&cmd->device->lock);
+	ret = cmd->move.is_broken;
+	spin_unlock(&cmd->device->lock);
+	return ret;
 }
 
 /**
@@ -114,29 +126,40 @@ ssize_t zcmu_stream_move(struct zcmu_cmd *cmd, struct iov_iter *iter)
 	struct socket *sock = sock_from_file(file);
 	int ret;
 
+	if (is_broken(cmd))
+		return -ECONNABORTED;
 	if (zcmu_is_write(cmd->se_cmd))
-		ret = send(move, sock, iter);
+		ret = send(cmd, sock, iter);
 	else
 		ret = receive(sock, iter);
 	/* What came behind it would be taken for the rest of it. */
 	if (ret <= 0)
-		zcmu_stream_break(file, ECONNABORTED);
+		zcmu_stream_break(file);
 	return ret;
 }
 
 /**
  * zcmu_stream_break - have a connection carry nothing any more, in either direction
  * @file: its socket
- * @error: a positive errno for who uses it then
  *
  * Who waits for it, waits no longer. Of TCP nothing that is queued is sent any more: its pages are
  * the initiator's again soon. Sleeps.
  */
-void zcmu_stream_break(struct file *file, int error)
+void zcmu_stream_break(struct file *file)
 {
 	struct socket *sock = sock_from_file(file);
 
 	if (!is_tcp(sock) || !sock->sk->sk_prot->diag_destroy ||
-	    sock->sk->sk_prot->diag_destroy(sock->sk, error))
+	    sock->sk->sk_prot->diag_destroy(sock->sk, ECONNABORTED))
 		kernel_sock_shutdown(sock, SHUT_RDWR);
+}
+
+/*
+ * A command ends, or goes to another handler, without the word of the one that has sent it: its pages
+ * are the initiator's again soon, and must not be sent any more. The caller owns it. Sleeps.
+ */
+void zcmu_stream_cut(struct zcmu_cmd *cmd)
+{
+	if (cmd->sent_by)
+		zcmu_stream_break(cmd->sent_by);
 }

@@ -252,7 +252,7 @@ void zcmu_transfer_left(struct zcmu_device *device)
 			if (cmd->state == ZCMU_CMD_MOVING)
 				cmd->move.is_anew = true;
 		}
-		zcmu_turn_break_left(device);
+		zcmu_turn_look(device);
 	}
 	spin_unlock(&device->lock);
 }
@@ -272,5 +272,5 @@ void zcmu_transfer_reset(struct zcmu_device *device, u8 scsi_status)
 		cmd->move.is_reset = true;
 		cmd->move.reset_status = scsi_status;
 	}
-	zcmu_turn_break_left(device);
+	zcmu_turn_look(device);
 }

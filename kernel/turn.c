@@ -54,27 +54,30 @@ bool zcmu_turn_take(struct zcmu_cmd *cmd)
 	/* Time-outs may have been looked at while it was on no list. */
 	zcmu_deadline_keep(device, cmd);
 	if (is_left(cmd))
-		zcmu_turn_break_left(device);
+		zcmu_turn_look(device);
 	spin_unlock(&device->lock);
 	return !first;
 }
 
-/* A transfer is over: if it had a turn, the next one has it now. Its file is still held. */
+/*
+ * A transfer is over: if it had a turn, the next one has it now. What was behind one that has failed
+ * fails, too: it would take that one's bytes for its own.
+ */
 void zcmu_turn_pass(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
-	struct zcmu_move *next;
+	struct zcmu_move *next = NULL;
 
 	if (!cmd->move.is_stream)
 		return;
 	spin_lock(&device->lock);
-	next = NULL;
 	if (cmd->move.has_turn) {
 		next = list_first_entry_or_null(&cmd->move.behind, struct zcmu_move, turn);
 		cmd->move.has_turn = false;
 		list_del(&cmd->move.turn);
 	}
 	if (next) {
+		next->is_broken |= cmd->move.is_broken || cmd->move.error;
 		list_move_tail(&next->turn, &device->moving.turns);
 		list_splice(&cmd->move.behind, &next->behind);
 	}
@@ -83,17 +86,25 @@ void zcmu_turn_pass(struct zcmu_cmd *cmd)
 		zcmu_move_queue(container_of(next, struct zcmu_cmd, move));
 }
 
-/* Is it overdue? If so, that is counted, once. Else its time is kept in mind. */
+/*
+ * Is it overdue? That is counted once, and looked at again in a while: the handler may have made
+ * another connection of the socket before the transfer saw that its own was broken.
+ */
 static bool note_overdue(struct zcmu_device *device, struct zcmu_cmd *cmd)
 {
+	bool is_overdue = zcmu_is_overdue(cmd);
+
 	lockdep_assert_held(&device->lock);
-	if (!zcmu_is_overdue(cmd)) {
-		zcmu_deadline_keep(device, cmd);
-		return false;
+	if (is_overdue) {
+		if (!cmd->move.is_late) {
+			device->counters.timeouts++;
+			zcmu_stats_note_late(device, 1);
+		}
+		cmd->move.is_late = true;
+		cmd->deadline = jiffies + HZ;
 	}
-	cmd->has_deadline = false;
-	device->counters.timeouts++;
-	return true;
+	zcmu_deadline_keep(device, cmd);
+	return is_overdue;
 }
 
 /* Is the first one, or one behind it, overdue? They all wait for the same peer. */
@@ -107,52 +118,49 @@ static bool is_late(struct zcmu_device *device, struct zcmu_cmd *first)
 	return is_late;
 }
 
-static bool is_forgotten(struct zcmu_device *device, struct zcmu_cmd *first)
-{
-	return is_left(first);
-}
-
-/* Break streams by which something must not go on. Sleeps. */
-static void break_some(struct zcmu_device *device, int error,
-		       bool (*must)(struct zcmu_device *device, struct zcmu_cmd *first))
+/* The next stream, in this round, by which something must not go on; or NULL. */
+static struct file *next_to_break(struct zcmu_device *device, u32 round)
 {
 	struct zcmu_cmd *first;
-	struct file *file;
 
-	do {
-		file = NULL;
-		spin_lock(&device->lock);
-		list_for_each_entry(first, &device->moving.turns, move.turn) {
-			if (first->move.is_broken || !must(device, first))
-				continue;
-			first->move.is_broken = true;
-			file = get_file(first->move.files[0]);
-			break;
-		}
-		spin_unlock(&device->lock);
-		if (file) {
-			zcmu_stream_break(file, error);
-			fput(file);
-		}
-	} while (file);
+	lockdep_assert_held(&device->lock);
+	list_for_each_entry(first, &device->moving.turns, move.turn) {
+		if (first->move.round == round)
+			continue;
+		first->move.round = round;
+		if (!is_late(device, first) && !is_left(first))
+			continue;
+		first->move.is_broken = true;
+		return get_file(first->move.files[0]);
+	}
+	return NULL;
 }
 
-/* Some deadline has come. Sleeps. */
-void zcmu_turn_expire(struct zcmu_device *device)
-{
-	break_some(device, ETIMEDOUT, is_late);
-}
-
-/* Have streams broken that somebody has left who isn't to be waited for. device->lock is held. */
-void zcmu_turn_break_left(struct zcmu_device *device)
+/* Some deadline has come, or somebody has left who isn't to be waited for. device->lock is held. */
+void zcmu_turn_look(struct zcmu_device *device)
 {
 	lockdep_assert_held(&device->lock);
 	if (!list_empty(&device->moving.turns))
 		queue_work(device->reserve.expire_wq, &device->moving.break_work);
 }
 
+/*
+ * Work of its own: the handler can keep a socket locked, by a call of its own that waits for memory
+ * of its own. Other commands' time-outs don't wait for that.
+ */
 void zcmu_turn_break_work(struct work_struct *work)
 {
-	break_some(container_of(work, struct zcmu_device, moving.break_work), ECONNABORTED,
-		   is_forgotten);
+	struct zcmu_device *device = container_of(work, struct zcmu_device, moving.break_work);
+	struct file *file;
+	u32 round;
+
+	spin_lock(&device->lock);
+	round = ++device->moving.round;
+	while ((file = next_to_break(device, round))) {
+		spin_unlock(&device->lock);
+		zcmu_stream_break(file);
+		fput(file);
+		spin_lock(&device->lock);
+	}
+	spin_unlock(&device->lock);
 }
