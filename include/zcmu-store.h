@@ -157,8 +157,10 @@ int zcmu_io_transfer(struct zcmu_io *io, int fd, uint64_t offset, unsigned int f
  *
  * Requests that are sent on one socket go one after the other, in the order of these calls (which
  * the store sees to if they come from several threads), and so do those that are received. As long
- * as one is under way nobody else may send on the socket, or receive from it. If one fails, the
- * connection is broken, and what waits behind it fails as well.
+ * as one is under way nobody else may send on the socket, or receive from it; nor may a thread, by
+ * ZCMU_MOVE_ANYHOW or _HERE, so with these a socket has one request each way at a time. If one
+ * fails, the connection is broken, and what waits behind it fails as well. What the kernel knows
+ * to be no such socket comes back with -EOPNOTSUPP, and nothing was sent.
  */
 int zcmu_io_stream(struct zcmu_io *io, int fd, const void *header, size_t header_bytes,
 		   unsigned int flags, void (*back)(struct zcmu_io *io, int error, uint64_t bytes));

@@ -296,12 +296,28 @@ static int hand_over(struct zcmu_io *io, const struct zcmu_move *move)
 	return -EOPNOTSUPP;
 }
 
+/* The thread is going to sleep: who answers it may wait for what it has handed over before. */
+static void kick_first(struct zcmu_io *io)
+{
+	struct zcmu_thread *thread;
+	struct zcmu_io *upper;
+	struct zcmu_cmd *cmd;
+
+	for (; (upper = zcmu_layer_upper(io)); io = upper)
+		;
+	cmd = zcmu_cmd_of_io(io);
+	thread = cmd ? zcmu_serve_current(cmd->disk) : NULL;
+	if (thread)
+		zcmu_serve_kick(thread);
+}
+
 static int begin(struct zcmu_io *io, const struct zcmu_move *move)
 {
 	int ret = move->flags & ZCMU_MOVE_HERE ? -EOPNOTSUPP : hand_over(io, move);
 
 	if (!ret || !(move->flags & (ZCMU_MOVE_ANYHOW | ZCMU_MOVE_HERE)))
 		return ret;
+	kick_first(io);
 	zcmu_moving_do_here(move, io);
 	return 0;
 }
