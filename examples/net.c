@@ -78,19 +78,36 @@ static const struct zcmu_option net_options[] = {
  * A connection
  */
 
+/*
+ * A server that has lost its power says nothing. This is less than the time that a command has
+ * (cmd_time_out), so that its request ends before the command does.
+ */
+static int limit_silence(int fd)
+{
+	const int one = 1, idle_s = 5, interval_s = 5, probes = 3, unacknowledged_ms = 20000;
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) ||
+	       setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) ||
+	       setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s)) ||
+	       setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s)) ||
+	       setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes)) ||
+	       setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,
+			  sizeof(unacknowledged_ms));
+}
+
 static int connect_to(const struct net *net)
 {
-	int one = 1, fd;
+	int fd, error;
 
 	fd = socket(net->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (!connect(fd, (const struct sockaddr *)&net->address, net->address_length) &&
-	    !setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
+	    !limit_silence(fd))
 		return fd;
-	one = -errno;
+	error = -errno;
 	close(fd);
-	return one;
+	return error;
 }
 
 static struct net_request request_of(enum net_op op, const struct zcmu_io *io)
