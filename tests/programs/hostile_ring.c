@@ -304,6 +304,8 @@ static void garbage_entry(void)
 	if (!hostile.nr_places)
 		return;
 	put(&a);
+	if (!hostile.nr_places)
+		return;
 	entry = hostile.maps[0] + hostile.ring_off + hostile.places[below(hostile.nr_places)].at;
 	for (i = 0; i < words; i++)
 		touch_store(entry + below(14) * 8, garbage());
