@@ -111,8 +111,8 @@
  *     and only the peer can say that they have arrived: the handler answers when it has.
  *   - A stream of which a transfer fails, or is overdue, is no use any more: what follows would be
  *     taken for the rest of it. The kernel breaks it (TCP: RST), and what is queued behind fails
- *     as well. The same happens when the handler closes the device, or the ring is reset. If a WRITE
- *     whose pages were sent ends without the handler's answer, its connection is broken, too.
+ *     as well. The same happens when the handler closes the device, or the ring is reset. If a
+ *     WRITE whose pages were sent ends without the handler's answer, its connection is broken, too.
  *   - TCP sends the pages of the command themselves if the handler has CAP_SYS_RAWIO; else, and by
  *     other sockets, a copy. Pages that are still in a queue when the command is answered show
  *     what its initiator writes to them next: as with the kernel's own network block devices, a

@@ -155,8 +155,8 @@ void zcmu_stream_break(struct file *file)
 }
 
 /*
- * A command ends, or goes to another handler, without the word of the one that has sent it: its pages
- * are the initiator's again soon, and must not be sent any more. The caller owns it. Sleeps.
+ * A command ends, or goes to another handler, without the word of the one that has sent it: its
+ * pages are the initiator's again soon, and must not be sent any more. The caller owns it. Sleeps.
  */
 void zcmu_stream_cut(struct zcmu_cmd *cmd)
 {

@@ -60,8 +60,8 @@ bool zcmu_turn_take(struct zcmu_cmd *cmd)
 }
 
 /*
- * A transfer is over: if it had a turn, the next one has it now. What was behind one that has failed
- * fails, too: it would take that one's bytes for its own.
+ * A transfer is over: if it had a turn, the next one has it now. What was behind one that has
+ * failed fails, too: it would take that one's bytes for its own.
  */
 void zcmu_turn_pass(struct zcmu_cmd *cmd)
 {
