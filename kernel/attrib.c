@@ -16,22 +16,14 @@
 #define MAX_CMD_TIME_OUT_S	4294967u
 #define MAX_QFULL_TIME_OUT_S	2147483
 
-static struct zcmu_device *from_attrib(struct config_item *item)
-{
-	struct se_dev_attrib *attrib = container_of(to_config_group(item),
-						    struct se_dev_attrib, da_group);
-
-	return zcmu_device(attrib->da_dev);
-}
-
 static ssize_t zcmu_cmd_time_out_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->cmd_time_out / (u32)MSEC_PER_SEC);
+	return sysfs_emit(page, "%u\n", zcmu_attrib_device(item)->cmd_time_out / (u32)MSEC_PER_SEC);
 }
 
 static ssize_t zcmu_cmd_time_out_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	u32 seconds;
 	int ret = kstrtou32(page, 0, &seconds);
 
@@ -49,14 +41,14 @@ CONFIGFS_ATTR(zcmu_, cmd_time_out);
 
 static ssize_t zcmu_qfull_time_out_show(struct config_item *item, char *page)
 {
-	int ms = from_attrib(item)->qfull_time_out;
+	int ms = zcmu_attrib_device(item)->qfull_time_out;
 
 	return sysfs_emit(page, "%d\n", ms > 0 ? ms / (int)MSEC_PER_SEC : ms);
 }
 
 static ssize_t zcmu_qfull_time_out_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	s32 seconds;
 	int ret = kstrtos32(page, 0, &seconds);
 
@@ -76,25 +68,25 @@ CONFIGFS_ATTR(zcmu_, qfull_time_out);
 
 static ssize_t zcmu_max_data_area_mb_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->copy_mb);
+	return sysfs_emit(page, "%u\n", zcmu_attrib_device(item)->copy_mb);
 }
 CONFIGFS_ATTR_RO(zcmu_, max_data_area_mb);
 
 static ssize_t zcmu_data_pages_per_blk_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->copy.pages_per_block);
+	return sysfs_emit(page, "%u\n", zcmu_attrib_device(item)->copy.pages_per_block);
 }
 CONFIGFS_ATTR_RO(zcmu_, data_pages_per_blk);
 
 static ssize_t zcmu_cmd_ring_size_mb_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->ring_mb);
+	return sysfs_emit(page, "%u\n", zcmu_attrib_device(item)->ring_mb);
 }
 CONFIGFS_ATTR_RO(zcmu_, cmd_ring_size_mb);
 
 static ssize_t zcmu_dev_config_show(struct config_item *item, char *page)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	ssize_t len;
 
 	mutex_lock(&device->config_lock);
@@ -110,7 +102,7 @@ static ssize_t zcmu_dev_config_show(struct config_item *item, char *page)
 
 static ssize_t zcmu_dev_config_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	size_t len = count && page[count - 1] == '\n' ? count - 1 : count;
 	char config[ZCMU_CONFIG_LEN] = "";
 	int ret = 0;
@@ -131,7 +123,7 @@ CONFIGFS_ATTR(zcmu_, dev_config);
 
 static ssize_t zcmu_dev_size_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%llu\n", READ_ONCE(from_attrib(item)->dev_size));
+	return sysfs_emit(page, "%llu\n", READ_ONCE(zcmu_attrib_device(item)->dev_size));
 }
 
 /* Is it a size that a disk can have? */
@@ -142,7 +134,7 @@ static bool is_whole_blocks(const struct zcmu_device *device, u64 bytes)
 
 static ssize_t zcmu_dev_size_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	u64 bytes;
 	int ret = kstrtou64(page, 0, &bytes);
 
@@ -168,13 +160,13 @@ CONFIGFS_ATTR(zcmu_, dev_size);
 static ssize_t zcmu_emulate_write_cache_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "%d\n",
-			  from_attrib(item)->se_dev.dev_attrib.emulate_write_cache);
+			  zcmu_attrib_device(item)->se_dev.dev_attrib.emulate_write_cache);
 }
 
 static ssize_t zcmu_emulate_write_cache_store(struct config_item *item, const char *page,
 					      size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	u8 value;
 	int ret = kstrtou8(page, 0, &value);
 
@@ -189,7 +181,7 @@ CONFIGFS_ATTR(zcmu_, emulate_write_cache);
 
 static ssize_t zcmu_tmr_notification_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->tmrs.are_wanted);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->tmrs.are_wanted);
 }
 
 static ssize_t zcmu_tmr_notification_store(struct config_item *item, const char *page,
@@ -202,14 +194,14 @@ static ssize_t zcmu_tmr_notification_store(struct config_item *item, const char 
 		return ret;
 	if (value > 1)
 		return -EINVAL;
-	WRITE_ONCE(from_attrib(item)->tmrs.are_wanted, value);
+	WRITE_ONCE(zcmu_attrib_device(item)->tmrs.are_wanted, value);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, tmr_notification);
 
 static ssize_t zcmu_nl_reply_supported_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->nl_reply_supported);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->nl_reply_supported);
 }
 
 static ssize_t zcmu_nl_reply_supported_store(struct config_item *item, const char *page,
@@ -220,7 +212,7 @@ static ssize_t zcmu_nl_reply_supported_store(struct config_item *item, const cha
 
 	if (ret)
 		return ret;
-	WRITE_ONCE(from_attrib(item)->nl_reply_supported, value);
+	WRITE_ONCE(zcmu_attrib_device(item)->nl_reply_supported, value);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, nl_reply_supported);
@@ -239,19 +231,19 @@ static ssize_t store_bool(bool *where, const char *page, size_t count)
 
 static ssize_t zcmu_zero_copy_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->lending.policy.enabled);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->lending.policy.enabled);
 }
 
 /* At any time: commands in flight are not affected. */
 static ssize_t zcmu_zero_copy_store(struct config_item *item, const char *page, size_t count)
 {
-	return store_bool(&from_attrib(item)->lending.policy.enabled, page, count);
+	return store_bool(&zcmu_attrib_device(item)->lending.policy.enabled, page, count);
 }
 CONFIGFS_ATTR(zcmu_, zero_copy);
 
 static ssize_t zcmu_zero_copy_min_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->lending.policy.min_bytes);
+	return sysfs_emit(page, "%u\n", zcmu_attrib_device(item)->lending.policy.min_bytes);
 }
 
 static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *page, size_t count)
@@ -261,32 +253,32 @@ static ssize_t zcmu_zero_copy_min_store(struct config_item *item, const char *pa
 
 	if (ret)
 		return ret;
-	WRITE_ONCE(from_attrib(item)->lending.policy.min_bytes, bytes);
+	WRITE_ONCE(zcmu_attrib_device(item)->lending.policy.min_bytes, bytes);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, zero_copy_min);
 
 static ssize_t zcmu_scrub_reads_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->lending.scrub_reads);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->lending.scrub_reads);
 }
 
 /* At any time, as zero_copy */
 static ssize_t zcmu_scrub_reads_store(struct config_item *item, const char *page, size_t count)
 {
-	return store_bool(&from_attrib(item)->lending.scrub_reads, page, count);
+	return store_bool(&zcmu_attrib_device(item)->lending.scrub_reads, page, count);
 }
 CONFIGFS_ATTR(zcmu_, scrub_reads);
 
 static ssize_t zcmu_delay_wake_ups_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->wake.may_wait);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->wake.may_wait);
 }
 
 /* At any time: a wake-up that is pending is not affected. */
 static ssize_t zcmu_delay_wake_ups_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	ssize_t ret = store_bool(&device->wake.may_wait, page, count);
 
 	/* The effect of the new setting must show at once. */
@@ -298,24 +290,24 @@ CONFIGFS_ATTR(zcmu_, delay_wake_ups);
 
 static ssize_t zcmu_emulate_rtpg_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->emulate_rtpg);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->emulate_rtpg);
 }
 
 /* At any time: a command is answered by whoever it was given to. */
 static ssize_t zcmu_emulate_rtpg_store(struct config_item *item, const char *page, size_t count)
 {
-	return store_bool(&from_attrib(item)->emulate_rtpg, page, count);
+	return store_bool(&zcmu_attrib_device(item)->emulate_rtpg, page, count);
 }
 CONFIGFS_ATTR(zcmu_, emulate_rtpg);
 
 static ssize_t zcmu_window_mb_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%u\n", from_attrib(item)->window_mb);
+	return sysfs_emit(page, "%u\n", zcmu_attrib_device(item)->window_mb);
 }
 
 static ssize_t zcmu_window_mb_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	u32 mb;
 	int ret = kstrtou32(page, 0, &mb);
 
@@ -334,12 +326,12 @@ static const char *const recover_names[] = {
 
 static ssize_t zcmu_recover_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%s\n", recover_names[from_attrib(item)->recover]);
+	return sysfs_emit(page, "%s\n", recover_names[zcmu_attrib_device(item)->recover]);
 }
 
 static ssize_t zcmu_recover_store(struct config_item *item, const char *page, size_t count)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	int mode = sysfs_match_string(recover_names, page);
 
 	if (mode < 0) {
@@ -370,7 +362,7 @@ static const struct {
 /* One line for each counter. In one file, because all values are then of the same moment. */
 static ssize_t zcmu_counters_show(struct config_item *item, char *page)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	struct zcmu_counters counters;
 	ssize_t len = 0;
 	size_t i;

@@ -14,7 +14,8 @@
 #define INFLIGHT_LINE	128
 #define SHOWN_CDB	16
 
-static struct zcmu_device *from_attrib(struct config_item *item)
+/* Whose attribute is it? */
+struct zcmu_device *zcmu_attrib_device(struct config_item *item)
 {
 	struct se_dev_attrib *attrib = container_of(to_config_group(item),
 						    struct se_dev_attrib, da_group);
@@ -24,7 +25,7 @@ static struct zcmu_device *from_attrib(struct config_item *item)
 
 static ssize_t zcmu_measure_latency_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%d\n", from_attrib(item)->stats.measures);
+	return sysfs_emit(page, "%d\n", zcmu_attrib_device(item)->stats.measures);
 }
 
 /* At any time: commands that are out are measured as they were begun. */
@@ -35,7 +36,7 @@ static ssize_t zcmu_measure_latency_store(struct config_item *item, const char *
 
 	if (ret)
 		return ret;
-	WRITE_ONCE(from_attrib(item)->stats.measures, on);
+	WRITE_ONCE(zcmu_attrib_device(item)->stats.measures, on);
 	return count;
 }
 CONFIGFS_ATTR(zcmu_, measure_latency);
@@ -47,7 +48,7 @@ CONFIGFS_ATTR(zcmu_, measure_latency);
 
 static ssize_t show_latency(struct config_item *item, enum zcmu_phase phase, char *page)
 {
-	const struct zcmu_stats *stats = &from_attrib(item)->stats;
+	const struct zcmu_stats *stats = &zcmu_attrib_device(item)->stats;
 	u64 count = 0, sum = 0, n;
 	ssize_t len = 0;
 	u32 bucket;
@@ -105,7 +106,7 @@ static const char *const error_names[] = {
 
 static ssize_t zcmu_errors_show(struct config_item *item, char *page)
 {
-	const struct zcmu_stats *stats = &from_attrib(item)->stats;
+	const struct zcmu_stats *stats = &zcmu_attrib_device(item)->stats;
 	ssize_t len = 0;
 	size_t i;
 	int cpu;
@@ -194,7 +195,7 @@ static void count_one(const struct zcmu_cmd *cmd, u64 now, struct under_way *ret
 
 static ssize_t zcmu_state_show(struct config_item *item, char *page)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	struct under_way under_way = { .oldest = -1 };
 	u64 now = zcmu_stats_now(), opens, last_answer;
 	const struct zcmu_cmd *cmd;
@@ -252,7 +253,7 @@ static bool has_room(ssize_t len)
 /* As many as there is room for: those that the handler was given first, then all others. */
 static ssize_t zcmu_inflight_show(struct config_item *item, char *page)
 {
-	struct zcmu_device *device = from_attrib(item);
+	struct zcmu_device *device = zcmu_attrib_device(item);
 	u64 now = zcmu_stats_now();
 	const struct zcmu_cmd *cmd;
 	unsigned long id;

@@ -11,6 +11,7 @@
 
 #include "latency.h"
 
+struct config_item;
 struct zcmu_cmd;
 struct zcmu_device;
 
@@ -86,5 +87,6 @@ void zcmu_stats_note_answers(struct zcmu_device *device);
 
 /* attrib_stats.c */
 extern struct configfs_attribute *zcmu_stats_attribs[];
+struct zcmu_device *zcmu_attrib_device(struct config_item *item);
 
 #endif /* ZCMU_STATS_H */
