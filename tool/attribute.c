@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Reads and writes the one-line files of configfs and sysfs. */
+/* Reads and writes the one-line files of configfs and sysfs, and looks for links in their folders. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -92,4 +93,27 @@ bool attribute_exists(const char *format, ...)
 	make_path(path, sizeof(path), format, arguments);
 	va_end(arguments);
 	return !access(path, F_OK);
+}
+
+bool attribute_has_link(const char *folder, const char *end)
+{
+	char link[PATH_MAX + 280], target[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir(folder);
+	ssize_t n;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		if (entry->d_type != DT_LNK)
+			continue;
+		snprintf(link, sizeof(link), "%s/%s", folder, entry->d_name);
+		n = readlink(link, target, sizeof(target) - 1);
+		if (n < (ssize_t)strlen(end))
+			continue;
+		target[n] = '\0';
+		found = !strcmp(target + n - strlen(end), end);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
 }

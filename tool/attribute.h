@@ -14,6 +14,8 @@ int attribute_write(const char *value, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int attribute_write_secret(const char *value, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));	/* the value must not appear in messages */
+/* Has a folder a symbolic link whose target ends with that? */
+bool attribute_has_link(const char *folder, const char *end);
 bool attribute_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif /* ZCMU_TOOL_ATTRIBUTE_H */

@@ -215,30 +215,11 @@ int loopback_attach(const struct backstore *backstore, struct loopback *ret)
 /* Does a folder below lun/lun_0 have a link to the backstore? */
 static bool lun_leads_to(const char *wwn, const struct backstore *backstore)
 {
-	char path[PATH_MAX], target[PATH_MAX], wanted[64 + NAME_MAX];
-	struct dirent *entry;
-	bool found = false;
-	ssize_t n;
-	DIR *dir;
+	char path[PATH_MAX], wanted[64 + NAME_MAX];
 
 	snprintf(wanted, sizeof(wanted), "/core/user_%u/%s", backstore->hba, backstore->name);
 	snprintf(path, sizeof(path), LOOPBACK "/%.64s/tpgt_1/lun/lun_0", wwn);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		char link[PATH_MAX + 258];
-
-		if (entry->d_type != DT_LNK)
-			continue;
-		snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
-		n = readlink(link, target, sizeof(target) - 1);
-		if (n < (ssize_t)strlen(wanted))
-			continue;
-		target[n] = '\0';
-		found = !strcmp(target + n - strlen(wanted), wanted);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
+	return attribute_has_link(path, wanted);
 }
 
 int loopback_find(const struct backstore *backstore, struct loopback *ret)

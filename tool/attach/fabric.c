@@ -248,11 +248,10 @@ int attach_lock(void)
 
 bool acl_has_lun(const char *acl, const struct export *export)
 {
-	char path[PATH_MAX], target[PATH_MAX], wanted[TARGET_NAME_MAX + 64], link[PATH_MAX + 280];
-	struct dirent *mapped, *entry;
+	char path[PATH_MAX], wanted[TARGET_NAME_MAX + 64];
+	struct dirent *mapped;
 	bool found = false;
-	DIR *acl_dir, *dir;
-	ssize_t n;
+	DIR *acl_dir;
 
 	snprintf(wanted, sizeof(wanted), "/%.223s/tpgt_1/lun/lun_%u", export->target, export->lun);
 	acl_dir = opendir(acl);
@@ -260,18 +259,7 @@ bool acl_has_lun(const char *acl, const struct export *export)
 		if (strncmp(mapped->d_name, "lun_", 4))
 			continue;
 		snprintf(path, sizeof(path), "%.3800s/%.255s", acl, mapped->d_name);
-		dir = opendir(path);
-		while (dir && !found && (entry = readdir(dir))) {
-			snprintf(link, sizeof(link), "%s/%s", path, entry->d_name);
-			n = entry->d_type == DT_LNK ?
-			    readlink(link, target, sizeof(target) - 1) : -1;
-			if (n < (ssize_t)strlen(wanted))
-				continue;
-			target[n] = '\0';
-			found = !strcmp(target + n - strlen(wanted), wanted);
-		}
-		if (dir)
-			closedir(dir);
+		found = attribute_has_link(path, wanted);
 	}
 	if (acl_dir)
 		closedir(acl_dir);

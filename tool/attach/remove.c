@@ -87,29 +87,10 @@ static int for_each(const char *folder, int (*visit)(const char *path, void *arg
  */
 static bool leads_to(const char *mapped, const char *lun)
 {
-	char link[PATH_MAX + 600], target[PATH_MAX];
-	const char *wanted = lun + strlen(TARGET);
-	struct dirent *entry;
-	bool leads = false;
-	DIR *dir = opendir(mapped);
-	size_t links = 0;
-	ssize_t n;
-
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_type != DT_LNK)
-			continue;
-		links++;
-		snprintf(link, sizeof(link), "%s/%s", mapped, entry->d_name);
-		n = readlink(link, target, sizeof(target) - 1);
-		if (n < (ssize_t)strlen(wanted))
-			continue;
-		target[n] = '\0';
-		leads |= !strcmp(target + n - strlen(wanted), wanted);
-	}
-	if (dir)
-		closedir(dir);
+	if (attribute_has_link(mapped, lun + strlen(TARGET)))
+		return true;
 	/* Without a link it is left from a crash, if the number is right. */
-	return leads || (!links && !strcmp(strrchr(mapped, '/'), strrchr(lun, '/')));
+	return !count(mapped, "", DT_LNK) && !strcmp(strrchr(mapped, '/'), strrchr(lun, '/'));
 }
 
 static int visit_mapped(const char *mapped, void *lun)
