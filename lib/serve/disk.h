@@ -165,6 +165,7 @@ struct zcmu_thread {
 	/* answers that the kernel has not been told of */
 	unsigned int unkicked;
 	uint64_t unkicked_bytes;
+	bool has_handed_over;		/* one of them has a payload moved */
 	unsigned int unlooked;		/* commands since it last looked for events */
 	bool unsubmitted;		/* requests that queue_submit() was not told of */
 	struct zcmu_call *calls, **calls_end;	/* to be run; their lock is in queue.c */

@@ -39,6 +39,7 @@ void zcmu_serve_kick(struct zcmu_thread *thread)
 		return;
 	thread->unkicked = 0;
 	thread->unkicked_bytes = 0;
+	thread->has_handed_over = false;
 	kick(thread->disk);
 }
 
@@ -112,6 +113,7 @@ int zcmu_serve_hand_over(struct zcmu_disk *disk, const struct zcmu_hanswer *answ
 	if (!thread)
 		pthread_mutex_unlock(&disk->end_lock);
 	if (is_put && thread) {
+		thread->has_handed_over = true;
 		thread->unkicked++;
 		thread->unkicked_bytes += bytes;
 	}

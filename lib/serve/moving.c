@@ -39,6 +39,16 @@ static struct zcmu_cmd *take(struct zcmu_moving *moving, uint16_t id)
 	return cmd;
 }
 
+/* The request that layers have made @io of, or @io itself */
+static struct zcmu_io *uppermost(struct zcmu_io *io)
+{
+	struct zcmu_io *upper;
+
+	for (; (upper = zcmu_layer_upper(io)); io = upper)
+		;
+	return io;
+}
+
 /* Nobody was to hear of the end: not the store, and no layer. The kernel has answered. */
 static void end(struct zcmu_cmd *cmd)
 {
@@ -296,18 +306,16 @@ static int hand_over(struct zcmu_io *io, const struct zcmu_move *move)
 	return -EOPNOTSUPP;
 }
 
-/* The thread is going to sleep: who answers it may wait for what it has handed over before. */
+/*
+ * The thread may sleep now: who it waits for may wait for what it has handed over before. Mere
+ * answers can wait for more.
+ */
 static void kick_first(struct zcmu_io *io)
 {
-	struct zcmu_thread *thread;
-	struct zcmu_io *upper;
-	struct zcmu_cmd *cmd;
+	struct zcmu_cmd *cmd = zcmu_cmd_of_io(uppermost(io));
+	struct zcmu_thread *thread = cmd ? zcmu_serve_current(cmd->disk) : NULL;
 
-	for (; (upper = zcmu_layer_upper(io)); io = upper)
-		;
-	cmd = zcmu_cmd_of_io(io);
-	thread = cmd ? zcmu_serve_current(cmd->disk) : NULL;
-	if (thread)
+	if (thread && thread->has_handed_over)
 		zcmu_serve_kick(thread);
 }
 

@@ -29,7 +29,7 @@ static void pass_over(struct rest *rest, size_t bytes)
 	rest->skip = bytes;
 }
 
-/* Bytes that one call may move: it takes no more iovecs than that. */
+/* A call takes no more of them (UIO_MAXIOV). */
 #define MAX_IOVECS	1024
 
 static ssize_t call(const struct zcmu_move *move, bool writes, const struct iovec *iov, int n,
