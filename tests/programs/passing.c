@@ -194,7 +194,7 @@ static bool take(struct zcmu_cmd *cmd)
 	uint64_t block;
 
 	if (cdb[0] == 0x28 || cdb[0] == 0x2a)
-		block = (uint32_t)cdb[2] << 24 | cdb[3] << 16 | cdb[4] << 8 | cdb[5];
+		block = zcmu_get32(cdb + 2);
 	else
 		return false;
 	if (!cmd->req.bytes)

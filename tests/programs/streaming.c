@@ -239,7 +239,7 @@ static bool take(struct zcmu_cmd *cmd)
 
 	if ((cdb[0] != 0x28 && cdb[0] != 0x2a) || !cmd->req.bytes)
 		return false;
-	block = (uint32_t)cdb[2] << 24 | cdb[3] << 16 | cdb[4] << 8 | cdb[5];
+	block = zcmu_get32(cdb + 2);
 	*h = (struct handed){ .writes = cdb[0] == 0x2a, .cmd = cmd };
 	h->what = (struct header){
 		.magic = MAGIC, .offset = block * BLOCK, .length = cmd->req.bytes,
