@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Reads and writes the one-line files of configfs and sysfs, and looks for links in their folders. */
+/*
+ * Reads and writes the one-line files of configfs and sysfs, and looks for links in their folders.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
