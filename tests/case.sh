@@ -18,6 +18,11 @@ export SUDO_UID
 source "$ZCMU_TREE/tests/child_of.sh"
 # shellcheck source=SCRIPTDIR/wait_for.sh
 source "$ZCMU_TREE/tests/wait_for.sh"
+# shellcheck source=SCRIPTDIR/kmsg.sh
+source "$ZCMU_TREE/tests/kmsg.sh"
+
+# What the kernel has logged since the case began.
+kmsg() { kmsg_since "${0##*/}"; }
 
 declare -a case_pids=() case_cleanups=()
 

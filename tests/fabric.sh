@@ -80,7 +80,7 @@ still_out() {
 }
 
 # The target core's own word, as its answer comes only when the command is over.
-found_aborts() { dmesg | grep -c 'ABORT_TASK: Found referenced zcmu_test' || true; }
+found_aborts() { kmsg | grep -c 'ABORT_TASK: Found referenced zcmu_test' || true; }
 found_more_than() { [ "$(found_aborts)" -gt "$1" ]; }
 
 # start_abort NAME TAG: returns when the target has found the command
