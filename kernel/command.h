@@ -38,7 +38,8 @@ struct zcmu_device;
  *	RING -> ANSWERED		complete.c: the handler's answer was taken
  *	RING -> REVOKING -> EXPIRED	expire.c: answered without the handler, who still
  *					has the entry and now sees private pages
- *	REVOKING -> RETURNED		complete.c: the handler answered meanwhile
+ *	REVOKING -> RETURNED		complete.c: the handler answered meanwhile;
+ *					reset.c: or its ring was emptied
  *	EXPIRED -> ANSWERED		complete.c: its late answer; or reset, or removal
  *	ANSWERED, RETURNED -> freed	by the function that made them so
  *	ANSWERED, RETURNED -> KEPT	keep.c: the handler keeps the payload; still has its id
@@ -58,7 +59,7 @@ enum zcmu_cmd_state {
 	ZCMU_CMD_RING,		/* the handler's; on device->inflight */
 	ZCMU_CMD_MOVING,	/* whoever's the transfer is; see move.h */
 	ZCMU_CMD_ANSWERED,	/* the completing thread's */
-	ZCMU_CMD_REVOKING,	/* the holder of recover_lock's */
+	ZCMU_CMD_REVOKING,	/* expire.c's */
 	ZCMU_CMD_RETURNED,	/* the same, and the handler has given it back */
 	ZCMU_CMD_EXPIRED,	/* nobody's but the handler's entry; se_cmd is NULL */
 	ZCMU_CMD_KEPT,		/* nobody's but the handler's payload; se_cmd is NULL */

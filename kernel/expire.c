@@ -54,18 +54,16 @@ static void end_returned(struct zcmu_device *device, struct zcmu_cmd *cmd)
 	zcmu_retry_waiting(device);
 }
 
-/* REVOKING -> EXPIRED, or gone if the handler has returned it meanwhile. */
-static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
+/*
+ * REVOKING -> EXPIRED, or gone if the handler has returned it meanwhile. Nobody but the initiator
+ * has its pages any more. recover_lock is held.
+ */
+static void expire_cmd(struct zcmu_cmd *cmd)
 {
+	struct zcmu_device *device = cmd->device;
 	bool returned;
 
-	list_del_init(&cmd->node);
-	pr_debug("%s: command %u timed out\n", device->name, cmd->id);
-	/* The answer gives the pages back to the initiator, so the revoke comes first. */
-	if (cmd->lent)
-		zcmu_lend_revoke(cmd);
-	zcmu_stream_cut(cmd);
-
+	lockdep_assert_held(&device->recover_lock);
 	spin_lock(&device->lock);
 	cmd->se_cmd->priv = NULL;
 	spin_unlock(&device->lock);
@@ -79,6 +77,26 @@ static void expire_cmd(struct zcmu_device *device, struct zcmu_cmd *cmd)
 	spin_unlock(&device->lock);
 	if (returned)
 		end_returned(device, cmd);
+}
+
+static void expire_cut(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+
+	mutex_lock(&device->recover_lock);
+	expire_cmd(cmd);
+	mutex_unlock(&device->recover_lock);
+}
+
+/* The answer gives the pages back to the initiator, so they are taken from the handler first. */
+static void begin_to_expire(struct zcmu_device *device, struct zcmu_cmd *cmd)
+{
+	list_del_init(&cmd->node);
+	pr_debug("%s: command %u timed out\n", device->name, cmd->id);
+	if (cmd->lent)
+		zcmu_lend_revoke(cmd);
+	if (!zcmu_stream_cut_first(cmd, expire_cut))
+		expire_cmd(cmd);
 }
 
 /* Work: some deadline has come. */
@@ -100,7 +118,7 @@ void zcmu_expire(struct work_struct *work)
 
 	zcmu_answer_waiting(&waiting, SAM_STAT_TASK_SET_FULL);
 	list_for_each_entry_safe(cmd, next, &ring, node)
-		expire_cmd(device, cmd);
+		begin_to_expire(device, cmd);
 	mutex_unlock(&device->recover_lock);
 }
 

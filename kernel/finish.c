@@ -70,7 +70,27 @@ void zcmu_drop(struct zcmu_device *device, struct list_head *batch)
 	}
 }
 
-/* End the loans of commands, answer those that somebody waits for, and free them. Sleeps. */
+/* The status is scsi_status. */
+static void answer_one(struct zcmu_cmd *cmd)
+{
+	/* GOOD: the kernel has moved its payload, and that was the answer. */
+	if (cmd->se_cmd && cmd->scsi_status != SAM_STAT_GOOD)
+		zcmu_stats_error(cmd->device, reason_of(cmd->scsi_status, true));
+	if (cmd->se_cmd)
+		zcmu_cmd_answer(cmd, cmd->scsi_status);
+	zcmu_cmd_free(cmd);
+}
+
+/* Has nobody said that what was sent has arrived? */
+static bool is_uncertain(const struct zcmu_cmd *cmd)
+{
+	return cmd->se_cmd && cmd->scsi_status != SAM_STAT_GOOD;
+}
+
+/*
+ * End the loans of commands, answer those that somebody waits for, and free them. Sleeps. Some may
+ * be answered later, because a socket still has pages of theirs.
+ */
 void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scsi_status)
 {
 	struct zcmu_cmd *cmd, *next;
@@ -78,14 +98,8 @@ void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scs
 	zcmu_lend_take_back(device, batch);
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
-		/* Nobody has said that what was sent has arrived. */
-		if (scsi_status != SAM_STAT_GOOD)
-			zcmu_stream_cut(cmd);
-		/* GOOD: the kernel has moved its payload, and that was the answer. */
-		if (cmd->se_cmd && scsi_status != SAM_STAT_GOOD)
-			zcmu_stats_error(device, reason_of(scsi_status, true));
-		if (cmd->se_cmd)
-			zcmu_cmd_answer(cmd, scsi_status);
-		zcmu_cmd_free(cmd);
+		cmd->scsi_status = scsi_status;
+		if (!is_uncertain(cmd) || !zcmu_stream_cut_first(cmd, answer_one))
+			answer_one(cmd);
 	}
 }

@@ -43,7 +43,8 @@ struct zcmu_device;
 
 /* A command's transfer */
 struct zcmu_move {
-	struct work_struct work;	/* moved.c: begin, or go on */
+	struct work_struct work;	/* moved.c: begin, or go on; stream.c: cut, then */
+	void (*then)(struct zcmu_cmd *cmd);
 	struct llist_node ended;	/* device->moving.ended */
 	struct kiocb iocb;
 	struct zcmu_transfer what;	/* the handler's word, copied; transfer.c has checked it */
@@ -96,6 +97,7 @@ bool zcmu_stream_is_one(const struct file *file);
 ssize_t zcmu_stream_move(struct zcmu_cmd *cmd, struct iov_iter *iter);
 void zcmu_stream_break(struct file *file);
 void zcmu_stream_cut(struct zcmu_cmd *cmd);
+bool zcmu_stream_cut_first(struct zcmu_cmd *cmd, void (*then)(struct zcmu_cmd *cmd));
 
 /* turn.c */
 bool zcmu_turn_take(struct zcmu_cmd *cmd);

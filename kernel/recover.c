@@ -42,8 +42,9 @@ void zcmu_recover_close(struct zcmu_device *device)
 }
 
 /*
- * RING -> NEW (onto @again, in the order of the ring), or given up. EXPIRED and KEPT ones are given
- * up: nobody will ever return them. The ring is empty then. recover_lock and device->lock are held.
+ * RING -> NEW (onto @again, in the order of the ring), or given up. Others that the handler has are
+ * given up: nobody will ever return them. The ring is empty then. recover_lock and device->lock are
+ * held.
  */
 static void take_off(struct zcmu_device *device, struct list_head *again, struct list_head *gone)
 {
@@ -61,7 +62,8 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 		list_move_tail(&cmd->node, again);
 	}
 	xa_for_each(&device->commands, id, cmd) {
-		if (cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_KEPT)
+		if (cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_REVOKING ||
+		    cmd->state == ZCMU_CMD_KEPT)
 			zcmu_take_from_handler(cmd, gone);
 	}
 	zcmu_empty_ring(device);
@@ -95,10 +97,35 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 	}
 }
 
+/* NEW -> WAITING: no socket of the last handler sends it any more. */
+static void wait_for_next(struct zcmu_cmd *cmd)
+{
+	struct zcmu_device *device = cmd->device;
+	LIST_HEAD(one);
+
+	list_add(&cmd->node, &one);
+	zcmu_wait_again(device, &one);
+	zcmu_retry_waiting(device);
+}
+
+/* What the next handler finds in the payloads of @again. */
+static void restore(struct list_head *again)
+{
+	struct zcmu_cmd *cmd, *next;
+
+	list_for_each_entry_safe(cmd, next, again, node) {
+		if (!cmd->sent_by) {
+			zcmu_restore_payload(cmd);
+			continue;
+		}
+		list_del_init(&cmd->node);
+		zcmu_stream_cut_first(cmd, wait_for_next);
+	}
+}
+
 /* Make the ring anew: it has every command that is out and wanted, and nothing else. */
 static void reissue(struct zcmu_device *device)
 {
-	struct zcmu_cmd *cmd;
 	LIST_HEAD(again);
 	LIST_HEAD(gone);
 
@@ -109,10 +136,7 @@ static void reissue(struct zcmu_device *device)
 	take_off(device, &again, &gone);
 	spin_unlock(&device->lock);
 
-	list_for_each_entry(cmd, &again, node) {
-		zcmu_stream_cut(cmd);
-		zcmu_restore_payload(cmd);
-	}
+	restore(&again);
 
 	spin_lock(&device->lock);
 	publish_again(device, &again);

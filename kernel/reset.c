@@ -40,19 +40,24 @@ void zcmu_empty_ring(struct zcmu_device *device)
 static bool is_handlers(const struct zcmu_cmd *cmd)
 {
 	lockdep_assert_held(&cmd->device->recover_lock);
-	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_EXPIRED ||
-	       cmd->state == ZCMU_CMD_KEPT;
+	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING ||
+	       cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_KEPT;
 }
 
 /*
- * RING, EXPIRED, KEPT -> ANSWERED, onto @batch: what the handler says of it from now on
- * means nothing. device->lock and recover_lock are held.
+ * RING, EXPIRED, KEPT -> ANSWERED, onto @batch, or REVOKING -> RETURNED, which expire.c ends: what
+ * the handler says of it from now on means nothing. device->lock and recover_lock are held.
  */
 void zcmu_take_from_handler(struct zcmu_cmd *cmd, struct list_head *batch)
 {
 	lockdep_assert_held(&cmd->device->lock);
 	lockdep_assert_held(&cmd->device->recover_lock);
 	xa_erase(&cmd->device->commands, cmd->id);
+	if (cmd->state == ZCMU_CMD_REVOKING) {
+		cmd->state = ZCMU_CMD_RETURNED;
+		cmd->uflags = 0;
+		return;
+	}
 	if (cmd->se_cmd)
 		cmd->se_cmd->priv = NULL;
 	cmd->state = ZCMU_CMD_ANSWERED;

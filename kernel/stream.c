@@ -154,12 +154,42 @@ void zcmu_stream_break(struct file *file)
 		kernel_sock_shutdown(sock, SHUT_RDWR);
 }
 
-/*
- * A command ends, or goes to another handler, without the word of the one that has sent it: its
- * pages are the initiator's again soon, and must not be sent any more. The caller owns it. Sleeps.
- */
+/* No page of a command is sent any more, if any still was. The caller owns it. Sleeps. */
 void zcmu_stream_cut(struct zcmu_cmd *cmd)
 {
-	if (cmd->sent_by)
-		zcmu_stream_break(cmd->sent_by);
+	lockdep_assert_not_held(&cmd->device->recover_lock);
+	if (!cmd->sent_by)
+		return;
+	zcmu_stream_break(cmd->sent_by);
+	fput(cmd->sent_by);
+	cmd->sent_by = NULL;
+}
+
+static void cut_work(struct work_struct *work)
+{
+	struct zcmu_cmd *cmd = container_of(work, struct zcmu_cmd, move.work);
+
+	zcmu_stream_cut(cmd);
+	cmd->move.then(cmd);
+}
+
+/**
+ * zcmu_stream_cut_first - what has to be done before a command ends without its handler's word
+ * @cmd: a command that ends so, or goes to another handler; the caller owns it
+ * @then: how it goes on; the owner from now on. May sleep
+ *
+ * Its pages are the initiator's again soon, and must not be sent any more. A socket's lock is not
+ * waited for by who holds one of ours: its holder may be faulting, behind an mmap() that waits for
+ * uio's info_lock.
+ *
+ * Return: true if @then will be called. Else there was nothing to be cut, and the caller goes on.
+ */
+bool zcmu_stream_cut_first(struct zcmu_cmd *cmd, void (*then)(struct zcmu_cmd *cmd))
+{
+	if (!cmd->sent_by)
+		return false;
+	cmd->move.then = then;
+	INIT_WORK(&cmd->move.work, cut_work);
+	queue_work(cmd->device->reserve.expire_wq, &cmd->move.work);
+	return true;
 }

@@ -29,6 +29,7 @@
  *
  * Locks, outermost first
  * ----------------------
+ *	a socket's		its owner may touch memory under it, so none of the others is held
  *	configfs' own
  *	reclaim.c's list	mutex: a device on it stays
  *	device->config_lock	mutex: uio's info_lock is inside, to rename the device and to

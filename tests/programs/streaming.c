@@ -10,6 +10,8 @@
  *	stuck	the other end takes nothing before SIGUSR1
  *	early	as stuck, and a WRITE is answered when it is in the socket's queue; then says its
  *		first byte as the other end finds it
+ *	locked	as stuck, and when a WRITE is in the socket's queue, another process keeps the
+ *		socket locked; WRITEs of 4 KiB aren't handed over, and not answered either
  *	wrong	each WRITE of 64 KiB asks for something else that can't be; says why not
  *
  * Commands without blocks are answered by libzcmu's SCSI layer.
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "locker.h"
 #include "probe.h"
 #include "scsi/scsi.h"
 #include "stub_store.h"
@@ -71,7 +74,7 @@ static void *take_writes(void *arg)
 {
 	struct header header;
 
-	if (is("stuck") || is("early"))
+	if (is("stuck") || is("early") || is("locked"))
 		probe_wait_usr1();
 	while (get(up[1], &header, sizeof(header))) {
 		if (header.magic != MAGIC || header.offset + header.length > BYTES) {
@@ -220,10 +223,14 @@ static bool moved(struct zcmu_hring *ring, const struct zcmu_hmoved *m)
 		return false;
 	if (m->error || is("early"))
 		say("back: %s", m->error ? strerrorname_np(-m->error) : "moved");
+	if (is("locked") && h->writes && !m->error) {
+		locker_lock();
+		say("locked");
+	}
 	if (m->error ? !move(h) : !await_acknowledgement(h))
 		a.scsi_status = 2;
 	/* Nothing is acknowledged there. */
-	if (m->error || !is("stuck") || !h->writes)
+	if (m->error || !(is("stuck") || is("locked")) || !h->writes)
 		zcmu_hring_answer(&disk->ring, &a);
 	zcmu_cmd_free(h->cmd);
 	h->cmd = NULL;
@@ -245,7 +252,8 @@ static bool take(struct zcmu_cmd *cmd)
 		.magic = MAGIC, .offset = block * BLOCK, .length = cmd->req.bytes,
 		.id = cmd->req.id,
 	};
-	hand_over(h);
+	if (!is("locked") || !h->writes || h->what.length != 4096)
+		hand_over(h);
 	return true;
 }
 
@@ -283,6 +291,8 @@ int main(int argc, char **argv)
 	(strcmp(argv[2], "tcp") ? connect_unix : connect_tcp)(down);
 	connect_unix(asks);
 	connect_unix(acks);
+	if (is("locked"))
+		say("locker: %d", locker_begin(up[0]));
 	if (!memory || pthread_create(&ids[0], NULL, take_writes, NULL) ||
 	    pthread_create(&ids[1], NULL, give_reads, NULL) ||
 	    zcmu_disk_open(argv[1], &disk) || zcmu_store_open_ops(&ops, "", NULL, &store))
