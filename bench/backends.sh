@@ -15,7 +15,7 @@
 #	iblock		LIO's backend for block devices; the mark for the file store past the page cache
 #	fileio		LIO's file backend, through the page cache; the mark for the file store
 #	runner		tcmu-runner (vm/peers) with our module, on a raw image; runner_stock
-#			with the stock one
+#			with the stock one. Its store "disc" is its handler fbo, which can but read
 #	nbd_ko		the kernel's own NBD driver (bench/nbd.c); the mark for the store nbd,
 #			with the same server, nbdkit
 #	krbd		the kernel's own driver for images of Ceph; the mark for the store rbd, with the
@@ -37,7 +37,7 @@ stores_of() { # BACKEND
 	iblock) echo direct ;;
 	nbd_ko) echo nbd ;;
 	krbd) echo rbd ;;
-	runner | runner_stock) echo file ;;
+	runner | runner_stock) echo file disc ;;
 	nullio | null_blk) echo null ;;
 	ublk) echo null ram ;;
 	rd) echo ram ;;
@@ -56,6 +56,8 @@ has_backend() { # BACKEND
 	*) true ;;
 	esac
 }
+
+can_write() { [ "$1" != disc ]; } # STORE
 
 # Requests arrive as fio makes them.
 quiet_queue() { # DISK
@@ -162,7 +164,12 @@ lio_up() { # HBA CONTROL
 }
 
 # A bus for tcmu-runner alone, and tcmu-runner. It has answered to "enable" when that returns.
-runner_up() {
+runner_up() { # STORE
+	local handler_of=qcow
+	if [ "$1" = disc ]; then
+		handler_of=fbo
+		modprobe sr_mod
+	fi
 	cat > bus.conf <<-END
 		<busconfig>
 		  <listen>unix:path=$PWD/bus</listen>
@@ -185,7 +192,7 @@ runner_up() {
 	handler=$!
 	wait_until runner_is_ready
 	truncate -s 256M image
-	lio_up user_90 "dev_config=qcow/$PWD/image,dev_size=268435456"
+	lio_up user_90 "dev_config=$handler_of/$PWD/image,dev_size=268435456"
 }
 
 # shellcheck disable=SC2317 # called by wait_until
@@ -230,8 +237,8 @@ backend_up() { # BACKEND STORE
 	esac
 	[ "$2" != rbd ] || cluster_up
 	case $1 in
-	runner) "$tree/bench/module" ours && runner_up ;;
-	runner_stock) "$tree/bench/module" stock && runner_up ;;
+	runner) "$tree/bench/module" ours && runner_up "$2" ;;
+	runner_stock) "$tree/bench/module" stock && runner_up "$2" ;;
 	nbd_ko)
 		modprobe nbd nbds_max=1
 		rm -f ready
@@ -276,7 +283,7 @@ backend_up() { # BACKEND STORE
 	esac
 	quiet_queue "$disk"
 	# Memory of a store that has any is there before it is measured.
-	[ "$2" = null ] || dd if=/dev/zero of="$disk" bs=1M count=256 oflag=direct status=none
+	[ "$2" = null ] || ! can_write "$2" || dd if=/dev/zero of="$disk" bs=1M count=256 oflag=direct status=none
 }
 
 backend_down() { # BACKEND
