@@ -50,15 +50,15 @@ struct zcmu_device;
  *	MOVING -> RING			moved.c: and is told of it, or that it has failed;
  *		 or WAITING		to another handler, on whose ring there is no room
  *	RING -> NEW -> RING		recover.c: put on the ring again for the next handler,
- *		 or WAITING		if there is no room,
+ *		 or WAITING		if there is no room, or it was cut from a socket first,
  *	RING -> ANSWERED		or its initiator has given it up
  */
 enum zcmu_cmd_state {
-	ZCMU_CMD_NEW,		/* the submitting thread's */
+	ZCMU_CMD_NEW,		/* the submitting thread's; or recover.c's */
 	ZCMU_CMD_WAITING,	/* on device->waiting */
 	ZCMU_CMD_RING,		/* the handler's; on device->inflight */
 	ZCMU_CMD_MOVING,	/* whoever's the transfer is; see move.h */
-	ZCMU_CMD_ANSWERED,	/* the completing thread's */
+	ZCMU_CMD_ANSWERED,	/* the completing thread's; finish.c's, if it is cut from a socket */
 	ZCMU_CMD_REVOKING,	/* expire.c's */
 	ZCMU_CMD_RETURNED,	/* the same, and the handler has given it back */
 	ZCMU_CMD_EXPIRED,	/* nobody's but the handler's entry; se_cmd is NULL */
@@ -73,6 +73,7 @@ struct zcmu_cmd {
 	bool scrubbed;			/* a READ: its memory was cleared for the handler */
 	bool is_second_try;		/* it failed while it was lent: copied from now on */
 	bool aborted;			/* by its initiator, and the handler is to be told */
+	bool unwanted;			/* ANSWERED, RETURNED: not to be kept after all; lock */
 	u16 id;				/* 0: none yet */
 	struct list_head node;		/* waiting, inflight, or a list of the owner's */
 	struct zcmu_span span;

@@ -21,6 +21,7 @@ void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scs
 /* keep.c */
 bool zcmu_is_to_be_kept(const struct zcmu_cmd *cmd);
 void zcmu_keep(struct zcmu_cmd *cmd);
+void zcmu_unkeep(struct zcmu_cmd *cmd);
 int zcmu_keep_free(struct zcmu_device *device, u16 id);
 void zcmu_keep_free_all(struct zcmu_device *device);
 

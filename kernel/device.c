@@ -53,7 +53,6 @@ struct se_device *zcmu_device_alloc(struct se_hba *hba, const char *name)
 	INIT_WORK(&device->moving.ended_work, zcmu_moved_ended);
 	device->moving.run = zcmu_moved_run;
 	INIT_LIST_HEAD(&device->moving.turns);
-	INIT_WORK(&device->moving.break_work, zcmu_turn_break_work);
 	init_waitqueue_head(&device->lending.wait);
 	device->plug.se_dev = &device->se_dev;
 	return &device->se_dev;

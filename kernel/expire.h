@@ -3,7 +3,8 @@
  * The exceptions: commands that end without an answer of the handler, and handlers that go away.
  *
  * device->recover_lock admits one of time-out, ring reset, removal, recovery at a time. Who holds
- * it waits for faults that are inside a loan: those take none of our mutexes.
+ * it waits for faults that are inside a loan: those take none of our mutexes. It isn't held while a
+ * command is cut from a socket: a command may be REVOKING, and see its ring reset.
  */
 #ifndef ZCMU_EXPIRE_H
 #define ZCMU_EXPIRE_H

@@ -30,32 +30,44 @@ static void take_kept(struct zcmu_cmd *cmd, struct list_head *batch)
 	list_add_tail(&cmd->node, batch);
 }
 
-/* ANSWERED, RETURNED -> KEPT. The initiator has its answer, and its pages. */
+/*
+ * Is it between its answer and KEPT? Of the commands in these states, only such a one has an id.
+ * device->lock is held.
+ */
+static bool is_in_between(const struct zcmu_cmd *cmd)
+{
+	lockdep_assert_held(&cmd->device->lock);
+	return cmd->state == ZCMU_CMD_ANSWERED || cmd->state == ZCMU_CMD_RETURNED;
+}
+
+/* ANSWERED, RETURNED: who was to keep it, doesn't. Its id is free. device->lock is held. */
+void zcmu_unkeep(struct zcmu_cmd *cmd)
+{
+	lockdep_assert_held(&cmd->device->lock);
+	xa_erase(&cmd->device->commands, cmd->id);
+	cmd->unwanted = true;
+}
+
+/*
+ * ANSWERED, RETURNED -> KEPT, or freed, if nobody would ever give it back. The initiator has its
+ * answer, and its pages.
+ */
 void zcmu_keep(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
 	LIST_HEAD(batch);
 
 	spin_lock(&device->lock);
-	cmd->state = ZCMU_CMD_KEPT;
-	/* Who would ever give it back? */
-	if (!test_bit(ZCMU_DEV_OPEN, &device->flags))
-		take_kept(cmd, &batch);
-	wake_up_all(&device->lending.wait);
+	if (!cmd->unwanted && !test_bit(ZCMU_DEV_OPEN, &device->flags))
+		zcmu_unkeep(cmd);
+	if (cmd->unwanted) {
+		cmd->state = ZCMU_CMD_ANSWERED;
+		list_add_tail(&cmd->node, &batch);
+	} else {
+		cmd->state = ZCMU_CMD_KEPT;
+	}
 	spin_unlock(&device->lock);
 	free_kept(device, &batch);
-}
-
-/*
- * Is the command with this id between its answer and KEPT? Other commands in these states have no
- * id. device->lock is held.
- */
-static bool is_in_between(struct zcmu_device *device, u16 id, struct zcmu_cmd **cmd)
-{
-	lockdep_assert_held(&device->lock);
-	*cmd = xa_load(&device->commands, id);
-	return *cmd && ((*cmd)->state == ZCMU_CMD_ANSWERED ||
-			(*cmd)->state == ZCMU_CMD_RETURNED);
 }
 
 /* action/free_kept_buf. Return: 0, or -EINVAL if no kept payload has that id. */
@@ -66,10 +78,11 @@ int zcmu_keep_free(struct zcmu_device *device, u16 id)
 	int ret = 0;
 
 	spin_lock(&device->lock);
-	wait_event_cmd(device->lending.wait, !is_in_between(device, id, &cmd),
-		       spin_unlock(&device->lock), spin_lock(&device->lock));
+	cmd = xa_load(&device->commands, id);
 	if (cmd && cmd->state == ZCMU_CMD_KEPT)
 		take_kept(cmd, &batch);
+	else if (cmd && is_in_between(cmd))
+		zcmu_unkeep(cmd);
 	else
 		ret = -EINVAL;
 	spin_unlock(&device->lock);
@@ -88,6 +101,8 @@ void zcmu_keep_free_all(struct zcmu_device *device)
 	xa_for_each(&device->commands, id, cmd) {
 		if (cmd->state == ZCMU_CMD_KEPT)
 			take_kept(cmd, &batch);
+		else if (is_in_between(cmd))
+			zcmu_unkeep(cmd);
 	}
 	spin_unlock(&device->lock);
 	free_kept(device, &batch);

@@ -70,7 +70,7 @@ struct zcmu_move {
 	bool has_turn;			/* it is on a list of turn.c's */
 	bool is_broken;			/* the stream was, by turn.c */
 	bool is_late;			/* that was counted */
-	u32 round;			/* of turn.c's, in which it was looked at */
+	struct work_struct break_work;	/* turn.c: of one that has a turn */
 	struct list_head turn;		/* device->moving.turns, or the first one's behind */
 	struct list_head behind;	/* of the first one: those after it */
 };
@@ -81,8 +81,6 @@ struct zcmu_moving {
 	work_func_t run;		/* moved.c's, for move.work */
 	u32 count;			/* commands that are MOVING; device->lock */
 	struct list_head turns;		/* for each way of a socket the first one; device->lock */
-	u32 round;			/* device->lock */
-	struct work_struct break_work;	/* turn.c: streams of which nobody knows any more */
 };
 
 /* move.c */
@@ -96,14 +94,12 @@ void zcmu_move_release(struct zcmu_cmd *cmd);
 bool zcmu_stream_is_one(const struct file *file);
 ssize_t zcmu_stream_move(struct zcmu_cmd *cmd, struct iov_iter *iter);
 void zcmu_stream_break(struct file *file);
-void zcmu_stream_cut(struct zcmu_cmd *cmd);
 bool zcmu_stream_cut_first(struct zcmu_cmd *cmd, void (*then)(struct zcmu_cmd *cmd));
 
 /* turn.c */
 bool zcmu_turn_take(struct zcmu_cmd *cmd);
 void zcmu_turn_pass(struct zcmu_cmd *cmd);
 void zcmu_turn_look(struct zcmu_device *device);
-void zcmu_turn_break_work(struct work_struct *work);
 
 /* transfer.c */
 bool zcmu_transfer_is_wanted(const struct zcmu_cmd *cmd, const struct zcmu_answer *answer);

@@ -54,7 +54,6 @@ static void show_payload(struct zcmu_cmd *cmd, bool anew)
 	const struct se_cmd *se_cmd = cmd->se_cmd;
 
 	if (anew) {
-		zcmu_stream_cut(cmd);
 		zcmu_restore_payload(cmd);
 		return;
 	}
@@ -124,6 +123,8 @@ static void give_back(struct zcmu_cmd *cmd)
 	LIST_HEAD(one);
 
 	for (;;) {
+		if (anew && zcmu_stream_cut_first(cmd, give_back))
+			return;
 		show_payload(cmd, anew);
 		spin_lock(&device->lock);
 		is_reset = cmd->move.is_reset;

@@ -5,7 +5,7 @@
  * answered BUSY, or are put on the ring again for the next handler, as if nobody had seen them.
  *
  * Runs while nobody has the device open: so no page of it is mapped, no fault is
- * under way, and nobody answers.
+ * under way, and nobody answers. Only a command that has to be cut from a socket first goes on later.
  */
 #include <scsi/scsi_proto.h>
 
@@ -61,11 +61,8 @@ static void take_off(struct zcmu_device *device, struct list_head *again, struct
 		cmd->state = ZCMU_CMD_NEW;
 		list_move_tail(&cmd->node, again);
 	}
-	xa_for_each(&device->commands, id, cmd) {
-		if (cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_REVOKING ||
-		    cmd->state == ZCMU_CMD_KEPT)
-			zcmu_take_from_handler(cmd, gone);
-	}
+	xa_for_each(&device->commands, id, cmd)
+		zcmu_take_from_handler(cmd, gone);
 	zcmu_empty_ring(device);
 }
 
@@ -97,35 +94,49 @@ static void publish_again(struct zcmu_device *device, struct list_head *again)
 	}
 }
 
-/* NEW -> WAITING: no socket of the last handler sends it any more. */
+/*
+ * NEW -> WAITING: no socket of the last handler sends it any more. It comes behind what the next
+ * one was given meanwhile.
+ */
 static void wait_for_next(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
 	LIST_HEAD(one);
 
 	list_add(&cmd->node, &one);
+	spin_lock(&device->lock);
+	zcmu_deadline_set(device, cmd, device->cmd_time_out);
+	device->counters.reissues++;
+	spin_unlock(&device->lock);
 	zcmu_wait_again(device, &one);
 	zcmu_retry_waiting(device);
 }
 
-/* What the next handler finds in the payloads of @again. */
-static void restore(struct list_head *again)
+/* Those of @again that a socket may still send come later; the next handler finds no page of them. */
+static void cut(struct zcmu_device *device, struct list_head *again)
 {
 	struct zcmu_cmd *cmd, *next;
+	LIST_HEAD(sent);
 
 	list_for_each_entry_safe(cmd, next, again, node) {
-		if (!cmd->sent_by) {
-			zcmu_restore_payload(cmd);
-			continue;
-		}
+		if (cmd->sent_by)
+			list_move_tail(&cmd->node, &sent);
+	}
+	zcmu_lend_take_back(device, &sent);
+	list_for_each_entry_safe(cmd, next, &sent, node) {
 		list_del_init(&cmd->node);
+		zcmu_cmd_unprepare(cmd);
 		zcmu_stream_cut_first(cmd, wait_for_next);
 	}
 }
 
-/* Make the ring anew: it has every command that is out and wanted, and nothing else. */
+/*
+ * Make the ring anew: it has every command that is out and wanted, but for those that are cut from
+ * a socket first, and nothing else.
+ */
 static void reissue(struct zcmu_device *device)
 {
+	struct zcmu_cmd *cmd;
 	LIST_HEAD(again);
 	LIST_HEAD(gone);
 
@@ -136,7 +147,9 @@ static void reissue(struct zcmu_device *device)
 	take_off(device, &again, &gone);
 	spin_unlock(&device->lock);
 
-	restore(&again);
+	cut(device, &again);
+	list_for_each_entry(cmd, &again, node)
+		zcmu_restore_payload(cmd);
 
 	spin_lock(&device->lock);
 	publish_again(device, &again);

@@ -20,18 +20,20 @@
 /* Nothing is queued from here on; work that is queued is done first. */
 void zcmu_reserve_end_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *moved_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *break_wq, *moved_wq;
 
 	spin_lock(&device->lock);
 	waiting_wq = device->reserve.waiting_wq;
 	expire_wq = device->reserve.expire_wq;
 	move_wq = device->reserve.move_wq;
 	stream_wq = device->reserve.stream_wq;
+	break_wq = device->reserve.break_wq;
 	moved_wq = device->reserve.moved_wq;
 	device->reserve.waiting_wq = NULL;
 	device->reserve.expire_wq = NULL;
 	device->reserve.move_wq = NULL;
 	device->reserve.stream_wq = NULL;
+	device->reserve.break_wq = NULL;
 	device->reserve.moved_wq = NULL;
 	spin_unlock(&device->lock);
 	/* Work that ends here may still queue work that looks for room. */
@@ -39,6 +41,8 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
 		destroy_workqueue(move_wq);
 	if (stream_wq)
 		destroy_workqueue(stream_wq);
+	if (break_wq)
+		destroy_workqueue(break_wq);
 	if (moved_wq)
 		destroy_workqueue(moved_wq);
 	if (waiting_wq)
@@ -53,7 +57,7 @@ void zcmu_reserve_end_queues(struct zcmu_device *device)
  */
 static int make_queues(struct zcmu_device *device)
 {
-	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *moved_wq;
+	struct workqueue_struct *waiting_wq, *expire_wq, *move_wq, *stream_wq, *break_wq, *moved_wq;
 
 	waiting_wq = alloc_workqueue("zcmu-w-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	expire_wq = alloc_workqueue("zcmu-x-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
@@ -66,14 +70,17 @@ static int make_queues(struct zcmu_device *device)
 	/* Each of these waits for the peer of a socket. */
 	stream_wq = alloc_workqueue("zcmu-s-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, STREAMS_AT_A_TIME,
 				    device->name);
+	/* And each of these for a socket's lock, which a process of others may hold for ever. */
+	break_wq = alloc_workqueue("zcmu-b-%.12s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0, device->name);
 	spin_lock(&device->lock);
 	device->reserve.waiting_wq = waiting_wq;
 	device->reserve.expire_wq = expire_wq;
 	device->reserve.move_wq = move_wq;
 	device->reserve.stream_wq = stream_wq;
+	device->reserve.break_wq = break_wq;
 	device->reserve.moved_wq = moved_wq;
 	spin_unlock(&device->lock);
-	return waiting_wq && expire_wq && move_wq && stream_wq && moved_wq ? 0 : -ENOMEM;
+	return waiting_wq && expire_wq && move_wq && stream_wq && break_wq && moved_wq ? 0 : -ENOMEM;
 }
 
 /**

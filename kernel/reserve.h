@@ -25,6 +25,7 @@ struct zcmu_reserve {
 	struct workqueue_struct *expire_wq;
 	struct workqueue_struct *move_wq;
 	struct workqueue_struct *stream_wq;
+	struct workqueue_struct *break_wq;
 	struct workqueue_struct *moved_wq;
 };
 

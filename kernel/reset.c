@@ -36,32 +36,40 @@ void zcmu_empty_ring(struct zcmu_device *device)
 	clear_bit(ZCMU_DEV_BROKEN, &device->flags);
 }
 
-/* Has the handler an entry of it, or a payload that it keeps? recover_lock is held. */
-static bool is_handlers(const struct zcmu_cmd *cmd)
+/* RING, EXPIRED, KEPT -> ANSWERED, onto @batch. device->lock is held. */
+static void take(struct zcmu_cmd *cmd, struct list_head *batch)
 {
-	lockdep_assert_held(&cmd->device->recover_lock);
-	return cmd->state == ZCMU_CMD_RING || cmd->state == ZCMU_CMD_REVOKING ||
-	       cmd->state == ZCMU_CMD_EXPIRED || cmd->state == ZCMU_CMD_KEPT;
+	lockdep_assert_held(&cmd->device->lock);
+	xa_erase(&cmd->device->commands, cmd->id);
+	if (cmd->se_cmd)
+		cmd->se_cmd->priv = NULL;
+	cmd->state = ZCMU_CMD_ANSWERED;
+	list_move_tail(&cmd->node, batch);
 }
 
 /*
- * RING, EXPIRED, KEPT -> ANSWERED, onto @batch, or REVOKING -> RETURNED, which expire.c ends: what
- * the handler says of it from now on means nothing. device->lock and recover_lock are held.
+ * Has the handler an entry of it, or a payload that it keeps? Then what it says of it from now on
+ * means nothing. Those that somebody else is about to answer or to end aren't put onto @batch.
+ * device->lock and recover_lock are held.
  */
 void zcmu_take_from_handler(struct zcmu_cmd *cmd, struct list_head *batch)
 {
 	lockdep_assert_held(&cmd->device->lock);
 	lockdep_assert_held(&cmd->device->recover_lock);
-	xa_erase(&cmd->device->commands, cmd->id);
-	if (cmd->state == ZCMU_CMD_REVOKING) {
+	switch (cmd->state) {
+	case ZCMU_CMD_RING:
+	case ZCMU_CMD_EXPIRED:
+	case ZCMU_CMD_KEPT:
+		take(cmd, batch);
+		break;
+	case ZCMU_CMD_REVOKING:
 		cmd->state = ZCMU_CMD_RETURNED;
-		cmd->uflags = 0;
-		return;
+		zcmu_unkeep(cmd);
+		break;
+	case ZCMU_CMD_RETURNED:
+		zcmu_unkeep(cmd);
+		break;
 	}
-	if (cmd->se_cmd)
-		cmd->se_cmd->priv = NULL;
-	cmd->state = ZCMU_CMD_ANSWERED;
-	list_move_tail(&cmd->node, batch);
 }
 
 /* Take everything away from the handler. device->lock and recover_lock are held. */
@@ -72,11 +80,8 @@ static void take_all(struct zcmu_device *device, struct list_head *batch)
 
 	lockdep_assert_held(&device->lock);
 	lockdep_assert_held(&device->recover_lock);
-	xa_for_each(&device->commands, id, cmd) {
-		/* A NEW command has an id, but is not published yet. */
-		if (is_handlers(cmd))
-			zcmu_take_from_handler(cmd, batch);
-	}
+	xa_for_each(&device->commands, id, cmd)
+		zcmu_take_from_handler(cmd, batch);
 	zcmu_empty_ring(device);
 }
 

@@ -154,22 +154,13 @@ void zcmu_stream_break(struct file *file)
 		kernel_sock_shutdown(sock, SHUT_RDWR);
 }
 
-/* No page of a command is sent any more, if any still was. The caller owns it. Sleeps. */
-void zcmu_stream_cut(struct zcmu_cmd *cmd)
-{
-	lockdep_assert_not_held(&cmd->device->recover_lock);
-	if (!cmd->sent_by)
-		return;
-	zcmu_stream_break(cmd->sent_by);
-	fput(cmd->sent_by);
-	cmd->sent_by = NULL;
-}
-
 static void cut_work(struct work_struct *work)
 {
 	struct zcmu_cmd *cmd = container_of(work, struct zcmu_cmd, move.work);
 
-	zcmu_stream_cut(cmd);
+	zcmu_stream_break(cmd->sent_by);
+	fput(cmd->sent_by);
+	cmd->sent_by = NULL;
 	cmd->move.then(cmd);
 }
 
@@ -190,6 +181,6 @@ bool zcmu_stream_cut_first(struct zcmu_cmd *cmd, void (*then)(struct zcmu_cmd *c
 		return false;
 	cmd->move.then = then;
 	INIT_WORK(&cmd->move.work, cut_work);
-	queue_work(cmd->device->reserve.expire_wq, &cmd->move.work);
+	queue_work(cmd->device->reserve.break_wq, &cmd->move.work);
 	return true;
 }

@@ -35,6 +35,17 @@ static bool is_left(const struct zcmu_cmd *cmd)
 	return cmd->move.is_anew || cmd->move.is_reset;
 }
 
+/*
+ * Work of its own for each: a process can keep a socket locked, by a call that waits for memory of
+ * its own. Other sockets and other commands' time-outs don't wait for that.
+ */
+static void break_work(struct work_struct *work)
+{
+	struct zcmu_cmd *cmd = container_of(work, struct zcmu_cmd, move.break_work);
+
+	zcmu_stream_break(cmd->move.files[0]);
+}
+
 /**
  * zcmu_turn_take - a transfer of a socket begins
  * @cmd: the command
@@ -51,6 +62,7 @@ bool zcmu_turn_take(struct zcmu_cmd *cmd)
 	INIT_LIST_HEAD(&cmd->move.behind);
 	list_add_tail(&cmd->move.turn, first ? &first->move.behind : &device->moving.turns);
 	cmd->move.has_turn = true;
+	INIT_WORK(&cmd->move.break_work, break_work);
 	/* Time-outs may have been looked at while it was on no list. */
 	zcmu_deadline_keep(device, cmd);
 	if (is_left(cmd))
@@ -67,11 +79,13 @@ void zcmu_turn_pass(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
 	struct zcmu_move *next = NULL;
+	bool had_turn;
 
 	if (!cmd->move.is_stream)
 		return;
 	spin_lock(&device->lock);
-	if (cmd->move.has_turn) {
+	had_turn = cmd->move.has_turn;
+	if (had_turn) {
 		next = list_first_entry_or_null(&cmd->move.behind, struct zcmu_move, turn);
 		cmd->move.has_turn = false;
 		list_del(&cmd->move.turn);
@@ -82,6 +96,9 @@ void zcmu_turn_pass(struct zcmu_cmd *cmd)
 		list_splice(&cmd->move.behind, &next->behind);
 	}
 	spin_unlock(&device->lock);
+	/* It uses the socket, which isn't kept any longer. */
+	if (had_turn)
+		cancel_work_sync(&cmd->move.break_work);
 	if (next)
 		zcmu_move_queue(container_of(next, struct zcmu_cmd, move));
 }
@@ -118,49 +135,19 @@ static bool is_late(struct zcmu_device *device, struct zcmu_cmd *first)
 	return is_late;
 }
 
-/* The next stream, in this round, by which something must not go on; or NULL. */
-static struct file *next_to_break(struct zcmu_device *device, u32 round)
+/*
+ * Some deadline has come, or somebody has left who isn't to be waited for: break the streams by
+ * which something must not go on. device->lock is held.
+ */
+void zcmu_turn_look(struct zcmu_device *device)
 {
 	struct zcmu_cmd *first;
 
 	lockdep_assert_held(&device->lock);
 	list_for_each_entry(first, &device->moving.turns, move.turn) {
-		if (first->move.round == round)
-			continue;
-		first->move.round = round;
 		if (!is_late(device, first) && !is_left(first))
 			continue;
 		first->move.is_broken = true;
-		return get_file(first->move.files[0]);
+		queue_work(device->reserve.break_wq, &first->move.break_work);
 	}
-	return NULL;
-}
-
-/* Some deadline has come, or somebody has left who isn't to be waited for. device->lock is held. */
-void zcmu_turn_look(struct zcmu_device *device)
-{
-	lockdep_assert_held(&device->lock);
-	if (!list_empty(&device->moving.turns))
-		queue_work(device->reserve.expire_wq, &device->moving.break_work);
-}
-
-/*
- * Work of its own: the handler can keep a socket locked, by a call of its own that waits for memory
- * of its own. Other commands' time-outs don't wait for that.
- */
-void zcmu_turn_break_work(struct work_struct *work)
-{
-	struct zcmu_device *device = container_of(work, struct zcmu_device, moving.break_work);
-	struct file *file;
-	u32 round;
-
-	spin_lock(&device->lock);
-	round = ++device->moving.round;
-	while ((file = next_to_break(device, round))) {
-		spin_unlock(&device->lock);
-		zcmu_stream_break(file);
-		fput(file);
-		spin_lock(&device->lock);
-	}
-	spin_unlock(&device->lock);
 }

@@ -11,7 +11,8 @@
  *	early	as stuck, and a WRITE is answered when it is in the socket's queue; then says its
  *		first byte as the other end finds it
  *	locked	as stuck, and when a WRITE is in the socket's queue, another process keeps the
- *		socket locked; WRITEs of 4 KiB aren't handed over, and not answered either
+ *		socket locked; WRITEs of 4 KiB aren't handed over, and not answered either; the
+ *		other end gives nothing
  *	wrong	each WRITE of 64 KiB asks for something else that can't be; says why not
  *
  * Commands without blocks are answered by libzcmu's SCSI layer.
@@ -51,6 +52,7 @@ static struct zcmu_disk *disk;
 static uint8_t *memory;
 static int up[2], down[2], asks[2], acks[2];	/* ours, and the other end's */
 static struct handed handed[65536];
+static bool is_locked;
 
 static const struct zcmu_store_ops ops = STUB_STORE("streaming", stub_done);
 
@@ -99,6 +101,8 @@ static void *give_reads(void *arg)
 {
 	struct header header;
 
+	if (is("locked"))
+		return arg;
 	while (get(asks[1], &header, sizeof(header)) &&
 	       put(down[1], memory + header.offset, header.length))
 		;
@@ -141,10 +145,11 @@ static void kick(void)
 static void spoil(struct zcmu_transfer *t)
 {
 	static unsigned int turn;
-	static int other[2], unconnected;
+	static int other[2], unconnected, messages = -1;
 
 	if (!turn) {
 		unconnected = socket(AF_INET, SOCK_STREAM, 0);
+		messages = socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP);
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, other))
 			exit(1);
 	}
@@ -164,6 +169,12 @@ static void spoil(struct zcmu_transfer *t)
 	case 6: t->stream.fd = other[0]; break;		/* no stream */
 	case 7: t->stream.fd = disk->uio_fd; break;	/* no socket, and a header */
 	case 8: t->stream.fd = unconnected; break;
+	case 9:
+		if (messages >= 0) {	/* in order, but in pieces */
+			t->stream.fd = messages;
+			break;
+		}
+		/* fallthrough */
 	default: say("no more"); break;
 	}
 }
@@ -223,7 +234,8 @@ static bool moved(struct zcmu_hring *ring, const struct zcmu_hmoved *m)
 		return false;
 	if (m->error || is("early"))
 		say("back: %s", m->error ? strerrorname_np(-m->error) : "moved");
-	if (is("locked") && h->writes && !m->error) {
+	if (is("locked") && h->writes && !m->error && !is_locked) {
+		is_locked = true;
 		locker_lock();
 		say("locked");
 	}
