@@ -58,7 +58,7 @@ enum zcmu_cmd_state {
 	ZCMU_CMD_WAITING,	/* on device->waiting */
 	ZCMU_CMD_RING,		/* the handler's; on device->inflight */
 	ZCMU_CMD_MOVING,	/* whoever's the transfer is; see move.h */
-	ZCMU_CMD_ANSWERED,	/* the completing thread's; finish.c's, if it is cut from a socket */
+	ZCMU_CMD_ANSWERED,	/* the completing thread's, or, cut from a socket, finish.c's */
 	ZCMU_CMD_REVOKING,	/* expire.c's */
 	ZCMU_CMD_RETURNED,	/* the same, and the handler has given it back */
 	ZCMU_CMD_EXPIRED,	/* nobody's but the handler's entry; se_cmd is NULL */

@@ -5,7 +5,8 @@
  * answered BUSY, or are put on the ring again for the next handler, as if nobody had seen them.
  *
  * Runs while nobody has the device open: so no page of it is mapped, no fault is
- * under way, and nobody answers. Only a command that has to be cut from a socket first goes on later.
+ * under way, and nobody answers. Only a command that has to be cut from a socket first goes on
+ * later.
  */
 #include <scsi/scsi_proto.h>
 
@@ -112,7 +113,9 @@ static void wait_for_next(struct zcmu_cmd *cmd)
 	zcmu_retry_waiting(device);
 }
 
-/* Those of @again that a socket may still send come later; the next handler finds no page of them. */
+/*
+ * Those of @again that a socket may still send come later; the next handler finds no page of them.
+ */
 static void cut(struct zcmu_device *device, struct list_head *again)
 {
 	struct zcmu_cmd *cmd, *next;

@@ -80,7 +80,9 @@ static int make_queues(struct zcmu_device *device)
 	device->reserve.break_wq = break_wq;
 	device->reserve.moved_wq = moved_wq;
 	spin_unlock(&device->lock);
-	return waiting_wq && expire_wq && move_wq && stream_wq && break_wq && moved_wq ? 0 : -ENOMEM;
+	if (!waiting_wq || !expire_wq || !move_wq || !stream_wq || !break_wq || !moved_wq)
+		return -ENOMEM;
+	return 0;
 }
 
 /**
