@@ -9,6 +9,8 @@
 #	ours		ours
 #	scrub		ours with scrub_reads=1: what it costs to clear what READs go to; only if it is
 #			asked for
+#	unmeasured	ours with measure_latency=0: what it costs to measure how long commands take; only
+#			if it is asked for
 #	nullio		LIO's ramdisk that moves no data: the whole target path and nothing else,
 #			the ceiling of a store that doesn't touch its payload
 #	rd		LIO's ramdisk: one copy, in the kernel; the mark for the ram store
@@ -32,7 +34,7 @@ peers=$tree/build/peers/root/usr
 # Of which stores is it the like? A backend is run once for each.
 stores_of() { # BACKEND
 	case $1 in
-	stock | copy | scrub) echo null ram file direct nbd net rbd ;;
+	stock | copy | scrub | unmeasured) echo null ram file direct nbd net rbd ;;
 	ours) echo null ram file lent direct nbd net netlent rbd ;;
 	iblock) echo direct ;;
 	nbd_ko) echo nbd ;;
@@ -257,6 +259,10 @@ backend_up() { # BACKEND STORE
 	scrub)
 		"$tree/bench/module" ours && serve "$2"
 		echo 1 > "$backstore/attrib/scrub_reads"
+		;;
+	unmeasured)
+		"$tree/bench/module" ours && serve "$2"
+		echo 0 > "$backstore/attrib/measure_latency"
 		;;
 	nullio) lio_up rd_mcp_0 rd_pages=65536,rd_nullio=1 ;;
 	rd) lio_up rd_mcp_0 rd_pages=65536 ;;

@@ -45,7 +45,7 @@ static bool is_answerable(const struct zcmu_cmd *cmd)
  * Return: 0, or -EPROTO if no command has that id.
  */
 static int take_answer(struct zcmu_device *device, const struct zcmu_answer *answer,
-		       enum zcmu_kick kick, u64 now, struct list_head *batch,
+		       enum zcmu_kick kick, struct zcmu_moment *moment, struct list_head *batch,
 		       struct list_head *moves)
 {
 	struct zcmu_cmd *cmd = xa_load(&device->commands, answer->cmd_id);
@@ -55,6 +55,7 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 		return -EPROTO;
 
 	if (zcmu_transfer_is_wanted(cmd, answer)) {
+		moment->is_delayed = true;
 		zcmu_transfer_take(cmd, answer, moves, kick == ZCMU_HANDLER_GONE);
 		return 0;
 	}
@@ -82,7 +83,8 @@ static int take_answer(struct zcmu_device *device, const struct zcmu_answer *ans
 	cmd->read_len = answer->read_len;
 	if (cmd->scsi_status == SAM_STAT_CHECK_CONDITION)
 		memcpy(cmd->sense, answer->sense, sizeof(cmd->sense)); /* shared: */
-	cmd->times.answered = now;
+	cmd->times.answered = moment->now;
+	moment->is_delayed |= cmd->lent;
 	list_move_tail(&cmd->node, batch);
 	trace_zcmu_answer(device, cmd->id, cmd->scsi_status, cmd->uflags);
 	if (cmd->se_cmd)
@@ -97,8 +99,8 @@ static bool has_read_len(const struct zcmu_cmd *cmd)
 	       cmd->read_len && cmd->se_cmd->data_direction == DMA_FROM_DEVICE;
 }
 
-/* Copy @bytes of Data-In to where the initiator expects them. */
-static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
+/* Copy @bytes of Data-In to where the initiator expects them. Return: how much was copied. */
+static u32 finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 {
 	struct zcmu_copy_area *area = &cmd->device->copy;
 	struct se_cmd *se_cmd = cmd->se_cmd;
@@ -108,10 +110,10 @@ static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 		if (cmd->in.nr)
 			zcmu_copy_to_sgl(area, &cmd->in, se_cmd->t_bidi_data_sg,
 					 se_cmd->t_bidi_data_nents, cmd->in.bytes);
-		return;
+		return cmd->in.bytes;
 	}
 	if (se_cmd->data_direction != DMA_FROM_DEVICE)
-		return;
+		return 0;
 	if (cmd->lent)
 		zcmu_lend_finish_read(cmd, bytes);
 	else if (cmd->out.nr)
@@ -120,6 +122,7 @@ static void finish_data_in(struct zcmu_cmd *cmd, u32 bytes)
 	if (bytes < se_cmd->data_length)
 		sg_zero_buffer(se_cmd->t_data_sg, se_cmd->t_data_nents,
 			       se_cmd->data_length - bytes, bytes);
+	return cmd->lent && !cmd->loan.private ? 0 : se_cmd->data_length;
 }
 
 /*
@@ -181,7 +184,7 @@ static void count_error(const struct zcmu_cmd *cmd)
 }
 
 /* Pass the handler's answer on. The payload was taken back. */
-static void pass_on(struct zcmu_cmd *cmd)
+static void pass_on(struct zcmu_cmd *cmd, struct zcmu_moment *moment)
 {
 	struct se_cmd *se_cmd = cmd->se_cmd;
 	u32 bytes = se_cmd->data_length;
@@ -205,7 +208,7 @@ static void pass_on(struct zcmu_cmd *cmd)
 		/* Sense data and Data-In: an ILI of a tape, say. */
 		se_cmd->se_cmd_flags |= SCF_TREAT_READ_AS_NORMAL;
 	}
-	finish_data_in(cmd, bytes);
+	zcmu_stats_ends(cmd, moment, finish_data_in(cmd, bytes));
 	if (!short_read) {
 		zcmu_cmd_answer(cmd, cmd->scsi_status);
 		return;
@@ -217,7 +220,7 @@ static void pass_on(struct zcmu_cmd *cmd)
 }
 
 /* Those of @batch that the handler keeps the payload of. */
-static void finish_kept(struct list_head *batch)
+static void finish_kept(struct list_head *batch, struct zcmu_moment *moment)
 {
 	struct zcmu_cmd *cmd, *next;
 
@@ -226,26 +229,34 @@ static void finish_kept(struct list_head *batch)
 			continue;
 		list_del_init(&cmd->node);
 		if (cmd->se_cmd) {
-			if (cmd->lent)
+			if (cmd->lent) {
 				zcmu_lend_part(cmd);
-			pass_on(cmd);
+				moment->now = 0;
+			}
+			pass_on(cmd, moment);
 		}
 		zcmu_keep(cmd);
 	}
 }
 
-static void finish_batch(struct zcmu_device *device, struct list_head *batch)
+/* @moment: when their answers were read; if nothing delays them, it is when they are passed on. */
+static void finish_batch(struct zcmu_device *device, struct list_head *batch,
+			 struct zcmu_moment *moment)
 {
 	struct zcmu_cmd *cmd, *next;
 
 	zcmu_second_try_begin(device, batch);
-	finish_kept(batch);
+	if (moment->is_delayed)
+		moment->now = 0;
+	finish_kept(batch, moment);
 	zcmu_lend_take_back(device, batch);
+	if (moment->is_delayed)
+		moment->now = 0;
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
 		/* Answered already when it expired: this was the handler's late answer. */
 		if (cmd->se_cmd)
-			pass_on(cmd);
+			pass_on(cmd, moment);
 		zcmu_cmd_free(cmd);
 	}
 }
@@ -255,11 +266,11 @@ static void finish_batch(struct zcmu_device *device, struct list_head *batch)
  * another call. device->lock is held.
  */
 static u32 take_answers(struct zcmu_device *device, enum zcmu_kick kick,
-			struct list_head *batch, struct list_head *moves)
+			struct zcmu_moment *moment, struct list_head *batch,
+			struct list_head *moves)
 {
 	struct zcmu_answer answer;
 	u32 bytes, n = 0;
-	u64 now = 0;
 	int ret;
 
 	lockdep_assert_held(&device->lock);
@@ -271,10 +282,10 @@ static u32 take_answers(struct zcmu_device *device, enum zcmu_kick kick,
 	while ((ret = zcmu_ring_next_answer(&device->ring, &bytes, &answer)) > 0) {
 		/* One moment for all of them: the clock has its price. */
 		if (!n++ && READ_ONCE(device->stats.measures))
-			now = zcmu_stats_now();
+			moment->now = zcmu_stats_now();
 		if (!answer.span->is_cmd) {
 			zcmu_tmr_free(device, answer.span);
-		} else if (take_answer(device, &answer, kick, now, batch, moves)) {
+		} else if (take_answer(device, &answer, kick, moment, batch, moves)) {
 			mark_broken(device, "no command has id", answer.cmd_id);
 			return n;
 		}
@@ -295,12 +306,13 @@ void zcmu_complete_answers(struct zcmu_device *device, enum zcmu_kick kick)
 {
 	LIST_HEAD(batch);
 	LIST_HEAD(moves);
+	struct zcmu_moment moment = { };
 	u32 taken = 0;
 
 	spin_lock(&device->lock);
 	device->counters.kicks++;
 	if (!test_bit(ZCMU_DEV_BROKEN, &device->flags))
-		taken = take_answers(device, kick, &batch, &moves);
+		taken = take_answers(device, kick, &moment, &batch, &moves);
 	if (taken) {
 		zcmu_stats_note_answers(device);
 		zcmu_tmr_publish_waiting(device);
@@ -311,7 +323,7 @@ void zcmu_complete_answers(struct zcmu_device *device, enum zcmu_kick kick)
 
 	zcmu_transfer_begin(device, &moves, kick == ZCMU_NO_KICK ? -EAGAIN :
 					    kick == ZCMU_KICK_MOVES ? 0 : -EBADF);
-	finish_batch(device, &batch);
+	finish_batch(device, &batch, &moment);
 	if (taken)
 		zcmu_retry_waiting(device);
 }

@@ -9,6 +9,10 @@
 
 #include "zcmu_kernel.h"
 
+/* In bytes that could be copied meanwhile; see zcmu_stats_ends() */
+#define WORK_OF_AN_ANSWER	1024
+#define WORK_OF_A_MOMENT	(16 * 1024)
+
 int zcmu_stats_init(struct zcmu_stats *stats)
 {
 	stats->cpu = alloc_percpu(struct zcmu_stats_cpu);
@@ -77,20 +81,54 @@ void zcmu_stats_submitted(struct zcmu_cmd *cmd)
 		cmd->times.submitted = zcmu_stats_now();
 }
 
-/* It is put on the ring, maybe once more. */
-void zcmu_stats_published(struct zcmu_cmd *cmd)
+/* It is not put on the ring at once: there is no room, or no memory. */
+void zcmu_stats_waits(struct zcmu_cmd *cmd)
 {
-	if (cmd->times.submitted && !cmd->times.published)
-		cmd->times.published = zcmu_stats_now();
+	cmd->times.has_waited = true;
 }
 
-static void record(struct zcmu_device *device, enum zcmu_phase phase, u64 begin, u64 end)
+/*
+ * It is put on the ring, maybe once more. What making it ready takes is not worth a look at the
+ * clock.
+ */
+void zcmu_stats_published(struct zcmu_cmd *cmd)
+{
+	struct zcmu_times *times = &cmd->times;
+
+	if (times->submitted && !times->published)
+		times->published = times->has_waited ? zcmu_stats_now() : times->submitted;
+}
+
+static u64 between(u64 begin, u64 end)
+{
+	return end > begin ? end - begin : 0;
+}
+
+/* @bucket: where @ns belongs */
+static void record(struct zcmu_device *device, enum zcmu_phase phase, u64 ns, u32 bucket)
 {
 	struct zcmu_stats_cpu __percpu *cpu = device->stats.cpu;
-	u64 ns = end > begin ? end - begin : 0;
 
-	this_cpu_inc(cpu->latency[phase][zcmu_latency_bucket(ns)]);
-	this_cpu_add(cpu->latency_sum[phase], ns);
+	this_cpu_inc(cpu->latency[phase][bucket]);
+	if (ns)
+		this_cpu_add(cpu->latency_sum[phase], ns);
+}
+
+/*
+ * One of several that are answered one after the other is about to be, and so many bytes were
+ * copied for it. Not each has a look at the clock of its own: only after as much work as no bucket
+ * shows, a microsecond or two.
+ */
+void zcmu_stats_ends(struct zcmu_cmd *cmd, struct zcmu_moment *moment, u32 copied)
+{
+	if (!cmd->times.submitted)
+		return;
+	moment->work += WORK_OF_AN_ANSWER + copied;
+	if (!moment->now || moment->work > WORK_OF_A_MOMENT) {
+		moment->now = zcmu_stats_now();
+		moment->work = 0;
+	}
+	cmd->times.ended = moment->now;
 }
 
 /*
@@ -101,18 +139,27 @@ void zcmu_stats_ended(struct zcmu_cmd *cmd)
 {
 	struct zcmu_device *device = cmd->device;
 	const struct zcmu_times *times = &cmd->times;
-	u64 now;
+	u64 now, total, part;
+	u32 bucket;
 
 	if (!times->submitted)
 		return;
-	now = zcmu_stats_now();
-	record(device, ZCMU_PHASE_TOTAL, times->submitted, now);
-	record(device, ZCMU_PHASE_ROOM, times->submitted, times->published ?: now);
+	now = times->ended ?: zcmu_stats_now();
+	total = between(times->submitted, now);
+	bucket = zcmu_latency_bucket(total);
+	record(device, ZCMU_PHASE_TOTAL, total, bucket);
+	part = between(times->submitted, times->published ?: now);
+	record(device, ZCMU_PHASE_ROOM, part, zcmu_latency_bucket(part));
 	if (!times->published)
 		return;
-	record(device, ZCMU_PHASE_HANDLER, times->published, times->answered ?: now);
-	if (times->answered)
-		record(device, ZCMU_PHASE_TAKE_BACK, times->answered, now);
+	/* Many have spent all of their time there. */
+	part = between(times->published, times->answered ?: now);
+	record(device, ZCMU_PHASE_HANDLER, part,
+	       part == total ? bucket : zcmu_latency_bucket(part));
+	if (!times->answered)
+		return;
+	part = between(times->answered, now);
+	record(device, ZCMU_PHASE_TAKE_BACK, part, zcmu_latency_bucket(part));
 }
 
 /* So many commands on the ring have timed out. The first is told. device->lock is held. */

@@ -17,7 +17,7 @@ struct zcmu_device;
 
 /* A command's life; the first three are parts of the last, and its sum where it has them all. */
 enum zcmu_phase {
-	ZCMU_PHASE_ROOM,	/* until it is on the ring: made ready, and waiting for room */
+	ZCMU_PHASE_ROOM,	/* until it is on the ring, if it has to wait for that; else 0 */
 	ZCMU_PHASE_HANDLER,	/* from there until its answer is read */
 	ZCMU_PHASE_TAKE_BACK,	/* until it is answered: payload taken back, or copied */
 	ZCMU_PHASE_TOTAL,
@@ -72,6 +72,18 @@ struct zcmu_times {
 	u64 submitted;
 	u64 published;		/* on the ring, for the first time */
 	u64 answered;
+	u64 ended;		/* as zcmu_stats_ends() has it; else it is looked at in the end */
+	bool has_waited;	/* for room or memory */
+};
+
+/*
+ * A look at the clock that commands share which are answered together. The thread's that answers
+ * them.
+ */
+struct zcmu_moment {
+	u64 now;		/* ns; 0: it is to be looked at */
+	u32 work;		/* done since, in bytes that could have been copied */
+	bool is_delayed;	/* some are lent, or are to be moved, before any is passed on */
 };
 
 int zcmu_stats_init(struct zcmu_stats *stats);
@@ -79,7 +91,9 @@ void zcmu_stats_free(struct zcmu_stats *stats);
 void zcmu_stats_error(struct zcmu_device *device, enum zcmu_error error);
 void zcmu_stats_sense(struct zcmu_device *device, const u8 *sense);
 void zcmu_stats_submitted(struct zcmu_cmd *cmd);
+void zcmu_stats_waits(struct zcmu_cmd *cmd);
 void zcmu_stats_published(struct zcmu_cmd *cmd);
+void zcmu_stats_ends(struct zcmu_cmd *cmd, struct zcmu_moment *moment, u32 copied);
 void zcmu_stats_ended(struct zcmu_cmd *cmd);
 u64 zcmu_stats_now(void);
 void zcmu_stats_note_late(struct zcmu_device *device, u32 commands);

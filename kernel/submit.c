@@ -209,6 +209,7 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 	if (!ret)
 		ret = submit(cmd, ZCMU_GFP_NOW);
 	if (ret == -ENOMEM) {
+		zcmu_stats_waits(cmd);
 		zcmu_plug_end(device);
 		ret = submit(cmd, ZCMU_GFP_TRY);
 	}
@@ -217,6 +218,7 @@ static sense_reason_t execute(struct se_cmd *se_cmd)
 	 * wait, too.
 	 */
 	if (ret == -ENOSPC || ret == -ENOMEM) {
+		zcmu_stats_waits(cmd);
 		spin_lock(&device->lock);
 		ret = zcmu_waiting_add(cmd);
 		spin_unlock(&device->lock);

@@ -92,6 +92,23 @@ check_load() { # FOLDER
 	done
 }
 
+# The page of zcmu-exporter.socket goes to /var/tmp/page, and promtool has nothing to say about it.
+fetch_page() {
+	exec 3<> /dev/tcp/127.0.0.1/9956 || fail "expected somebody who listens at 9956, got $(systemctl status --no-pager zcmu-exporter.socket 2>&1)"
+	printf 'GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n' >&3
+	cat <&3 > /var/tmp/answer
+	exec 3>&-
+	expect "the answer's first line" "HTTP/1.1 200 OK" "$(head -n 1 /var/tmp/answer | tr -d '\r')"
+	sed '1,/^\r$/d' /var/tmp/answer > /var/tmp/page
+	"$tree/build/watchers/root/usr/bin/promtool" check metrics < /var/tmp/page > /var/tmp/complaints 2>&1 ||
+		fail "promtool: $(cat /var/tmp/complaints)"
+	expect "complaints of promtool" "" "$(cat /var/tmp/complaints)"
+}
+# The value of what begins like that on the page
+metric() { # REGULAR-EXPRESSION
+	sed -nE "s/^$1[^ ]* //p" /var/tmp/page
+}
+
 # When a unit was gone, of the boot before: a line of the journal, and where it is
 line_of() { # TEXT
 	journalctl -b -1 --no-pager -o short-monotonic | grep -n -F -- "$1" | tail -n 1 | cut -d: -f1

@@ -21,8 +21,8 @@ static const struct {
 	const char *name, *title;
 } phases[] = {
 	[PHASE_TOTAL] = { "total", "from the initiator to its answer" },
-	[PHASE_ROOM] = { "room", "made ready, and waiting for room" },
-	[PHASE_HANDLER] = { "handler", "waiting for the process, and in it" },
+	[PHASE_ROOM] = { "room", "waiting for room, or for memory" },
+	[PHASE_HANDLER] = { "handler", "made ready, waiting for the process, and in it" },
 	[PHASE_TAKE_BACK] = { "take_back", "payload taken back or copied" },
 };
 
