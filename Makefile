@@ -78,6 +78,7 @@ check-unit: deps user
 	@./tests/unit/run
 	@./tests/fuzz/run replay
 	@./tests/template
+	@./tests/recipes
 
 # Not part of check: it is a second build, and more than half a minute.
 check-tsan: deps

@@ -212,6 +212,12 @@ int zcmu_queue_call(struct zcmu_store *store, void *queue, struct zcmu_call *cal
  * it can't, and is refused. May be set by open(), in the library's copy of the flags.
  */
 #define ZCMU_STORE_OPENS_FILES	(1u << 5)
+/*
+ * It is exec, or one like it: it starts a program when it is opened, and again when that has died.
+ * Where it is locked in (zcmu serve --user) a process beside it does that. Stores of other projects
+ * don't set it: how it talks to that process is no part of this interface.
+ */
+#define ZCMU_STORE_STARTS_PROGRAM	(1u << 6)
 
 /*
  * What the initiator may ask for, and how it comes about. It is told just that: by the

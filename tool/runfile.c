@@ -37,6 +37,12 @@ static void make_lock_path(const char *name, char *path, size_t size)
 	snprintf(path, size, RUN_DIR "/.%s.lock", name);
 }
 
+/* Locked by the programs of the disk's store, as long as one of them runs: see lib/program. */
+static void make_program_path(const char *name, char *path, size_t size)
+{
+	snprintf(path, size, RUN_DIR "/.%s.program", name);
+}
+
 /* Does the path still lead to the open file? It may have been removed, and made anew. */
 static bool is_at(int fd, const char *path)
 {
@@ -196,11 +202,26 @@ void runfile_remove(struct runfile *runfile)
 	if (runfile_is_ours(runfile)) {
 		make_path(runfile->name, path, sizeof(path));
 		unlink(path);
+		make_program_path(runfile->name, path, sizeof(path));
+		unlink(path);
 		make_lock_path(runfile->name, path, sizeof(path));
 		unlink(path);
 	}
 	close(runfile->fd);
 	runfile->fd = -1;
+}
+
+/*
+ * The lock for the programs of the store, which are about to be started. The caller has the name,
+ * so who has locked it are programs that a process of ours has left that was killed. Return: a
+ * descriptor; -EEXIST: they have not ended yet. Quiet
+ */
+int runfile_lock_program(const struct runfile *runfile)
+{
+	char path[PATH_MAX];
+
+	make_program_path(runfile->name, path, sizeof(path));
+	return open_and_lock(path);
 }
 
 /* Seen from outside: nothing is locked, so that nobody is disturbed */

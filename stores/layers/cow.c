@@ -299,7 +299,8 @@ static int cow_start(struct layer *layer)
 	store->trim_alignment = 0;
 	ops->flags = ZCMU_STORE_BLOCKS |
 		     (below->ops->flags &
-		      (ZCMU_STORE_VOLATILE | ZCMU_STORE_NETWORK | ZCMU_STORE_OPENS_FILES));
+		      (ZCMU_STORE_VOLATILE | ZCMU_STORE_NETWORK | ZCMU_STORE_OPENS_FILES |
+		       ZCMU_STORE_STARTS_PROGRAM));
 	ops->write = layer_request;
 	ops->resize = NULL;
 	ops->map = NULL;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The nbd store's internals. A queue is a thread's connection to the server. No other thread
- * touches any of it, but for the parts under stable.c's lock.
+ * touches any of it, but for the parts under stable.c's lock. The stores of stores/exec are this
+ * one as well, with a server that they start.
  *
- * 	nbd.c		the store: opening, what it can do, its size
+ * 	nbd.c		the store "nbd": its options
+ * 	store.c		opening, what it can do, its size
  * 	uri.c		our own options in the URI
  * 	server.c	one connection: making it, and whether the server is still the same
  * 	queue.c		a queue's life: connected, lost, tried again, given up
@@ -42,6 +44,8 @@ struct queue;
 struct nbd {
 	struct zcmu_store *store;
 	char *uri;			/* for libnbd, without our options */
+	struct program *program;	/* a server that we start: then uri is only for messages */
+	char *export;			/* of that server; NULL: "" */
 	unsigned int give_up;		/* seconds; 0: never */
 	struct server server;		/* as it was when the disk was opened */
 	struct nbd_handle *spare;	/* what open() has connected; the first queue takes it */
@@ -124,12 +128,37 @@ struct queue {
 	bool is_in_doubt;		/* must be woken when others were flushed or lost */
 };
 
+/* store.c */
+struct nbd *nbd_store_new(struct zcmu_store *store, uint64_t give_up);
+int nbd_store_begin(struct nbd *nbd);
+void nbd_store_close(struct zcmu_store *store);
+int nbd_store_resize(struct zcmu_store *store, uint64_t size);
+
+/* What all stores that are this one have in their struct zcmu_store_ops */
+#define NBD_STORE_CALLBACKS \
+	.close = nbd_store_close, \
+	.queue_open = nbd_queue_open, \
+	.queue_close = nbd_queue_close, \
+	.queue_fd = nbd_queue_fd, \
+	.queue_reap = nbd_queue_reap, \
+	.queue_submit = nbd_queue_submit, \
+	.read = nbd_request, \
+	.write = nbd_request, \
+	.flush = nbd_request, \
+	.trim = nbd_request, \
+	.zero = nbd_request, \
+	.resize = nbd_store_resize, \
+	.map = nbd_request
+
+#define NBD_DEFAULT_GIVE_UP	"25"	/* seconds: before the disk's time-out, which is 30 */
+
 /* uri.c */
 int nbd_uri_take(struct nbd *nbd, const char *argument);
 const char *nbd_uri_trusts_anybody(const struct nbd *nbd);
 
 /* server.c */
 struct nbd_handle *nbd_server_handle(void);
+int nbd_server_begin(const struct nbd *nbd, struct nbd_handle *handle, const char **reason);
 int nbd_server_connect(struct nbd *nbd, struct nbd_handle **ret, struct server *server);
 int nbd_server_describe(struct nbd_handle *handle, struct server *server);
 const char *nbd_server_changed(const struct nbd *nbd, const struct server *server);

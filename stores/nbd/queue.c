@@ -131,15 +131,13 @@ static void drop_handle(struct queue *queue)
 
 static void start_connecting(struct queue *queue)
 {
-	const char *untrusted = nbd_uri_trusts_anybody(queue->nbd);
+	const char *why_not;
 
 	queue->handle = nbd_server_handle();
 	queue->link = LINK_CONNECTING;
 	queue->deadline = now() + nbd_server_patience(queue->nbd) * 1000;
-	if (untrusted)
-		connection_failed(queue, untrusted);
-	else if (!queue->handle || nbd_aio_connect_uri(queue->handle, queue->nbd->uri))
-		connection_failed(queue, nbd_server_reason());
+	if (nbd_server_begin(queue->nbd, queue->handle, &why_not))
+		connection_failed(queue, why_not);
 }
 
 /* An outage is reported once, with its first reason. */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "nbd.h"
+#include "../../lib/program/program.h"
 
 /* libnbd's last message in this thread, without the function's name. */
 const char *nbd_server_reason(void)
@@ -125,10 +126,54 @@ static int64_t now(void)
 	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-/* Time limit for connecting, in seconds */
+/* Time limit for connecting, in seconds. A server that is only started then takes its time. */
 unsigned int nbd_server_patience(const struct nbd *nbd)
 {
-	return nbd->give_up && nbd->give_up < 10 ? nbd->give_up : 10;
+	unsigned int limit = nbd->program ? 20 : 10;
+
+	return nbd->give_up && nbd->give_up < limit ? nbd->give_up : limit;
+}
+
+static int of_libnbd(const char **reason)
+{
+	*reason = nbd_server_reason();
+	return -(nbd_get_errno() ? nbd_get_errno() : EIO);
+}
+
+/* The program is started if it doesn't run. */
+static int begin_with_program(const struct nbd *nbd, struct nbd_handle *handle,
+			      const char **reason)
+{
+	int fd, err;
+
+	if (nbd->export && nbd_set_export_name(handle, nbd->export))
+		return of_libnbd(reason);
+	err = program_connect(nbd->program, &fd);
+	if (!err)
+		return nbd_aio_connect_socket(handle, fd) ? of_libnbd(reason) : 0;
+	if (err == -ESHUTDOWN)
+		*reason = "the program has ended, and is not started again, because what it had is gone with it";
+	else if (err == -EPIPE)
+		*reason = "the process that starts the program has died; serve the disk again";
+	else
+		*reason = strerrordesc_np(-err);
+	return err;
+}
+
+/*
+ * Begin to connect. @handle: of nbd_server_handle(), NULL as well. If that fails there is a reason,
+ * until the next call.
+ */
+int nbd_server_begin(const struct nbd *nbd, struct nbd_handle *handle, const char **reason)
+{
+	if (!handle)
+		return of_libnbd(reason);
+	if (nbd->program)
+		return begin_with_program(nbd, handle, reason);
+	*reason = nbd_uri_trusts_anybody(nbd);
+	if (*reason)
+		return -EACCES;
+	return nbd_aio_connect_uri(handle, nbd->uri) ? of_libnbd(reason) : 0;
 }
 
 /* Wait for a connection that was started. @reason: why it failed. */
@@ -153,24 +198,41 @@ static int wait_connected(const struct nbd *nbd, struct nbd_handle *handle, char
 	return 0;
 }
 
+/* @reason: as far as we know it. The program may have told more. */
+static void say_why_not_program(const struct nbd *nbd, int err, const char *reason)
+{
+	char told[768];
+
+	if (program_has_ended(nbd->program, err == -ETIMEDOUT ? 0 : 500, told, sizeof(told)))
+		zcmu_error("%s: can't connect: %s", nbd->uri, told);
+	else if (told[0])
+		zcmu_error("%s: can't connect: %s; %s", nbd->uri, reason, told);
+	else
+		zcmu_error("%s: can't connect: %s; is it an NBD server that takes its socket as from systemd (LISTEN_FDS), and stays in the foreground?",
+			   nbd->uri, reason);
+}
+
+static void say_why_not(const struct nbd *nbd, int err, const char *reason)
+{
+	if (nbd->program)
+		say_why_not_program(nbd, err, reason);
+	else
+		zcmu_error("%s: can't connect: %s%s", nbd->uri, reason,
+			   nbd_uri_trusts_anybody(nbd) ? "" : advice(-err, reason));
+}
+
 /* Connect, and wait for it. Errors are reported. */
 int nbd_server_connect(struct nbd *nbd, struct nbd_handle **ret, struct server *server)
 {
-	const char *untrusted = nbd_uri_trusts_anybody(nbd);
-	struct nbd_handle *handle;
+	struct nbd_handle *handle = nbd_server_handle();
+	const char *why_not;
 	char reason[512];
-	int err = 0;
+	int err;
 
-	if (untrusted) {
-		zcmu_error("%s: can't connect: %s", nbd->uri, untrusted);
-		return -EACCES;
-	}
-	handle = nbd_server_handle();
-	if (!handle || nbd_aio_connect_uri(handle, nbd->uri)) {
-		err = -(nbd_get_errno() ? nbd_get_errno() : EIO);
-		snprintf(reason, sizeof(reason), "%s", nbd_server_reason());
-	}
-	if (!err)
+	err = nbd_server_begin(nbd, handle, &why_not);
+	if (err)
+		snprintf(reason, sizeof(reason), "%s", why_not);
+	else
 		err = wait_connected(nbd, handle, reason, sizeof(reason));
 	if (!err) {
 		err = nbd_server_describe(handle, server);
@@ -178,7 +240,7 @@ int nbd_server_connect(struct nbd *nbd, struct nbd_handle **ret, struct server *
 			snprintf(reason, sizeof(reason), "%s", nbd_server_reason());
 	}
 	if (err) {
-		zcmu_error("%s: can't connect: %s%s", nbd->uri, reason, advice(-err, reason));
+		say_why_not(nbd, err, reason);
 		if (handle)
 			nbd_close(handle);
 		return err;

@@ -89,6 +89,7 @@ static void words_are_of_their_kind(void **state)
 	offers("serve nul", "null:\n");
 	offers("serve --threads 2 --read-only fil", "file:\n");
 	offers("serve file:d/o", "file:d/one.img\n");
+	offers("serve qcow2:d/o", "qcow2:d/one.img\n");
 	offers("serve file:d/.h", "file:d/.hidden\n");
 	offers("serve cow,overlay=x:file:d/t", "cow,overlay=x:file:d/two\n");
 	offers("serve cow,overlay=x:fil", "cow,overlay=x:file:\n");

@@ -185,6 +185,20 @@ static void offer_paths(const struct completing *completing, const char *prefix,
 		closedir(dir);
 }
 
+/* Is what follows the colon the path of a file? @len: with the colon */
+static bool wants_path(const char *spec, int len)
+{
+	static const char *const stores[] = { "file:", "qcow2:" };
+	size_t i, n;
+
+	for (i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
+		n = strlen(stores[i]);
+		if ((size_t)len >= n && !strncmp(spec + len - n, stores[i], n))
+			return true;
+	}
+	return false;
+}
+
 /* Of layers and stores, in "LAYER:LAYER:STORE", the last one */
 static void offer_stores(const struct completing *completing)
 {
@@ -193,7 +207,7 @@ static void offer_stores(const struct completing *completing)
 	int len = colon ? (int)(colon - completing->begin) + 1 : 0;
 	char word[PATH_MAX];
 
-	if (len >= 5 && !strncmp(colon - 4, "file", 4)) {
+	if (wants_path(completing->begin, len)) {
 		snprintf(word, sizeof(word), "%.*s", len, completing->begin);
 		offer_paths(completing, word, false);
 		return;

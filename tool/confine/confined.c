@@ -4,7 +4,8 @@
  *
  * 	keeper (keeper.c, root)			this one (the user)
  *
- * 	fork ---------------------------------->  leaves the namespaces, becomes the user
+ * 	fork ---------------------------------->  has a starter, if its store starts a program;
+ * 						 leaves the namespaces, becomes the user
  * 	<-------------------------------- DONE  opens the store, with the user's rights, and reads
  * 	makes the backstore, opens its UIO device
  * 	SERVE ---------------------------------> maps the ring
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +33,8 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "confine/confined.h"
@@ -44,8 +48,10 @@
 #include "subcommand.h"
 #include "zcmu.h"
 #include "../../lib/io_flusher.h"
+#include "../../lib/program/program.h"
 
 #define KEEPER_FD	3
+#define LOCK_FD		4	/* wish->program_lock, until the starter has it */
 
 struct confined {
 	const struct confined_wish *wish;
@@ -80,20 +86,69 @@ static bool needs_network(const struct confined_wish *wish)
 	return wish->store_flags & ZCMU_STORE_NETWORK;
 }
 
+static bool starts_program(const struct confined_wish *wish)
+{
+	return wish->store_flags & ZCMU_STORE_STARTS_PROGRAM;
+}
+
 /* Before any code of the store runs */
 
 /* The keeper's descriptors are only for the keeper: a lock on its runfile, its control socket. */
-static int let_go(int fd)
+static int let_go(int fd, int lock)
 {
 	int null = open("/dev/null", O_RDWR), err = null < 0 ? -errno : 0;
+	int high = lock < 0 ? -1 : fcntl(lock, F_DUPFD_CLOEXEC, LOCK_FD + 1);
 
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	dup2(fd, KEEPER_FD);
 	fcntl(KEEPER_FD, F_SETFD, FD_CLOEXEC);
-	close_range(KEEPER_FD + 1, ~0U, 0);
+	if (high >= 0)
+		dup2(high, LOCK_FD);
+	close_range(high >= 0 ? LOCK_FD + 1 : LOCK_FD, ~0U, 0);
 	setsid();
+	return err || lock < 0 || high >= 0 ? err : -EMFILE;
+}
+
+/* The user's programs find that user's files. */
+static void set_home(const struct user *user)
+{
+	const struct passwd *entry = getpwuid(user->uid);
+
+	if (entry)
+		setenv("HOME", entry->pw_dir, 1);
+	setenv("USER", user->name, 1);
+	setenv("LOGNAME", user->name, 1);
+}
+
+/*
+ * The process that starts programs for the store: as the user, and without privileges, but not
+ * locked in, because programs need files, and perhaps the network. It ends with this process, which
+ * is the first of their PID namespace, and so does all that it has started.
+ */
+static int make_starter(const struct confined_wish *wish)
+{
+	char number[16];
+	int fds[2], err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		if (privileges_drop(wish->user))
+			_exit(EXIT_FAILED);
+		set_home(wish->user);
+		program_starter(fds[1], wish->program_lock < 0 ? -1 : LOCK_FD, true);
+	}
+	err = pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (wish->program_lock >= 0)
+		close(LOCK_FD);
+	snprintf(number, sizeof(number), "%d", fds[0]);
+	setenv(PROGRAM_STARTER, number, 1);
+	unsetenv(PROGRAM_LOCK);
 	return err;
 }
 
@@ -148,7 +203,7 @@ static void open_store(struct confined *confined)
 	if (!message.error)
 		message.error = check_can_be_confined(confined);
 	if (!message.error)
-		confined->is_readable = !trial_read(wish->name, confined->store, false, false);
+		confined->is_readable = !trial_read(wish->name, confined->store, 0, false);
 	if (!message.error && wish->takes_over)
 		message.error = contents_check_outlive(wish->name, confined->store->ops->flags);
 	if (!message.error) {
@@ -231,16 +286,18 @@ static int lock_in(struct confined *confined)
 {
 	int err = confined->disk ? sandbox_is_empty() : -EPROTO;
 
+	/* What a program leaves behind becomes a child of ours, and nobody waits for it. */
+	signal(SIGCHLD, SIG_IGN);
 	if (!err)
 		err = sandbox_forbid_files();
 	if (!err && confined->is_readable)
 		err = trial_read(confined->wish->name, confined->store,
-				 needs_network(confined->wish), true);
+				 confined->wish->store_flags, true);
 	/* When only answers are to be made, system calls that set things up are forbidden. */
 	if (!err)
 		err = start_serving(confined);
 	if (!err)
-		err = sandbox_forbid_calls(needs_network(confined->wish), true);
+		err = sandbox_forbid_calls(confined->wish->store_flags, true);
 	return err;
 }
 
@@ -338,12 +395,14 @@ static void listen_to_keeper(struct confined *confined)
 	}
 }
 
-static void begin(int fd, const struct confined_wish *wish)
+static void begin(int fd, const struct confined_wish *wish, bool needs_starter)
 {
 	int err;
 
-	err = let_go(fd);
+	err = let_go(fd, wish->program_lock);
 	zcmu_set_log(log_to_keeper, NULL);
+	if (!err && needs_starter)
+		err = make_starter(wish);
 	if (!err)
 		err = become_user(wish);
 	if (err) {
@@ -358,7 +417,7 @@ _Noreturn void confined_describe(int fd, const struct confined_wish *wish)
 	struct message message = { .type = MESSAGE_DONE };
 	uint32_t flags = 0;
 
-	begin(fd, wish);
+	begin(fd, wish, false);
 	message.error = zcmu_store_flags(wish->spec, &flags);
 	message.size = flags;
 	message_send(KEEPER_FD, &message, -1);
@@ -370,7 +429,7 @@ _Noreturn void confined_identify(int fd, const struct confined_wish *wish)
 {
 	struct message message = { .type = MESSAGE_DONE };
 
-	begin(fd, wish);
+	begin(fd, wish, false);
 	message.error = zcmu_store_identify(wish->spec, message.text, sizeof(message.text));
 	message_send(KEEPER_FD, &message, -1);
 	_exit(EXIT_OK);
@@ -380,7 +439,7 @@ _Noreturn void confined_main(int fd, const struct confined_wish *wish)
 {
 	struct confined confined = { .wish = wish, .served_fd = -1 };
 
-	begin(fd, wish);
+	begin(fd, wish, starts_program(wish));
 	open_store(&confined);
 	listen_to_keeper(&confined);
 	_exit(EXIT_OK);

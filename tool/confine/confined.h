@@ -17,6 +17,7 @@ struct confined_wish {
 	const struct zcmu_store_options *store_options;
 	unsigned int threads;
 	const struct user *user;
+	int program_lock;		/* for the program that the store starts; or -1 */
 	bool takes_over;		/* an existing disk */
 	int signal_fd;			/* a signal from it ends waiting; or -1 */
 	bool hang_up_ends;		/* SIGHUP ends it, too */

@@ -228,6 +228,11 @@ static const int network_calls[] = {
 	SCMP_SYS(openat), SCMP_SYS(access),
 };
 
+/* More for a store whose program may die: the next connection comes from its starter. */
+static const int program_calls[] = {
+	SCMP_SYS(fcntl), SCMP_SYS(shutdown), SCMP_SYS(timerfd_settime),
+};
+
 static int add(scmp_filter_ctx filter, const int *list, size_t count)
 {
 	int err = 0;
@@ -308,9 +313,10 @@ static int add_fcntl(scmp_filter_ctx filter)
 
 /*
  * A forbidden call fails with EPERM and doesn't kill the process: a C library that first tries
- * something harmless must not cost a disk. @all_threads: or only this one
+ * something harmless must not cost a disk. @store_flags: ZCMU_STORE_...; @all_threads: or only this
+ * one
  */
-int sandbox_forbid_calls(bool needs_network, bool all_threads)
+int sandbox_forbid_calls(uint32_t store_flags, bool all_threads)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = filter ? 0 : -ENOMEM;
@@ -321,8 +327,10 @@ int sandbox_forbid_calls(bool needs_network, bool all_threads)
 		err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
 		err = add(filter, calls, sizeof(calls) / sizeof(calls[0]));
-	if (!err && needs_network)
+	if (!err && store_flags & ZCMU_STORE_NETWORK)
 		err = add_network(filter);
+	if (!err && store_flags & ZCMU_STORE_STARTS_PROGRAM)
+		err = add(filter, program_calls, sizeof(program_calls) / sizeof(program_calls[0]));
 	if (!err)
 		err = add_memory(filter);
 	if (!err)

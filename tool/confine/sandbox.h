@@ -12,6 +12,6 @@ void sandbox_leave_pid_namespace(int old);
 int sandbox_empty_root(pid_t pid);		/* as root, from outside */
 int sandbox_is_empty(void);			/* in the process, as are the next */
 int sandbox_forbid_files(void);			/* before it has threads */
-int sandbox_forbid_calls(bool needs_network, bool all_threads);
+int sandbox_forbid_calls(uint32_t store_flags, bool all_threads);
 
 #endif /* ZCMU_TOOL_CONFINE_SANDBOX_H */

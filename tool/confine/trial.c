@@ -27,7 +27,8 @@ struct trial {
 	const char *name;
 	struct zcmu_store *store;
 	void *queue;
-	bool needs_network, is_locked_in;
+	uint32_t store_flags;
+	bool is_locked_in;
 	int answered_fd;		/* eventfd */
 	int answer;
 	pid_t tid;
@@ -105,7 +106,7 @@ static void *try(void *argument)
 	if (store->ops->queue_open)
 		err = store->ops->queue_open(store, &trial->queue);
 	if (!err && trial->is_locked_in)
-		trial->error = sandbox_forbid_calls(trial->needs_network, false);
+		trial->error = sandbox_forbid_calls(trial->store_flags, false);
 	if (!err && !trial->error)
 		err = read_block(trial, buffer);
 	if (err && trial->is_locked_in)
@@ -123,11 +124,11 @@ static void *try(void *argument)
  * kernel has forgotten the trial's thread: a filter for all threads must not find a thread that has
  * another filter.
  */
-int trial_read(const char *name, struct zcmu_store *store, bool needs_network,
+int trial_read(const char *name, struct zcmu_store *store, uint32_t store_flags,
 	       bool is_locked_in)
 {
 	struct trial trial = {
-		.name = name, .store = store, .needs_network = needs_network,
+		.name = name, .store = store, .store_flags = store_flags,
 		.is_locked_in = is_locked_in, .answered_fd = eventfd(0, EFD_CLOEXEC),
 	};
 	pthread_t thread;

@@ -7,6 +7,6 @@
 
 struct zcmu_store;
 
-int trial_read(const char *name, struct zcmu_store *store, bool needs_network, bool is_locked_in);
+int trial_read(const char *name, struct zcmu_store *store, uint32_t store_flags, bool is_locked_in);
 
 #endif /* ZCMU_TOOL_CONFINE_TRIAL_H */

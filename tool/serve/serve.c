@@ -361,6 +361,7 @@ int serve_main(int argc, char **argv)
 		.handover = { .socket = -1, .lifeline_fd = -1 },
 		.keeper.fd = -1,
 		.signal_fd = -1,
+		.program_lock = -1,
 	};
 	int status, err, report_fd = -1;
 

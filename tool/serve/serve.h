@@ -50,6 +50,7 @@ struct serve {
 	uint32_t flags;			/* ZCMU_STORE_... of the store */
 	struct runfile runfile;
 	struct control control;
+	int program_lock;		/* for the store's program; while the store is opened */
 	struct created created;		/* the store's file, if we created it */
 	struct zcmu_store *shape;	/* the open store's sizes, in whatever process */
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of the open store; or empty */

@@ -6,17 +6,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backstore.h"
 #include "contents.h"
+#include "runfile.h"
 #include "serve/serial.h"
 #include "serve/serve.h"
 #include "serve/takeover.h"
+#include "signals.h"
 #include "zcmu.h"
+#include "../../lib/program/program.h"
+
+#define PROGRAM_TRY_MS	20
+#define PROGRAM_WAIT_MS	((PROGRAM_END_SECONDS + 2) * 1000)	/* until SIGKILL has worked */
 
 /* Which store does the name lead to by now? It isn't opened for that. "": unknown */
 static int look_up_identity(struct serve *serve, char *text, size_t size)
@@ -107,6 +115,57 @@ static int check_opened_store(struct serve *serve)
 }
 
 /*
+ * Programs of a process that was killed may still write what they have: two must never have the
+ * same image. They get SIGTERM when the process dies, and SIGKILL 10 s later.
+ */
+static int wait_for_old_programs(struct serve *serve)
+{
+	struct pollfd fd = { .fd = serve->is_reopening ? -1 : serve->signal_fd, .events = POLLIN };
+	unsigned int tries = PROGRAM_WAIT_MS / PROGRAM_TRY_MS;
+
+	for (;;) {
+		serve->program_lock = runfile_lock_program(&serve->runfile);
+		if (serve->program_lock != -EEXIST || !tries--)
+			break;
+		if (poll(&fd, 1, PROGRAM_TRY_MS) > 0 &&
+		    signals_end(serve->signal_fd, serve->hang_up_ends))
+			return -EINTR;
+	}
+	if (serve->program_lock >= 0)
+		return 0;
+	if (serve->program_lock == -EEXIST)
+		zcmu_error("%s: the program that its last process had started has not ended; \"fuser -v " RUN_DIR "/.%s.program\" shows it",
+			   serve->name, serve->name);
+	else
+		zcmu_error("%s: can't lock " RUN_DIR "/.%s.program: %s", serve->name, serve->name,
+			   strerror(-serve->program_lock));
+	return serve->program_lock;
+}
+
+/*
+ * A store that starts a program gives it the lock: what is started inherits the descriptor. Our own
+ * is closed when it has.
+ */
+static int open_with_program(struct serve *serve, const struct zcmu_store_options *options)
+{
+	char number[16];
+	int err;
+
+	if (!(serve->flags & ZCMU_STORE_STARTS_PROGRAM))
+		return serve->way->open(serve, options);
+	err = wait_for_old_programs(serve);
+	if (err)
+		return err;
+	snprintf(number, sizeof(number), "%d", serve->program_lock);
+	setenv(PROGRAM_LOCK, number, 1);
+	err = serve->way->open(serve, options);
+	unsetenv(PROGRAM_LOCK);
+	close(serve->program_lock);
+	serve->program_lock = -1;
+	return err;
+}
+
+/*
  * If the disk exists, so does its store: it must not be created anew. It may be larger than its
  * disk shows: the disk was made smaller, the store has grown, or a resize was interrupted.
  */
@@ -120,7 +179,7 @@ int serve_open_store(struct serve *serve)
 		err = serve_check_named_store(serve, &serve->backstore);
 	}
 	if (!err)
-		err = serve->way->open(serve, &options);
+		err = open_with_program(serve, &options);
 	if (!err && serve->takes_over)
 		err = check_opened_store(serve);
 	if (!err && serve->takes_over && serve->shape->size > serve->backstore.size)
