@@ -26,9 +26,11 @@
  * How a program_open() finds what its process was prepared with: numbers of descriptors.
  * PROGRAM_STARTER: the socket of a starter that runs already. PROGRAM_LOCK: a locked file that the
  * starter and the program keep open, so that it is locked until both have ended.
+ * PROGRAM_WAS_KILLED: is there if the program of the disk's last process ended with that.
  */
 #define PROGRAM_STARTER	"ZCMU_PROGRAM_STARTER"
 #define PROGRAM_LOCK	"ZCMU_PROGRAM_LOCK"
+#define PROGRAM_WAS_KILLED	"ZCMU_PROGRAM_WAS_KILLED"
 
 /* What the starter does with the program at the end: SIGTERM, and SIGKILL this much later */
 #define PROGRAM_END_SECONDS	10

@@ -126,6 +126,7 @@ static void set_environment(void)
 	unsetenv("WATCHDOG_USEC");
 	unsetenv(PROGRAM_STARTER);
 	unsetenv(PROGRAM_LOCK);
+	unsetenv(PROGRAM_WAS_KILLED);
 }
 
 static _Noreturn void run(pid_t parent, int report)

@@ -31,7 +31,12 @@ static int begin(struct zcmu_store *store, const char *argument, struct words *w
 	}
 	if (!err)
 		err = program_open(nbd->uri, words->list, how->is_once, &nbd->program);
-	return err ? err : nbd_store_begin(nbd);
+	if (!err)
+		err = nbd_store_begin(nbd);
+	/* Nobody knows what it had answered, and whether that was written when it ended. */
+	if (!err && getenv(PROGRAM_WAS_KILLED) && !store->read_only)
+		nbd_stable_note_loss(nbd, "the last process was killed, and its program with it");
+	return err;
 }
 
 int exec_start(struct zcmu_store *store, const char *argument, struct words *words,

@@ -193,5 +193,6 @@ bool nbd_stable_is_decided(struct queue *queue, struct part *part);
 bool nbd_stable_is_unstable(struct queue *queue);
 bool nbd_stable_is_asked(struct queue *queue);
 void nbd_stable_close(struct nbd *nbd);
+void nbd_stable_note_loss(struct nbd *nbd, const char *what);
 
 #endif /* STORE_NBD_H */

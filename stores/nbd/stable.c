@@ -55,8 +55,8 @@ static bool is_own(const struct part *part)
 	return part->request->io == &part->request->queue->own;
 }
 
-/* Reported once; every flush fails from then on. nbd->lock is held. */
-static void note_loss(struct nbd *nbd, const char *what)
+/* Reported once; every flush fails from then on. nbd->lock is held, or nobody else has it yet. */
+void nbd_stable_note_loss(struct nbd *nbd, const char *what)
 {
 	if (nbd->is_lost)
 		return;
@@ -109,7 +109,7 @@ static bool judge_flush(struct queue *queue, struct part *part)
 		if (nbd->gone.alive >= part->made)
 			leave_out(&nbd->gone, part->changes);
 		else if (!is_own(part))
-			note_loss(nbd, "the connection was lost before what the server had answered was flushed");
+			nbd_stable_note_loss(nbd, "the connection was lost before what the server had answered was flushed");
 	}
 	if (is_own(part))
 		return true;
@@ -156,7 +156,7 @@ bool nbd_stable_answered(struct queue *queue, struct part *part)
 	pthread_mutex_lock(&nbd->lock);
 	if (part->error) {
 		if (tells_of_a_loss(nbd, part))
-			note_loss(nbd, "the server could not flush what it had answered");
+			nbd_stable_note_loss(nbd, "the server could not flush what it had answered");
 		if (part->request->io->op == ZCMU_IO_FLUSH)
 			wake_those_in_doubt(nbd);
 	} else {
@@ -274,6 +274,6 @@ void nbd_stable_close(struct nbd *nbd)
 {
 	pthread_mutex_lock(&nbd->lock);
 	if (is_any(&nbd->gone))
-		note_loss(nbd, "the connection was lost before what the server had answered was flushed");
+		nbd_stable_note_loss(nbd, "the connection was lost before what the server had answered was flushed");
 	pthread_mutex_unlock(&nbd->lock);
 }

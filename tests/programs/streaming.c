@@ -12,13 +12,14 @@
  *		first byte as the other end finds it
  *	locked	as stuck, and when a WRITE is in the socket's queue, another process keeps the
  *		socket locked; WRITEs of 4 KiB aren't handed over, and not answered either; the
- *		other end gives nothing
+ *		other end gives nothing from then on
  *	wrong	each WRITE of 64 KiB asks for something else that can't be; says why not
  *
  * Commands without blocks are answered by libzcmu's SCSI layer.
  */
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static struct zcmu_disk *disk;
 static uint8_t *memory;
 static int up[2], down[2], asks[2], acks[2];	/* ours, and the other end's */
 static struct handed handed[65536];
-static bool is_locked;
+static atomic_bool is_locked;
 
 static const struct zcmu_store_ops ops = STUB_STORE("streaming", stub_done);
 
@@ -101,10 +102,8 @@ static void *give_reads(void *arg)
 {
 	struct header header;
 
-	if (is("locked"))
-		return arg;
 	while (get(asks[1], &header, sizeof(header)) &&
-	       put(down[1], memory + header.offset, header.length))
+	       (atomic_load(&is_locked) || put(down[1], memory + header.offset, header.length)))
 		;
 	return arg;
 }
@@ -234,8 +233,7 @@ static bool moved(struct zcmu_hring *ring, const struct zcmu_hmoved *m)
 		return false;
 	if (m->error || is("early"))
 		say("back: %s", m->error ? strerrorname_np(-m->error) : "moved");
-	if (is("locked") && h->writes && !m->error && !is_locked) {
-		is_locked = true;
+	if (is("locked") && h->writes && !m->error && !atomic_exchange(&is_locked, true)) {
 		locker_lock();
 		say("locked");
 	}

@@ -142,6 +142,12 @@ static int wait_for_old_programs(struct serve *serve)
 	return serve->program_lock;
 }
 
+/* Did the disk's last process end without having flushed its store? */
+static bool was_killed(const struct serve *serve)
+{
+	return serve->takes_over && !serve_is_successor(serve) && !serve->is_reopening;
+}
+
 /*
  * A store that starts a program gives it the lock: what is started inherits the descriptor. Our own
  * is closed when it has.
@@ -158,7 +164,10 @@ static int open_with_program(struct serve *serve, const struct zcmu_store_option
 		return err;
 	snprintf(number, sizeof(number), "%d", serve->program_lock);
 	setenv(PROGRAM_LOCK, number, 1);
+	if (was_killed(serve))
+		setenv(PROGRAM_WAS_KILLED, "1", 1);
 	err = serve->way->open(serve, options);
+	unsetenv(PROGRAM_WAS_KILLED);
 	unsetenv(PROGRAM_LOCK);
 	close(serve->program_lock);
 	serve->program_lock = -1;
