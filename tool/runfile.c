@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
@@ -192,6 +193,64 @@ bool runfile_is_ours(const struct runfile *runfile)
 	return runfile->fd >= 0 && is_at(runfile->fd, path);
 }
 
+/*
+ * The lock for the programs of the store, which are about to be started. The caller has the name,
+ * so who has locked it are programs that a process of ours has left that was killed. They inherit
+ * the descriptor, and may be a user's: so it is only for reading, and the lock is flock()'s. Return:
+ * a descriptor; -EEXIST: they have not ended yet. Quiet
+ */
+int runfile_lock_program(const struct runfile *runfile)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	make_program_path(runfile->name, path, sizeof(path));
+	for (;;) {
+		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return -errno;
+		err = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+		/* It may have been removed between our open() and our lock. */
+		if (!err && is_at(fd, path))
+			return fd;
+		close(fd);
+		if (err)
+			return err == -EWOULDBLOCK ? -EEXIST : err;
+	}
+}
+
+/* Until they have ended, or @ms are over. */
+void runfile_await_programs(const struct runfile *runfile, int ms)
+{
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	char path[PATH_MAX];
+	int fd;
+
+	make_program_path(runfile->name, path, sizeof(path));
+	if (access(path, F_OK))
+		return;
+	for (; (fd = runfile_lock_program(runfile)) == -EEXIST && ms > 0; ms -= 20)
+		nanosleep(&pause, NULL);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Programs that have the file locked may still write to an image: the next process must see that. */
+static void remove_program_lock(const struct runfile *runfile)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	make_program_path(runfile->name, path, sizeof(path));
+	if (access(path, F_OK))
+		return;
+	fd = runfile_lock_program(runfile);
+	if (fd < 0)
+		return;
+	unlink(path);
+	close(fd);
+}
+
 /* The unlock releases the name, so remove the files first. */
 void runfile_remove(struct runfile *runfile)
 {
@@ -202,26 +261,12 @@ void runfile_remove(struct runfile *runfile)
 	if (runfile_is_ours(runfile)) {
 		make_path(runfile->name, path, sizeof(path));
 		unlink(path);
-		make_program_path(runfile->name, path, sizeof(path));
-		unlink(path);
+		remove_program_lock(runfile);
 		make_lock_path(runfile->name, path, sizeof(path));
 		unlink(path);
 	}
 	close(runfile->fd);
 	runfile->fd = -1;
-}
-
-/*
- * The lock for the programs of the store, which are about to be started. The caller has the name,
- * so who has locked it are programs that a process of ours has left that was killed. Return: a
- * descriptor; -EEXIST: they have not ended yet. Quiet
- */
-int runfile_lock_program(const struct runfile *runfile)
-{
-	char path[PATH_MAX];
-
-	make_program_path(runfile->name, path, sizeof(path));
-	return open_and_lock(path);
 }
 
 /* Seen from outside: nothing is locked, so that nobody is disturbed */

@@ -22,6 +22,7 @@ int runfile_inherit(const char *name, int fd, struct runfile *ret);
 bool runfile_is_ours(const struct runfile *runfile);
 void runfile_remove(struct runfile *runfile);
 int runfile_lock_program(const struct runfile *runfile);
+void runfile_await_programs(const struct runfile *runfile, int ms);
 bool runfile_is_held(const char *name);	/* by any process */
 pid_t runfile_pid(const char *name);	/* for people: see control_server_pidfd(); 0: none */
 int runfile_wait_until_gone(const char *name, int seconds);	/* quiet; -ETIMEDOUT */

@@ -23,14 +23,15 @@
 #include "program.h"
 #include "zcmu.h"
 
-/* The starter answers at once: it waits for nothing but exec(). */
+/* The starter answers at once, but where the program, or what it has started, can't be ended. */
 #define ANSWER_SECONDS	10
 
 struct program {
 	char *name;
 	int socket;
 	pid_t pid;		/* of the starter; 0: it isn't our child */
-	pthread_mutex_t ask_lock;	/* a question and its answer */
+	pthread_mutex_t ask_lock;	/* a question and its answer; number */
+	uint32_t number;		/* of the latest question */
 	/* what the program says */
 	int said_fd, stop_fd;	/* stop_fd: eventfd */
 	pthread_t thread;
@@ -152,29 +153,44 @@ static int receive(struct program *program, struct program_answer *answer, int *
 	if (n != sizeof(*answer))
 		return n < 0 && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
 	header = CMSG_FIRSTHDR(&message);
+	*passed = -1;
 	if (header && header->cmsg_type == SCM_RIGHTS)
 		memcpy(passed, CMSG_DATA(header), sizeof(int));
 	return 0;
 }
 
-/* @passed: a descriptor that came with the answer; else it isn't changed */
-static int ask(struct program *program, uint32_t question, struct program_answer *answer,
-	       int *passed)
+/* Answers to earlier questions, which came too late, are passed over. */
+static int await_answer(struct program *program, struct program_answer *answer, int *passed)
 {
 	int err;
 
-	pthread_mutex_lock(&program->ask_lock);
-	if (program->socket < 0)
-		err = -EPIPE;
-	else if (send(program->socket, &question, sizeof(question), MSG_NOSIGNAL) < 0)
-		err = -errno;
-	else
+	for (;;) {
 		err = receive(program, answer, passed);
-	/* A late answer would be taken for that of the next question. */
-	if (err == -ETIMEDOUT) {
-		close(program->socket);
-		program->socket = -1;
+		if (err || answer->number == program->number)
+			return err;
+		if (*passed >= 0)
+			close(*passed);
+		*passed = -1;
 	}
+}
+
+/*
+ * @passed: a descriptor that came with the answer, or -1. -ETIMEDOUT: the starter is busy with
+ * something that takes long; ask it again.
+ */
+static int ask(struct program *program, enum program_question question,
+	       struct program_answer *answer, int *passed)
+{
+	struct program_ask packet = { .question = question };
+	int err;
+
+	*passed = -1;
+	pthread_mutex_lock(&program->ask_lock);
+	packet.number = ++program->number;
+	if (send(program->socket, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		err = errno == EAGAIN ? -ETIMEDOUT : -errno;
+	else
+		err = await_answer(program, answer, passed);
 	pthread_mutex_unlock(&program->ask_lock);
 	return err;
 }
@@ -184,7 +200,6 @@ int program_connect(struct program *program, int *fd)
 	struct program_answer answer;
 	int err;
 
-	*fd = -1;
 	err = ask(program, PROGRAM_CONNECT, &answer, fd);
 	if (!err)
 		err = answer.error;
@@ -393,18 +408,25 @@ int program_open(const char *name, char *const *words, bool is_once, struct prog
 	return 0;
 }
 
-/* It is killed before the wait is over. */
+/*
+ * Until the socket's other end is closed. The program is killed before the wait is over. Answers to
+ * earlier questions may come first.
+ */
 static void await_end(const struct program *program)
 {
 	struct pollfd fd = { .fd = program->socket, .events = POLLIN };
+	struct program_answer late;
+	int ready;
 
-	while (poll(&fd, 1, (PROGRAM_END_SECONDS + 5) * 1000) < 0 && errno == EINTR)
-		;
+	do {
+		ready = poll(&fd, 1, (PROGRAM_END_SECONDS + 5) * 1000);
+	} while ((ready < 0 && errno == EINTR) ||
+		 (ready > 0 && recv(program->socket, &late, sizeof(late), MSG_DONTWAIT) > 0));
 }
 
 void program_close(struct program *program)
 {
-	uint32_t question = PROGRAM_END;
+	const struct program_ask question = { .question = PROGRAM_END };
 
 	if (program->socket >= 0) {
 		if (send(program->socket, &question, sizeof(question), MSG_NOSIGNAL) > 0)

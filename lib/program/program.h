@@ -35,6 +35,9 @@
 /* What the starter does with the program at the end: SIGTERM, and SIGKILL this much later */
 #define PROGRAM_END_SECONDS	10
 
+/* So long a process that comes after a killed one waits: until SIGKILL has worked */
+#define PROGRAM_WAIT_MS		((PROGRAM_END_SECONDS + 2) * 1000)
+
 struct program;
 
 /*
@@ -62,7 +65,10 @@ void program_close(struct program *program);
  */
 _Noreturn void program_starter(int fd, int lock, bool has_namespace);
 
-/* Between the two: packets. A hello is followed by the words, each with its 0. */
+/*
+ * Between the two: packets. A hello is followed by the words, each with its 0. Other questions have
+ * a number, which the answer has, too: an answer may come when nobody waits for it any more.
+ */
 enum program_question {
 	PROGRAM_HELLO,		/* with the pipe; no answer */
 	PROGRAM_CONNECT,	/* the answer has a connection, if there is no error */
@@ -72,6 +78,11 @@ enum program_question {
 
 #define PROGRAM_MAX_WORDS	65536	/* bytes */
 
+struct program_ask {
+	uint32_t question;
+	uint32_t number;
+};
+
 struct program_hello {
 	uint32_t question;
 	uint32_t is_once;
@@ -79,6 +90,7 @@ struct program_hello {
 };
 
 struct program_answer {
+	uint32_t number;
 	int32_t error;		/* 0 or a negative errno */
 	int32_t status;		/* of waitpid(), if it has ended */
 	uint32_t starts;	/* so far */

@@ -40,6 +40,7 @@ struct starter {
 	int pidfd, listener;
 	int address;		/* O_PATH, of the listener's name, which nobody else can reach */
 	uint32_t starts;
+	uint32_t number;	/* of the question */
 	int status;
 };
 
@@ -216,7 +217,12 @@ static void kill_children(void)
 static void bury(void)
 {
 	struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	siginfo_t ended;
 
+	/* Its number, and its group's, is not another's as long as nobody has asked for its status. */
+	while (waitid(P_PID, (id_t)starter.pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	kill(-starter.pid, SIGKILL);
 	while (waitpid(starter.pid, &starter.status, 0) < 0 && errno == EINTR)
 		;
 	close_fd(&starter.pidfd);
@@ -224,7 +230,6 @@ static void bury(void)
 	close_fd(&starter.listener);
 	close_fd(&starter.address);
 	for (;;) {
-		kill(-starter.pid, SIGKILL);
 		kill_children();
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -328,6 +333,7 @@ static void answer(int err, int fd)
 		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
 	} };
 	struct program_answer packet = {
+		.number = starter.number,
 		.error = err, .status = starter.status, .starts = starter.starts,
 		.is_running = starter.pid > 0,
 	};
@@ -368,13 +374,14 @@ static bool take_words(size_t bytes)
 
 static void serve_store(void)
 {
-	uint32_t question;
+	struct program_ask ask;
 	int stray = -1;
 
-	if (receive(&question, sizeof(question), &stray) != sizeof(question))
+	if (receive(&ask, sizeof(ask), &stray) != sizeof(ask))
 		end();
 	close_fd(&stray);
-	switch ((enum program_question)question) {
+	starter.number = ask.number;
+	switch ((enum program_question)ask.question) {
 	case PROGRAM_CONNECT:
 		give_connection();
 		break;

@@ -45,6 +45,7 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.summary = "an NBD server, which is started and ended: exec:qemu-nbd -t disk.img",
 	.flags = EXEC_FLAGS,
 	.open = exec_open,
+	.identity = exec_identity,
 	NBD_STORE_CALLBACKS,
 	.options = exec_options,
 	.options_size = sizeof(struct exec_options),

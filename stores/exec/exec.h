@@ -5,6 +5,7 @@
  *
  * 	words.c		a list of words, and a command's line taken apart into one
  * 	start.c		starting it, and connecting
+ * 	image.c		which image it is
  * 	exec.c, qcow2.c, nbdkit.c	the three stores
  */
 #ifndef STORE_EXEC_H
@@ -40,6 +41,15 @@ struct exec_start {
 /* @argument: the store's, for messages. Frees the words. Errors are reported. */
 int exec_start(struct zcmu_store *store, const char *argument, struct words *words,
 	       const struct exec_start *how);
+
+/*
+ * Of exec and nbdkit: the command, and the folder that its paths begin in. Nobody but the program
+ * knows what it leads to.
+ */
+int exec_identity(struct zcmu_store *store, const char *argument, char *text, size_t size);
+
+/* image.c; of qcow2: the image */
+int exec_image_identity(struct zcmu_store *store, const char *file, char *text, size_t size);
 
 /* ZCMU_STORE_... of all three */
 #define EXEC_FLAGS	(ZCMU_STORE_FUA | ZCMU_STORE_STARTS_PROGRAM)

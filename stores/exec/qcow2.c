@@ -3,7 +3,9 @@
  * qcow2: an image of QEMU's, with its snapshots and backing files. qemu-nbd is started as by the
  * store exec; it locks the image, so that nobody else writes to it.
  */
+#include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -72,7 +74,15 @@ static int run(const char *file, const struct words *words)
 	return -EIO;
 }
 
-static int create(struct zcmu_store *store, const char *file, const struct qcow2_options *options)
+/* A name with a colon would be a protocol's to QEMU. */
+static const char *folder_of(const char *file)
+{
+	return *file == '/' ? "" : "./";
+}
+
+/* The image is complete before it has its name, and takes nobody else's. */
+static int create_as(const char *made, struct zcmu_store *store, const char *file,
+		     const struct qcow2_options *options)
 {
 	struct words words = { 0 };
 	int err;
@@ -89,12 +99,72 @@ static int create(struct zcmu_store *store, const char *file, const struct qcow2
 		words_add(&words, "%s", formats[options->backing_format]);
 	}
 	words_add(&words, "--");
-	words_add(&words, "%s", file);
+	words_add(&words, "%s%s", folder_of(made), made);
 	if (store->create_size)
 		words_add(&words, "%" PRIu64, store->create_size);
 	err = run(file, &words);
 	words_free(&words);
+	if (!err && renameat2(AT_FDCWD, made, AT_FDCWD, file, RENAME_NOREPLACE)) {
+		err = -errno;
+		zcmu_error("qcow2:%s: can't give the new image its name: %s", file, strerror(-err));
+	}
+	if (err)
+		unlink(made);
 	return err;
+}
+
+static int create(struct zcmu_store *store, const char *file, const struct qcow2_options *options)
+{
+	char *made;
+	int err;
+
+	if (asprintf(&made, "%s.%d.new", file, (int)getpid()) < 0)
+		return -ENOMEM;
+	err = create_as(made, store, file, options);
+	free(made);
+	return err;
+}
+
+/*
+ * Has the image that backing file? (QEMU's docs/interop/qcow2.txt: magic, version, where its name
+ * is, and how long that is) Return: 1, 0, or -errno
+ */
+static int has_backing(const char *file, const char *backing)
+{
+	struct {
+		uint32_t magic, version;
+		uint64_t at;
+		uint32_t len;
+	} __attribute__((packed)) header;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	size_t len = strlen(backing);
+	char name[1024];
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, &header, sizeof(header), 0) == sizeof(header) &&
+	    be32toh(header.magic) == 0x514649fb && be64toh(header.at) &&
+	    be32toh(header.len) == len && len < sizeof(name) &&
+	    pread(fd, name, len, (off_t)be64toh(header.at)) == (ssize_t)len)
+		ret = !memcmp(name, backing, len);
+	close(fd);
+	return ret;
+}
+
+/* It may be the second time that the disk is served. Errors are reported. */
+static int check_backing(const char *file, const char *backing)
+{
+	int ret = has_backing(file, backing);
+
+	if (ret == 1)
+		return 0;
+	if (!ret)
+		zcmu_error("qcow2:%s: it is there, and %s isn't its backing file; the option backing is for a new image",
+			   file, backing);
+	else
+		zcmu_error("qcow2:%s: can't look for its backing file: %s", file, strerror(-ret));
+	return ret ?: -EEXIST;
 }
 
 static int check(const struct zcmu_store *store, const char *file,
@@ -102,6 +172,10 @@ static int check(const struct zcmu_store *store, const char *file,
 {
 	bool exists = !access(file, F_OK);
 
+	if (!exists && errno != ENOENT) {
+		zcmu_error("qcow2:%s: can't tell whether it is there: %s", file, strerror(errno));
+		return -errno;
+	}
 	if (!*file) {
 		zcmu_error("qcow2: which image? Say qcow2:FILE");
 		return -EINVAL;
@@ -110,11 +184,8 @@ static int check(const struct zcmu_store *store, const char *file,
 		zcmu_error("qcow2:%s: a snapshot can't be written to: add --read-only", file);
 		return -EROFS;
 	}
-	if (options->backing && exists) {
-		zcmu_error("qcow2:%s: it is there, and has its backing file or none; the option backing is for a new image",
-			   file);
-		return -EEXIST;
-	}
+	if (options->backing && exists)
+		return check_backing(file, options->backing);
 	if (!exists && !options->backing && !store->create_size) {
 		zcmu_error("qcow2:%s: there is no such image; to create it, say how large it is: --size SIZE",
 			   file);
@@ -138,7 +209,7 @@ static void add_options(struct words *words, const struct zcmu_store *store, con
 	if (store->read_only)
 		words_add(words, "--read-only");
 	words_add(words, "--");
-	words_add(words, "%s", file);
+	words_add(words, "%s%s", folder_of(file), file);
 }
 
 static int qcow2_open(struct zcmu_store *store, const char *file)
@@ -165,6 +236,7 @@ const struct zcmu_store_ops zcmu_store_plugin = {
 	.summary = "an image of QEMU's, by qemu-nbd",
 	.flags = EXEC_FLAGS,
 	.open = qcow2_open,
+	.identity = exec_image_identity,
 	NBD_STORE_CALLBACKS,
 	.options = qcow2_options,
 	.options_size = sizeof(struct qcow2_options),

@@ -250,6 +250,58 @@ static void memory_is_not_started_again(void **state)
 	assert_true(d->store->ops->flags & ZCMU_STORE_VOLATILE);
 }
 
+static bool is_volatile(struct driver *d, const char *spec)
+{
+	bool ret;
+
+	assert_int_equal(open_spec(d, spec, false), 0);
+	ret = d->store->ops->flags & ZCMU_STORE_VOLATILE;
+	driver_close(d);
+	return ret;
+}
+
+static void nbdkits_words_tell_what_is_kept(void **state)
+{
+	struct driver *d = prepare(*state);
+
+	assert_true(is_volatile(d, "nbdkit:--filter cow file @/disk.img"));
+	assert_true(is_volatile(d, "nbdkit:--filt=cow file @/disk.img"));
+	assert_true(is_volatile(d, "nbdkit:--filter=cache file @/disk.img cache=unsafe"));
+	assert_true(is_volatile(d, "nbdkit:-t 2 data data= size=1M"));
+	assert_false(is_volatile(d, "nbdkit:--filter cache file @/disk.img"));
+	assert_false(is_volatile(d, "nbdkit:-e memory file @/disk.img"));
+	/* Its connections are no one's disk together. */
+	assert_int_equal(open_spec(d, "nbdkit:tmpdisk 1M", false), -EINVAL);
+	expect_logged(d, "tmpdisk", "disk of its own");
+}
+
+static void identify(struct driver *d, const char *text, char *identity)
+{
+	char spec[1024];
+
+	driver_make_spec(d, spec, sizeof(spec), text);
+	assert_int_equal(zcmu_store_identify(spec, identity, ZCMU_STORE_IDENTITY_MAX), 0);
+}
+
+/* In another folder, the same words may lead to other files. */
+static void a_command_is_the_same_in_its_folder_alone(void **state)
+{
+	char here[ZCMU_STORE_IDENTITY_MAX], again[sizeof(here)], other[sizeof(here)];
+	struct driver *d = prepare(*state);
+	int folder = open(".", O_PATH | O_CLOEXEC);
+
+	identify(d, "exec:nbdkit file disk.img", here);
+	identify(d, "exec:nbdkit file disk.img", again);
+	assert_string_equal(here, again);
+	identify(d, "exec:nbdkit file disk2.img", other);
+	assert_string_not_equal(here, other);
+	assert_int_equal(chdir("/"), 0);
+	identify(d, "exec:nbdkit file disk.img", other);
+	assert_int_equal(fchdir(folder), 0);
+	close(folder);
+	assert_string_not_equal(here, other);
+}
+
 static void several_connections_are_made_if_the_server_allows_it(void **state)
 {
 	struct driver *d = prepare(*state);
@@ -272,6 +324,7 @@ static int create(struct driver *d, const char *text, uint64_t size)
 
 static void an_image_of_qemus_is_created(void **state)
 {
+	char identity[ZCMU_STORE_IDENTITY_MAX], other[ZCMU_STORE_IDENTITY_MAX];
 	struct driver *d = prepare(*state);
 
 	assert_int_equal(open_spec(d, "qcow2:@/a.qcow2", false), -ENOENT);
@@ -300,7 +353,16 @@ static void an_image_of_qemus_is_created(void **state)
 	assert_true(d->store->read_only);
 	expect_bytes_of(d, 0, 65536, 4);
 	driver_close(d);
-	assert_int_equal(open_spec(d, "qcow2,backing=@/a.qcow2:@/b.qcow2", false), -EEXIST);
+	/* Once more, as a process does that comes after the first one */
+	assert_int_equal(open_spec(d, "qcow2,backing=@/a.qcow2:@/b.qcow2", false), 0);
+	expect_bytes_of(d, 0, 65536, 5);
+	driver_close(d);
+	assert_int_equal(open_spec(d, "qcow2,backing=@/c.qcow2:@/b.qcow2", false), -EEXIST);
+	expect_logged(d, "c.qcow2", "isn't its backing file");
+	assert_int_equal(open_spec(d, "qcow2,backing=@/b.qcow2:@/a.qcow2", false), -EEXIST);
+	identify(d, "qcow2:@/a.qcow2", identity);
+	identify(d, "qcow2:@/b.qcow2", other);
+	assert_string_not_equal(identity, other);
 }
 
 int main(void)
@@ -318,6 +380,8 @@ int main(void)
 		NBD_TEST(a_program_that_ends_at_the_start_is_told_of),
 		NBD_TEST(who_is_no_server_is_told_of),
 		NBD_TEST(memory_is_not_started_again),
+		NBD_TEST(nbdkits_words_tell_what_is_kept),
+		NBD_TEST(a_command_is_the_same_in_its_folder_alone),
 		NBD_TEST(several_connections_are_made_if_the_server_allows_it),
 		NBD_TEST(an_image_of_qemus_is_created),
 	};

@@ -111,11 +111,20 @@ static int let_go(int fd, int lock)
 	return err || lock < 0 || high >= 0 ? err : -EMFILE;
 }
 
-/* The user's programs find that user's files. */
-static void set_home(const struct user *user)
+/*
+ * The user's programs find that user's files, and nothing of what root's environment has: folders
+ * that are not the user's, keys, sockets of agents.
+ */
+static void set_environment(const struct user *user)
 {
 	const struct passwd *entry = getpwuid(user->uid);
+	const char *path = getenv("PATH");
+	char *kept = path ? strdup(path) : NULL;
 
+	clearenv();
+	if (kept)
+		setenv("PATH", kept, 1);
+	free(kept);
 	if (entry)
 		setenv("HOME", entry->pw_dir, 1);
 	setenv("USER", user->name, 1);
@@ -139,7 +148,7 @@ static int make_starter(const struct confined_wish *wish)
 	if (!pid) {
 		if (privileges_drop(wish->user))
 			_exit(EXIT_FAILED);
-		set_home(wish->user);
+		set_environment(wish->user);
 		program_starter(fds[1], wish->program_lock < 0 ? -1 : LOCK_FD, true);
 	}
 	err = pid < 0 ? -errno : 0;
@@ -209,6 +218,7 @@ static void open_store(struct confined *confined)
 	if (!message.error) {
 		message.size = confined->store->size;
 		message.block_size = confined->store->block_size;
+		message.flags = confined->store->ops->flags;
 		message.error = tell_identity(zcmu_store_identity(confined->store, message.text,
 								  sizeof(message.text)),
 					      &message);

@@ -265,6 +265,7 @@ int keeper_open(struct keeper *keeper, const struct confined_wish *wish, struct 
 	}
 	shape->size = answer.size;
 	shape->block_size = answer.block_size;
+	keeper->is_volatile = answer.flags & ZCMU_STORE_VOLATILE;
 	return take_identity(keeper, answer.text, keeper->identity, sizeof(keeper->identity));
 }
 

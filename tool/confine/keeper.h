@@ -22,6 +22,7 @@ struct keeper {
 	int fd;
 	bool is_dead;			/* there was one, and it died */
 	char identity[ZCMU_STORE_IDENTITY_MAX];	/* of its store; or empty */
+	bool is_volatile;			/* its store's data goes with the process */
 };
 
 int keeper_ask_flags(const struct confined_wish *wish, uint32_t *ret);	/* ZCMU_STORE_... */

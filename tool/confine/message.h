@@ -11,7 +11,8 @@ enum message_type {
 	/* to the keeper */
 	MESSAGE_LOG,		/* level, text */
 	MESSAGE_DONE,		/* error; the answer to all below, and to the start */
-				/* (then text is the store's identity, if it has one) */
+				/* (then text is the store's identity, if it has one, and */
+				/* flags are the opened store's) */
 	MESSAGE_ENDED,		/* error: serving has ended by itself */
 	/* from the keeper */
 	MESSAGE_SERVE,		/* text: serial; size: the disk's; passes the UIO device */
@@ -26,6 +27,7 @@ struct message {
 	int32_t error;
 	int32_t level;
 	uint32_t block_size;
+	uint32_t flags;
 	uint64_t size;
 	struct zcmu_statistics statistics;	/* for the answer to MESSAGE_STOP */
 	char text[1024];

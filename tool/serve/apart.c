@@ -55,6 +55,9 @@ static int apart_open(struct serve *serve, const struct zcmu_store_options *opti
 	if (err)
 		return err;
 	serve->shape = &serve->apart_shape;
+	/* Some stores know only when they are open whether their data outlives them. */
+	if (serve->keeper.is_volatile)
+		serve->flags |= ZCMU_STORE_VOLATILE;
 	snprintf(serve->identity, sizeof(serve->identity), "%s", serve->keeper.identity);
 	return 0;
 }

@@ -30,6 +30,7 @@
 #include "served.h"
 #include "subcommand.h"
 #include "zcmu.h"
+#include "../../lib/program/program.h"
 
 #define STOP_SECONDS	120
 #define FIND_TRIES	250	/* 5 s */
@@ -149,6 +150,8 @@ static int clean_up(const char *name)
 	/* Remove the dead process's socket, too. */
 	control_inherit(name, -1, &control);
 	control_close(&control, !err && runfile_is_ours(&runfile));
+	/* Programs that it had started may still be ending; the name is theirs until then. */
+	runfile_await_programs(&runfile, PROGRAM_WAIT_MS);
 	runfile_remove(&runfile);
 	return err;
 }

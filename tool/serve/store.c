@@ -24,7 +24,6 @@
 #include "../../lib/program/program.h"
 
 #define PROGRAM_TRY_MS	20
-#define PROGRAM_WAIT_MS	((PROGRAM_END_SECONDS + 2) * 1000)	/* until SIGKILL has worked */
 
 /* Which store does the name lead to by now? It isn't opened for that. "": unknown */
 static int look_up_identity(struct serve *serve, char *text, size_t size)
@@ -59,6 +58,8 @@ void serve_absolute_spec(const char *spec, char *absolute, size_t size)
 
 	if (!strncmp(spec, "file:", 5) && realpath(spec + 5, path))
 		snprintf(absolute, size, "file:%s", path);
+	else if (!strncmp(spec, "qcow2:", 6) && realpath(spec + 6, path))
+		snprintf(absolute, size, "qcow2:%s", path);
 	else
 		snprintf(absolute, size, "%s", spec);
 }
