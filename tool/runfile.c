@@ -196,8 +196,8 @@ bool runfile_is_ours(const struct runfile *runfile)
 /*
  * The lock for the programs of the store, which are about to be started. The caller has the name,
  * so who has locked it are programs that a process of ours has left that was killed. They inherit
- * the descriptor, and may be a user's: so it is only for reading, and the lock is flock()'s. Return:
- * a descriptor; -EEXIST: they have not ended yet. Quiet
+ * the descriptor, and may be a user's: so it is only for reading, and the lock is flock()'s.
+ * Return: a descriptor; -EEXIST: they have not ended yet. Quiet
  */
 int runfile_lock_program(const struct runfile *runfile)
 {
@@ -235,7 +235,7 @@ void runfile_await_programs(const struct runfile *runfile, int ms)
 		close(fd);
 }
 
-/* Programs that have the file locked may still write to an image: the next process must see that. */
+/* Programs that have it locked may still write to an image: the next process must see that. */
 static void remove_program_lock(const struct runfile *runfile)
 {
 	char path[PATH_MAX];

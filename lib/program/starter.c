@@ -219,7 +219,7 @@ static void bury(void)
 	struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
 	siginfo_t ended;
 
-	/* Its number, and its group's, is not another's as long as nobody has asked for its status. */
+	/* Its number, and its group's, is nobody else's until its status was asked for. */
 	while (waitid(P_PID, (id_t)starter.pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
 		;
 	kill(-starter.pid, SIGKILL);

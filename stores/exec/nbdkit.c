@@ -33,8 +33,8 @@ static const char *const with_argument[] = {
 };
 
 /*
- * What they keep is in their process alone, or they make it anew from other files each time they are
- * started: another process's disk would be another one.
+ * What they keep is in their process alone, or they make it anew from other files each time they
+ * are started: another process's disk would be another one.
  */
 static const char *const forgetful[] = {
 	"data", "floppy", "iso", "linuxdisk", "memory", "random", "sparse-random", NULL
