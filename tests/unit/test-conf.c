@@ -175,6 +175,7 @@ static void each_file_becomes_a_unit(void **state)
 	(void)state;
 	write_file("plain.conf", "store = file:/srv/my 100%.img\n");
 	write_file("layer.conf", "# store = rbd:x\nstore=cow,overlay=x:file:/srv/b.img\nthreads = 2\n");
+	write_file("qcow.conf", "store = qcow2,backing=/srv/base:/srv/c.qcow2\n");
 	write_file("net.conf", "store = nbd+unix:///?socket=/run/x\n");
 	write_file("ceph.conf", "store = limit,rate=1M:rbd:pool/image\n");
 	write_file("ram.conf", "store = ram:1G\n");
@@ -194,13 +195,15 @@ static void each_file_becomes_a_unit(void **state)
 	output("mkdir out && ZCMU_DISKS_DIR=$PWD " GENERATOR " $PWD/out $PWD/out $PWD/out");
 	assert_string_equal(output("ls out/multi-user.target.wants"),
 			    "zcmu@ceph.service\nzcmu@empty.service\nzcmu@export.service\nzcmu@layer.service\nzcmu@net.service\n"
-			    "zcmu@plain.service\nzcmu@ram.service\n");
+			    "zcmu@plain.service\nzcmu@qcow.service\nzcmu@ram.service\n");
 	assert_string_equal(output("basename $(readlink out/multi-user.target.wants/zcmu@ram.service)"),
 			    "zcmu@.service\n");
 	assert_string_equal(output("sed 1d out/zcmu@plain.service.d/*"),
 			    "[Unit]\nRequiresMountsFor=\"/srv/my 100%%.img\"\n");
 	assert_string_equal(output("sed 1d out/zcmu@layer.service.d/*"),
 			    "[Unit]\nRequiresMountsFor=\"/srv/b.img\"\n");
+	assert_string_equal(output("sed 1d out/zcmu@qcow.service.d/*"),
+			    "[Unit]\nRequiresMountsFor=\"/srv/c.qcow2\"\n");
 	assert_string_equal(output("sed 1d out/zcmu@net.service.d/*"),
 			    "[Unit]\nWants=network-online.target\nAfter=network-online.target\n");
 	assert_string_equal(output("sed 1d out/zcmu@ceph.service.d/*"),
