@@ -71,7 +71,12 @@ ifdef TAP
 check:
 	@./tests/tap $(MAKE) --no-print-directory check TAP=
 else
-check: deps style check-unit check-docs check-monitoring check-vm
+check: deps ahead style check-unit check-docs check-monitoring check-vm
+
+# Not waited for.
+ahead: deps
+	@mkdir -p build
+	@./vm/ahead > build/ahead.log 2>&1 < /dev/null &
 endif
 
 check-unit: deps user
@@ -170,5 +175,5 @@ clean:
 	rm -rf build/user build/asan build/tsan build/fuzz build/vm build/meson.log
 	find build -mindepth 1 -maxdepth 1 -type d ! -name kernels -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help deps deps-deb deps-rpm deps-user deb rpm user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-monitoring check-powercut check-rpm check-stock check-tsan check-unit \
+.PHONY: help ahead deps deps-deb deps-rpm deps-user deb rpm user module modules bench check check-boot check-ceph check-deb check-install check-docs check-kernels check-monitoring check-powercut check-rpm check-stock check-tsan check-unit \
 	check-vm check-debug demo fuzz style install uninstall clean
