@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "packet.h"
 #include "program.h"
 #include "zcmu.h"
 
@@ -135,28 +137,11 @@ static void stop_listening(struct program *program)
 
 static int receive(struct program *program, struct program_answer *answer, int *passed)
 {
-	union {
-		struct cmsghdr header;
-		char buffer[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { answer, sizeof(*answer) };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header;
-	ssize_t n;
+	ssize_t n = packet_receive(program->socket, answer, sizeof(*answer), passed);
 
-	do {
-		n = recvmsg(program->socket, &message, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n != sizeof(*answer))
-		return n < 0 && errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
-	header = CMSG_FIRSTHDR(&message);
-	*passed = -1;
-	if (header && header->cmsg_type == SCM_RIGHTS)
-		memcpy(passed, CMSG_DATA(header), sizeof(int));
-	return 0;
+	if (n == sizeof(*answer))
+		return 0;
+	return n == -EAGAIN ? -ETIMEDOUT : -EPIPE;
 }
 
 /* Answers to earlier questions, which came too late, are passed over. */
@@ -187,10 +172,11 @@ static int ask(struct program *program, enum program_question question,
 	*passed = -1;
 	pthread_mutex_lock(&program->ask_lock);
 	packet.number = ++program->number;
-	if (send(program->socket, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		err = errno == EAGAIN ? -ETIMEDOUT : -errno;
-	else
+	err = packet_send(program->socket, &packet, sizeof(packet), -1, MSG_DONTWAIT);
+	if (!err)
 		err = await_answer(program, answer, passed);
+	else if (err == -EAGAIN)
+		err = -ETIMEDOUT;
 	pthread_mutex_unlock(&program->ask_lock);
 	return err;
 }
@@ -331,28 +317,6 @@ static int add_word(struct program_hello *hello, size_t *len, const char *word)
 	return 0;
 }
 
-static int send_hello(struct program *program, const struct program_hello *hello, size_t len,
-		      int pipe_fd)
-{
-	union {
-		struct cmsghdr header;
-		char buffer[CMSG_SPACE(sizeof(int))];
-	} control = { .header = {
-		.cmsg_len = CMSG_LEN(sizeof(int)),
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-	} };
-	struct iovec iov = {
-		(void *)hello, offsetof(struct program_hello, words) + len,
-	};
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-
-	memcpy(CMSG_DATA(&control.header), &pipe_fd, sizeof(pipe_fd));
-	return sendmsg(program->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 /* The first word is the path of the program, in place of its name: as with other programs' $0. */
 static int introduce(struct program *program, char *const *words, bool is_once)
 {
@@ -380,7 +344,8 @@ static int introduce(struct program *program, char *const *words, bool is_once)
 	program->said_fd = fds[0];
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	setsockopt(program->socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	err = send_hello(program, hello, len, fds[1]);
+	err = packet_send(program->socket, hello, offsetof(struct program_hello, words) + len,
+			  fds[1], 0);
 	close(fds[1]);
 	free(hello);
 	return err ? err : start_listening(program);

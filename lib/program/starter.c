@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "packet.h"
 #include "program.h"
 
 /* Descriptors of the starter, and of the program: LISTEN_FDS begins at 3. */
@@ -300,53 +301,16 @@ static _Noreturn void end(void)
  * Packets
  */
 
-static ssize_t receive(void *packet, size_t size, int *passed)
-{
-	union {
-		struct cmsghdr header;
-		char buffer[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { packet, size };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header;
-	ssize_t n;
-
-	do {
-		n = recvmsg(STORE_FD, &message, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-	if (header && header->cmsg_type == SCM_RIGHTS)
-		memcpy(passed, CMSG_DATA(header), sizeof(int));
-	return n;
-}
-
 static void answer(int err, int fd)
 {
-	union {
-		struct cmsghdr header;
-		char buffer[CMSG_SPACE(sizeof(int))];
-	} control = { .header = {
-		.cmsg_len = CMSG_LEN(sizeof(int)),
-		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-	} };
-	struct program_answer packet = {
+	const struct program_answer packet = {
 		.number = starter.number,
 		.error = err, .status = starter.status, .starts = starter.starts,
 		.is_running = starter.pid > 0,
 	};
-	struct iovec iov = { &packet, sizeof(packet) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
 	/* If nobody is there, the end of the socket says so. */
-	(void)!sendmsg(STORE_FD, &message, MSG_NOSIGNAL);
+	packet_send(STORE_FD, &packet, sizeof(packet), fd, 0);
 }
 
 static void give_connection(void)
@@ -375,9 +339,9 @@ static bool take_words(size_t bytes)
 static void serve_store(void)
 {
 	struct program_ask ask;
-	int stray = -1;
+	int stray;
 
-	if (receive(&ask, sizeof(ask), &stray) != sizeof(ask))
+	if (packet_receive(STORE_FD, &ask, sizeof(ask), &stray) != sizeof(ask))
 		end();
 	close_fd(&stray);
 	starter.number = ask.number;
@@ -424,7 +388,7 @@ _Noreturn void program_starter(int fd, int lock, bool has_namespace)
 
 	starter.has_namespace = has_namespace;
 	let_go(fd, lock);
-	n = receive(&starter.hello, sizeof(starter.hello), &starter.stderr_fd);
+	n = packet_receive(STORE_FD, &starter.hello, sizeof(starter.hello), &starter.stderr_fd);
 	if (n <= (ssize_t)offsetof(struct program_hello, words) ||
 	    !take_words((size_t)n - offsetof(struct program_hello, words)))
 		_exit(1);
