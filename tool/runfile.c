@@ -57,7 +57,7 @@ static bool is_at(int fd, const char *path)
  * The lock belongs to the open file, not to a process: a process that inherits the descriptor
  * inherits the lock.
  */
-static int lock(int fd)
+static int lock_name(int fd)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
@@ -66,13 +66,24 @@ static int lock(int fd)
 	return errno == EACCES || errno == EAGAIN ? -EEXIST : -errno;
 }
 
-/* Return: a descriptor of the locked file; -EEXIST: another process has it locked. Quiet */
-static int open_and_lock(const char *path)
+/* The same by flock(), which a descriptor that is only for reading can have. */
+static int lock_for_programs(int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK ? -EEXIST : -errno;
+}
+
+/*
+ * @access: O_RDWR or O_RDONLY. Return: a descriptor of the locked file; -EEXIST: another process
+ * has it locked. Quiet
+ */
+static int open_and_lock(const char *path, int access, int (*lock)(int fd))
 {
 	int fd, err;
 
 	for (;;) {
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = open(path, access | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -errno;
 		err = lock(fd);
@@ -123,7 +134,7 @@ int runfile_create(const char *name, struct runfile *ret)
 		return err;
 	}
 	make_lock_path(name, path, sizeof(path));
-	ret->fd = open_and_lock(path);
+	ret->fd = open_and_lock(path, O_RDWR, lock_name);
 	if (ret->fd < 0)
 		err = ret->fd;
 	/* A process of an older zcmu has another lock. */
@@ -174,7 +185,7 @@ int runfile_inherit(const char *name, int fd, struct runfile *ret)
 	if (is_at(fd, path))
 		return 0;
 	/* The lock of an older zcmu stays locked as well, because the old process may go on. */
-	ret->fd = open_and_lock(path);
+	ret->fd = open_and_lock(path, O_RDWR, lock_name);
 	if (ret->fd >= 0)
 		return 0;
 	zcmu_error("%s: can't lock %s: %s", name, path, strerror(-ret->fd));
@@ -202,21 +213,9 @@ bool runfile_is_ours(const struct runfile *runfile)
 int runfile_lock_program(const struct runfile *runfile)
 {
 	char path[PATH_MAX];
-	int fd, err;
 
 	make_program_path(runfile->name, path, sizeof(path));
-	for (;;) {
-		fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return -errno;
-		err = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-		/* It may have been removed between our open() and our lock. */
-		if (!err && is_at(fd, path))
-			return fd;
-		close(fd);
-		if (err)
-			return err == -EWOULDBLOCK ? -EEXIST : err;
-	}
+	return open_and_lock(path, O_RDONLY, lock_for_programs);
 }
 
 /* Until they have ended, or @ms are over. */
