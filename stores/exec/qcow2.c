@@ -167,15 +167,21 @@ static int check_backing(const char *file, const char *backing)
 	return ret ?: -EEXIST;
 }
 
-static int check(const struct zcmu_store *store, const char *file,
+/* Errors are reported. */
+static int look_for(const char *file, bool *exists)
+{
+	int err = access(file, F_OK) ? -errno : 0;
+
+	*exists = !err;
+	if (!err || err == -ENOENT)
+		return 0;
+	zcmu_error("qcow2:%s: can't tell whether it is there: %s", file, strerror(-err));
+	return err;
+}
+
+static int check(const struct zcmu_store *store, const char *file, bool exists,
 		 const struct qcow2_options *options)
 {
-	bool exists = !access(file, F_OK);
-
-	if (!exists && errno != ENOENT) {
-		zcmu_error("qcow2:%s: can't tell whether it is there: %s", file, strerror(errno));
-		return -errno;
-	}
 	if (!*file) {
 		zcmu_error("qcow2: which image? Say qcow2:FILE");
 		return -EINVAL;
@@ -217,9 +223,12 @@ static int qcow2_open(struct zcmu_store *store, const char *file)
 	const struct qcow2_options *options = store->options;
 	const struct exec_start how = { .give_up = options->give_up };
 	struct words words = { 0 };
-	int err = check(store, file, options);
+	bool exists;
+	int err = look_for(file, &exists);
 
-	if (!err && access(file, F_OK))
+	if (!err)
+		err = check(store, file, exists, options);
+	if (!err && !exists)
 		err = create(store, file, options);
 	if (err)
 		return err;
