@@ -70,21 +70,23 @@ void zcmu_drop(struct zcmu_device *device, struct list_head *batch)
 	}
 }
 
+/*
+ * Is somebody told that it has failed, without its handler's word? GOOD: the kernel has moved its
+ * payload, and that was the answer.
+ */
+static bool is_failed(const struct zcmu_cmd *cmd)
+{
+	return cmd->se_cmd && cmd->scsi_status != SAM_STAT_GOOD;
+}
+
 /* The status is scsi_status. */
 static void answer_one(struct zcmu_cmd *cmd)
 {
-	/* GOOD: the kernel has moved its payload, and that was the answer. */
-	if (cmd->se_cmd && cmd->scsi_status != SAM_STAT_GOOD)
+	if (is_failed(cmd))
 		zcmu_stats_error(cmd->device, reason_of(cmd->scsi_status, true));
 	if (cmd->se_cmd)
 		zcmu_cmd_answer(cmd, cmd->scsi_status);
 	zcmu_cmd_free(cmd);
-}
-
-/* Has nobody said that what was sent has arrived? */
-static bool is_uncertain(const struct zcmu_cmd *cmd)
-{
-	return cmd->se_cmd && cmd->scsi_status != SAM_STAT_GOOD;
 }
 
 /*
@@ -99,7 +101,8 @@ void zcmu_answer_all(struct zcmu_device *device, struct list_head *batch, u8 scs
 	list_for_each_entry_safe(cmd, next, batch, node) {
 		list_del_init(&cmd->node);
 		cmd->scsi_status = scsi_status;
-		if (!is_uncertain(cmd) || !zcmu_stream_cut_first(cmd, answer_one))
+		/* Nobody has said that what was sent has arrived. */
+		if (!is_failed(cmd) || !zcmu_stream_cut_first(cmd, answer_one))
 			answer_one(cmd);
 	}
 }
